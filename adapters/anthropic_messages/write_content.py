@@ -1,0 +1,182 @@
+"""Hub blocks -> content blocks as Anthropic takes them."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from adapters import ir
+from adapters.anthropic_messages.names import legal_id, legal_name
+from adapters.anthropic_messages.wire import FAMILY, OBJECT, raw
+
+_IMAGE_TYPES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
+_IMAGE_MAGIC = (("/9j/", "image/jpeg"), ("iVBOR", "image/png"), ("R0lGOD", "image/gif"), ("UklGR", "image/webp"))
+IMAGE_TYPES = frozenset(("image/jpeg", "image/png", "image/gif", "image/webp"))
+_TEXTUAL = ("application/json", "application/xml", "application/yaml", "application/x-yaml")
+
+
+def write_block(block: ir.Block, *, own: bool, fetched: Mapping[ir.Need, Any]) -> dict[str, Any] | Raw | None:
+    """One block, or None when Anthropic cannot be given it. ``own``: the request came in this family's words, so
+    extras go back with it."""
+    match block:
+        case ir.Text(text):
+            return write_text(block, own=own) if text.strip() else None
+        case ir.Media():
+            return _media(block, own=own, fetched=fetched)
+        case ir.Reasoning():
+            return _reasoning(block, own=own)
+        case ir.ToolCall():
+            return _tool_use(block, own=own)
+        case ir.ToolResult():
+            return _tool_result(block, own=own, fetched=fetched)
+        case ir.Refusal(text):
+            return {"type": "text", "text": text} if text.strip() else None
+    return block.raw if block.family == FAMILY else None
+
+
+def write_text(block: ir.Text, *, own: bool) -> dict[str, Any]:
+    """A text block, with its cache breakpoint and citations where they are this family's."""
+    return _with_extras({"type": "text", "text": block.text}, block.extras, own=own)
+
+
+def _with_extras(body: dict[str, Any], extras: ir.Extras, *, own: bool) -> dict[str, Any]:
+    return {**body, **extras} if own else body
+
+
+def _tool_use(block: ir.ToolCall, *, own: bool) -> dict[str, Any]:
+    body = {"type": "tool_use", "id": legal_id(block.id), "name": legal_name(block.name), "input": _input(block)}
+    return _with_extras(body, block.extras, own=own)
+
+
+def _input(block: ir.ToolCall) -> Raw:
+    """The arguments, digit by digit as they came (G21); what is no JSON object is shown to the model as text."""
+    if block.custom:
+        return raw({"input": block.arguments})
+    if not block.arguments.strip():
+        return Raw(b"{}")
+    encoded = block.arguments.encode()
+    try:
+        OBJECT.decode(encoded)
+    except (msgspec.MsgspecError, RecursionError):
+        return raw({"arguments": block.arguments})
+    return Raw(encoded)
+
+
+def _tool_result(block: ir.ToolResult, *, own: bool, fetched: Mapping[ir.Need, Any]) -> dict[str, Any]:
+    body: dict[str, Any] = {"type": "tool_result", "tool_use_id": legal_id(block.id)}
+    if block.content:
+        body["content"] = _result_content(block.content, own=own, fetched=fetched)
+    if block.is_error:
+        body["is_error"] = True
+    return _with_extras(body, block.extras, own=own)
+
+
+def _result_content(content: tuple[ir.Text | ir.Media, ...], *, own: bool, fetched: Mapping[ir.Need, Any]) -> Any:
+    first = content[0]
+    if len(content) == 1 and isinstance(first, ir.Text) and not (own and first.extras):
+        return first.text
+    parts = (write_block(part, own=own, fetched=fetched) for part in content)
+    return [part for part in parts if part is not None]
+
+
+def _reasoning(block: ir.Reasoning, *, own: bool) -> dict[str, Any] | None:
+    """Thinking goes back verbatim and only to its vendor; without a signature it is refused upstream, so it stays."""
+    state = block.state
+    if state is None or state.family != FAMILY:
+        return None
+    if state.kind == "redacted":
+        return _with_extras({"type": "redacted_thinking", "data": state.data}, block.extras, own=own)
+    thought = "".join(block.summary) or block.text
+    return _with_extras({"type": "thinking", "thinking": thought, "signature": state.data}, block.extras, own=own)
+
+
+def media_need(block: ir.Media, can: ir.Capabilities) -> ir.Need | None:
+    """What must be fetched first: an image or file behind a URL that the backend will not open itself."""
+    if block.url is None or block.url.startswith("data:"):
+        return None
+    may_fetch = can.image_urls and block.url.startswith("https://")
+    return None if may_fetch else ir.Need("media_url", block.url)
+
+
+def refused_media(block: ir.Media, can: ir.Capabilities, *, own: bool) -> str | None:
+    """Why this backend cannot be given the part, or None."""
+    if block.kind == "audio":
+        return "this backend takes no audio"
+    if block.kind == "image" and not can.images:
+        return "this backend takes no images"
+    if block.kind == "file" and not can.files:
+        return "this backend takes no files"
+    if block.file_id is not None and not own:
+        return "a file id of another vendor cannot be read here; send the data or a URL"
+    return _refused_type(block)
+
+
+def _refused_type(block: ir.Media) -> str | None:
+    if block.data is None:
+        return None
+    media_type = _media_type(block)
+    if block.kind == "image" and media_type not in IMAGE_TYPES:
+        return f"'{media_type}' is not among {', '.join(sorted(IMAGE_TYPES))}"
+    if block.kind == "file" and media_type != "application/pdf" and not _is_text(media_type):
+        return f"'{media_type}' is neither PDF nor text"
+    return None
+
+
+def _media(block: ir.Media, *, own: bool, fetched: Mapping[ir.Need, Any]) -> dict[str, Any] | None:
+    if block.kind == "audio":
+        return None
+    source = _source(resolved(block, fetched))
+    body: dict[str, Any] = {"type": "image" if block.kind == "image" else "document", "source": source}
+    if block.kind == "file" and block.name:
+        body["title"] = block.name
+    return _with_extras(body, block.extras, own=own)
+
+
+def resolved(block: ir.Media, fetched: Mapping[ir.Need, Any]) -> ir.Media:
+    """The part with its bytes in it, where they were fetched (an ir.Media) or stand in a ``data:`` URL."""
+    if block.url is None:
+        return block
+    found = fetched.get(ir.Need("media_url", block.url))
+    if isinstance(found, ir.Media):
+        return msgspec.structs.replace(found, kind=block.kind, name=block.name or found.name)
+    if not block.url.startswith("data:"):
+        return block
+    head, _, data = block.url.removeprefix("data:").partition(",")
+    media_type = head.partition(";")[0] or None
+    return msgspec.structs.replace(block, url=None, data=data, media_type=media_type)
+
+
+def _source(block: ir.Media) -> dict[str, str]:
+    if block.file_id is not None:
+        return {"type": "file", "file_id": block.file_id}
+    if block.url is not None:
+        return {"type": "url", "url": block.url}
+    data, media_type = block.data or "", _media_type(block)
+    if block.kind == "file" and _is_text(media_type):
+        return {"type": "text", "media_type": "text/plain", "data": _decoded(data)}
+    return {"type": "base64", "media_type": media_type, "data": data}
+
+
+def _media_type(block: ir.Media) -> str:
+    """The type in the spelling that Anthropic takes (G41); an image without one is known by its first bytes."""
+    given = (block.media_type or "").partition(";")[0].strip().lower()
+    if block.kind == "image":
+        found = next((kind for magic, kind in _IMAGE_MAGIC if (block.data or "").startswith(magic)), "image/jpeg")
+        return _IMAGE_TYPES.get(given, given or found)
+    return given or ("application/pdf" if (block.data or "").startswith("JVBERi") else "text/plain")
+
+
+def _is_text(media_type: str) -> bool:
+    return media_type.startswith("text/") or media_type in _TEXTUAL
+
+
+def _decoded(data: str) -> str:
+    try:
+        return base64.b64decode(data, validate=False).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return data

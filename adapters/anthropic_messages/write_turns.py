@@ -1,0 +1,168 @@
+"""Hub messages -> Anthropic turns: system apart, roles in alternation, tool results first in one user turn (G12).
+
+A tool call that was never answered gets a synthetic result (G83): the vendor refuses it otherwise for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Raw, Struct
+
+from adapters import ir
+from adapters.anthropic_messages.names import legal_id
+from adapters.anthropic_messages.write_content import write_block, write_text
+
+_OPENING = "."
+"""A user turn where the vendor wants one and the client had none; the shortest text that it takes."""
+_NO_RESULT = "No result: this tool call was not carried out."
+JSON_ONLY = "Answer with one JSON object only: no prose, no code fences."
+"""What ``json_object`` becomes: this vendor has no such mode (G76)."""
+
+
+class Turn(Struct):
+    """One wire turn while it is being gathered."""
+
+    role: str
+    blocks: list[dict[str, Any] | Raw]
+    bare: bool = True
+    """Every block so far came as a bare string."""
+
+    def body(self) -> dict[str, Any]:
+        first = self.blocks[0] if self.blocks else None
+        if self.bare and len(self.blocks) == 1 and isinstance(first, dict):
+            return {"role": self.role, "content": first["text"]}
+        return {"role": self.role, "content": self.blocks}
+
+
+def split_system(request: ir.Request, *, own: bool) -> tuple[list[ir.Text], tuple[ir.Message, ...]]:
+    """Top-level instructions, the leading system messages among them, and the messages that remain."""
+    system, rest = list(request.system), list(request.messages)
+    while rest and not own and rest[0].role in ("system", "developer"):
+        system += [block for block in rest.pop(0).blocks if isinstance(block, ir.Text)]
+    if request.format is not None and request.format.kind == "json_object":
+        system.append(ir.Text(JSON_ONLY))
+    return system, tuple(rest)
+
+
+def write_system(texts: Sequence[ir.Text], *, own: bool) -> str | list[dict[str, Any]] | None:
+    """``system``: a string for one plain text, else blocks; None for nothing."""
+    said = [text for text in texts if text.text.strip()]
+    if not said:
+        return None
+    if len(said) == 1 and not (own and said[0].extras):
+        return said[0].text
+    return [write_text(text, own=own) for text in said]
+
+
+class _Turns:
+    """Gathers messages into turns."""
+
+    def __init__(self, *, own: bool, can: ir.Capabilities, fetched: Mapping[ir.Need, Any]) -> None:
+        self.turns: list[Turn] = []
+        self._own = own
+        self._can = can
+        self._fetched = fetched
+        self._waiting: list[Turn] = []
+
+    def add(self, message: ir.Message) -> None:
+        if message.role in ("system", "developer"):
+            self._system(message)
+            return
+        role = "assistant" if message.role == "assistant" else "user"
+        if role == "assistant":
+            self._flush()
+        self._turn(role, message, message.blocks)
+
+    def _system(self, message: ir.Message) -> None:
+        """Where the model knows system turns they follow the user turn beside them; elsewhere they are marked text."""
+        if self._can.mid_system:
+            turn = Turn("system", [], bare=False)
+            self._fill(turn, message.blocks)
+            self._waiting.append(turn)
+            return
+        marked = [ir.Text(f"<system>{b.text}</system>") for b in message.blocks if isinstance(b, ir.Text) and b.text]
+        self._turn("user", message, tuple(marked))
+
+    def _turn(self, role: str, message: ir.Message, blocks: tuple[ir.Block, ...]) -> None:
+        begins = self._own and "role" in message.extras
+        last = self.turns[-1] if self.turns else None
+        if begins:
+            self._flush()
+            last = None
+        if last is None or last.role != role:
+            last = Turn(role, [])
+            self.turns.append(last)
+        self._fill(last, blocks)
+        if not last.blocks:
+            self.turns.pop()
+
+    def _fill(self, turn: Turn, blocks: Iterable[ir.Block]) -> None:
+        for block in blocks:
+            written = write_block(block, own=self._own, fetched=self._fetched)
+            if written is not None:
+                turn.bare = turn.bare and isinstance(block, ir.Text) and not (self._own and block.extras)
+                turn.blocks.append(written)
+
+    def _flush(self) -> None:
+        """Put the system turns that wait behind a user turn."""
+        if not self._waiting:
+            return
+        if not self.turns or self.turns[-1].role == "assistant":
+            self.turns.append(Turn("user", [{"type": "text", "text": _OPENING}]))
+        self.turns += [turn for turn in self._waiting if turn.blocks]
+        self._waiting.clear()
+
+    def done(self) -> list[Turn]:
+        self._flush()
+        if not self.turns or (not self._own and self.turns[0].role != "user"):
+            self.turns.insert(0, Turn("user", [{"type": "text", "text": _OPENING}]))
+        return self.turns
+
+
+def write_turns(
+    messages: Iterable[ir.Message], *, own: bool, can: ir.Capabilities, fetched: Mapping[ir.Need, Any]
+) -> list[dict[str, Any]]:
+    """``messages`` as the vendor takes them. A request of this family keeps the turns that its client made."""
+    gathered = _Turns(own=own, can=can, fetched=fetched)
+    for message in messages:
+        gathered.add(message)
+    turns = _answered(gathered.done())
+    for turn in turns:
+        turn.blocks.sort(key=_after_results)
+    _trimmed(turns[-1])
+    return [turn.body() for turn in turns]
+
+
+def _after_results(block: dict[str, Any] | Raw) -> bool:
+    return isinstance(block, Raw) or block["type"] != "tool_result"
+
+
+def _answered(turns: list[Turn]) -> list[Turn]:
+    out: list[Turn] = []
+    for i, turn in enumerate(turns):
+        out.append(turn)
+        calls = [b["id"] for b in turn.blocks if isinstance(b, dict) and b["type"] == "tool_use"]
+        if not calls:
+            continue
+        follower = turns[i + 1] if i + 1 < len(turns) else None
+        results = [{"type": "tool_result", "tool_use_id": legal_id(call), "content": _NO_RESULT, "is_error": True}
+                   for call in calls if follower is None or call not in _results(follower)]
+        if follower is not None and follower.role == "user":
+            follower.blocks[:0] = results
+            follower.bare = follower.bare and not results
+        elif results:
+            out.append(Turn("user", list(results)))
+    return out
+
+
+def _results(turn: Turn) -> set[str]:
+    return {b["tool_use_id"] for b in turn.blocks if isinstance(b, dict) and b["type"] == "tool_result"}
+
+
+def _trimmed(turn: Turn) -> None:
+    """A trailing assistant turn may not end in white space."""
+    last = turn.blocks[-1]
+    if turn.role == "assistant" and isinstance(last, dict) and last["type"] == "text":
+        last["text"] = last["text"].rstrip()

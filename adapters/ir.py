@@ -1,0 +1,551 @@
+"""The hub's vocabulary: what any dialect can say, as one small set of values.
+
+A dialect reads its wire format into these and writes them out again. The shapes follow the items of OpenAI Responses
+and the block life-cycle of Anthropic Messages. Unknown is ``None``, never zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+Extras: TypeAlias = dict[str, msgspec.Raw]
+"""Fields that we do not know, byte for byte; only a writer of the same family may write them back."""
+
+Family: TypeAlias = Literal["openai", "anthropic", "google"]
+"""Who understands extras and vendor state: OpenAI's two dialects are one family."""
+
+Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
+BlockKind: TypeAlias = Literal[
+    "text", "reasoning", "tool_call", "custom_tool_call", "refusal", "image", "server_tool", "compaction"
+]
+Channel: TypeAlias = Literal["text", "summary", "arguments", "state"]
+FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
+Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
+EFFORTS: tuple[Effort, ...] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+
+
+class VendorState(Struct, frozen=True):
+    """Something only its vendor can read (a signature, encrypted reasoning). Never shown to another vendor.
+
+    ``kind``: ``signature`` | ``redacted`` (Anthropic), ``thought_signature`` (Google), ``encrypted_content`` (OpenAI).
+    """
+
+    family: Family
+    kind: str
+    data: str
+    model: str | None = None
+
+
+# --- content -------------------------------------------------------------------------------------------------------
+
+
+class Text(Struct, frozen=True, tag="text"):
+    """Plain text. ``cache`` is the raw cache breakpoint that its author set, ``annotations`` are OpenAI-shaped."""
+
+    text: str
+    annotations: tuple[Annotation, ...] = ()
+    state: VendorState | None = None
+    extras: Extras = {}
+
+
+class Media(Struct, frozen=True, tag="media"):
+    """An image, a document or a sound: exactly one of ``url``, ``data`` (bare base64) and ``file_id`` is set."""
+
+    kind: Literal["image", "file", "audio"]
+    url: str | None = None
+    data: str | None = None
+    file_id: str | None = None
+    media_type: str | None = None
+    name: str | None = None
+    detail: str | None = None
+    extras: Extras = {}
+
+
+class Reasoning(Struct, frozen=True, tag="reasoning"):
+    """What the model thought: raw ``text``, the vendor's ``summary`` parts, and the state that must come back."""
+
+    text: str = ""
+    summary: tuple[str, ...] = ()
+    state: VendorState | None = None
+    id: str | None = None
+    extras: Extras = {}
+
+
+class ToolCall(Struct, frozen=True, tag="tool_call"):
+    """The model calls a tool. ``arguments`` is JSON text, or free text when ``custom``."""
+
+    id: str
+    name: str
+    arguments: str
+    custom: bool = False
+    state: VendorState | None = None
+    item_id: str | None = None
+    extras: Extras = {}
+
+
+class ToolResult(Struct, frozen=True, tag="tool_result"):
+    """What a tool answered; ``id`` is that of its call, ``name`` the tool's where the dialect tells."""
+
+    id: str
+    content: tuple[Text | Media, ...]
+    name: str | None = None
+    is_error: bool = False
+    custom: bool = False
+    item_id: str | None = None
+    extras: Extras = {}
+
+
+class Refusal(Struct, frozen=True, tag="refusal"):
+    """The model declined, in words."""
+
+    text: str
+    extras: Extras = {}
+
+
+class Opaque(Struct, frozen=True, tag="opaque"):
+    """A block or item that only its own family can take (a server-run tool's item, a compaction): kept whole."""
+
+    family: Family
+    wire_type: str
+    raw: msgspec.Raw
+
+
+Block: TypeAlias = Text | Media | Reasoning | ToolCall | ToolResult | Refusal | Opaque
+
+
+class Message(Struct, frozen=True):
+    """One turn. Consecutive Responses items of one assistant turn are one message, in item order."""
+
+    role: Role
+    blocks: tuple[Block, ...]
+    name: str | None = None
+    id: str | None = None
+    phase: str | None = None
+    extras: Extras = {}
+
+
+# --- request -------------------------------------------------------------------------------------------------------
+
+
+class Tool(Struct, frozen=True):
+    """A tool on offer. ``kind``: ``function`` (``parameters`` is JSON Schema), ``custom`` (free text, ``format``),
+    or ``hosted`` (run by the vendor: ``type`` is its wire type and ``raw`` the whole entry)."""
+
+    name: str
+    kind: Literal["function", "custom", "hosted"] = "function"
+    description: str | None = None
+    parameters: Any = None
+    strict: bool | None = None
+    format: Any = None
+    type: str | None = None
+    raw: msgspec.Raw | None = None
+    extras: Extras = {}
+
+
+class ToolChoice(Struct, frozen=True):
+    """``named`` has one name; ``allowed`` limits to ``names`` and is ``required`` or not."""
+
+    mode: Literal["none", "auto", "required", "named", "allowed"]
+    names: tuple[str, ...] = ()
+    required: bool = False
+    custom: bool = False
+
+
+class Format(Struct, frozen=True):
+    """The shape asked of the answer."""
+
+    kind: Literal["text", "json_object", "json_schema"]
+    name: str | None = None
+    schema: Any = None
+    strict: bool | None = None
+    description: str | None = None
+
+
+class Request(Struct, frozen=True, kw_only=True):
+    """One question to a model, in no vendor's words. ``family`` says whose ``extras`` these are."""
+
+    model: str
+    messages: tuple[Message, ...]
+    family: Family = "openai"
+    stream: bool = False
+    system: tuple[Text, ...] = ()
+    """Top-level instructions: ``instructions``, ``system``, ``systemInstruction``."""
+    tools: tuple[Tool, ...] = ()
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+    format: Format | None = None
+    max_output_tokens: int | None = None
+    effort: str | None = None
+    reasoning_summary: str | None = None
+    """``auto`` | ``concise`` | ``detailed``: the client wants to see a summary of the reasoning."""
+    thinking_budget: int | None = None
+    """A token budget for thinking, where the client's dialect speaks in budgets."""
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    n: int | None = None
+    logprobs: bool | None = None
+    top_logprobs: int | None = None
+    logit_bias: Mapping[str, float] | None = None
+    modalities: tuple[str, ...] = ()
+    verbosity: str | None = None
+    service_tier: str | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
+    store: bool | None = None
+    metadata: Mapping[str, str] | None = None
+    include_usage: bool | None = None
+    """Chat streams only: the client asked for the usage chunk."""
+    include: tuple[str, ...] = ()
+    """Responses only: what the client asked to have included."""
+    extras: Extras = {}
+    dialect: str | None = None
+    """The dialect it was read from, where the reader tells: two dialects of one family differ in their extras."""
+
+
+class Head(Struct, frozen=True):
+    """All that is read of a body when bytes may pass unread: the alias, and whether the answer streams."""
+
+    model: str
+    stream: bool = False
+
+
+# --- what the two sides of a translation need to know --------------------------------------------------------------
+
+
+class Capabilities(Struct, frozen=True, kw_only=True):
+    """What one backend can do and how it wants to be told. Data, by provider and model family (providers.py);
+    every entry can be overridden per backend in proxy.yaml. ``None`` for a number means no known limit."""
+
+    tools: bool = True
+    parallel_tools: bool = True
+    custom_tools: bool = False
+    forced_tools: bool = True
+    strict_tools: bool = True
+    images: bool = True
+    image_urls: bool = True
+    files: bool = False
+    audio: bool = False
+    json_schema: bool = True
+    json_object: bool = True
+    sampling: bool = True
+    """temperature, top_p and top_k are accepted."""
+    max_temperature: float = 2.0
+    penalties: bool = True
+    seed: bool = True
+    logprobs: bool = True
+    logit_bias: bool = True
+    choices: bool = True
+    """n > 1 is accepted."""
+    max_stop: int | None = None
+    thinking: Literal["none", "effort", "budget", "adaptive", "always", "level"] = "none"
+    """How reasoning is asked for: an effort word, a token budget, adaptive + effort, always on + effort, a level."""
+    efforts: tuple[str, ...] = ()
+    can_disable_thinking: bool = True
+    budgets: Mapping[str, int] = {}
+    """effort -> thinking tokens, where ``thinking`` is ``budget``."""
+    verbosity: bool = False
+    service_tiers: bool = False
+    context: int | None = None
+    max_output: int | None = None
+    default_max_output: int | None = None
+    """Sent when the client gave no limit and the dialect requires one."""
+    mid_system: bool = False
+    prefill: bool = True
+    one_system: bool = False
+    """The chat template takes one leading system message only."""
+    max_tokens_field: str = "max_completion_tokens"
+    reasoning_field: str = "reasoning_content"
+    """Where a chat server puts, and takes back, reasoning text."""
+    chat_tools_with_effort: bool = True
+    """False: this model's chat endpoint refuses tools together with an explicit effort."""
+
+
+class Upstream(Struct, frozen=True, kw_only=True):
+    """A backend as a writer sees it: no host and no secret. ``wire`` is ``exact`` when bytes may pass unread."""
+
+    provider: str
+    dialect: str
+    model: str
+    family: Family = "openai"
+    wire: Literal["exact", "variant"] = "variant"
+    capabilities: Capabilities = Capabilities()
+    options: Mapping[str, Any] = {}
+    """Extra top-level fields that the operator wants on every request to this backend."""
+
+
+class Named(Struct, frozen=True):
+    """Something a writer cannot say. ``contract``: skip the target. ``tuning`` and ``unknown``: dropped, and named."""
+
+    name: str
+    why: str
+    kind: Literal["contract", "tuning", "unknown"]
+
+
+class Need(Struct, frozen=True):
+    """Something a pure dialect asks to be fetched before it can write."""
+
+    kind: Literal["media_url", "file_id", "vendor_state", "stored_turn"]
+    key: str
+
+
+class Context(Struct, frozen=True):
+    """What is not in the request but must be known to write it: ids, the time, sealed state, fetched needs."""
+
+    seed: str
+    """Hex, unique per call: every id that we invent is derived from it."""
+    now: int
+    """Wall clock, whole seconds."""
+    fetched: Mapping[Need, Any] = {}
+    seal: Callable[[bytes], str] | None = None
+    unseal: Callable[[str], bytes | None] | None = None
+
+
+class Echo(Struct, frozen=True):
+    """What a writer of answers must know of the question: Responses echoes it, chat sends usage only when asked."""
+
+    seed: str
+    created: int
+    model: str
+    """The model name to show (the alias, or the upstream's, as the operator chose)."""
+    request: Request | None = None
+    effort: str | None = None
+    """The effort that was really sent upstream."""
+
+
+class UpstreamRequest(Struct, frozen=True):
+    """What to send: ``path`` is relative to the backend's base URL; host and secret are added by the sender."""
+
+    path: str
+    body: bytes
+    headers: Mapping[str, str] = {}
+    effort: str | None = None
+    """The effective reasoning effort, after clamping."""
+
+
+# --- answer --------------------------------------------------------------------------------------------------------
+
+
+class Usage(Struct, frozen=True):
+    """Tokens. ``input`` includes ``cached`` and ``cache_write``; ``output`` includes ``reasoning``.
+    ``None`` means that the upstream did not tell."""
+
+    input: int | None = None
+    output: int | None = None
+    cached: int | None = None
+    cache_write: int | None = None
+    cache_write_1h: int | None = None
+    """The part of ``cache_write`` that is kept for an hour or longer."""
+    reasoning: int | None = None
+    tool_input: int | None = None
+    """Tokens that server-run tools fed back in (Gemini's toolUsePromptTokenCount); part of ``input``."""
+    total: int | None = None
+    service_tier: str | None = None
+    extras: Extras = {}
+
+    def merged(self, later: Usage) -> Usage:
+        """Field by field, the later snapshot wins where it knows."""
+        changes = {f: v for f in self.__struct_fields__ if (v := getattr(later, f)) is not None and v != {}}
+        return msgspec.structs.replace(self, **changes)
+
+
+class Annotation(Struct, frozen=True):
+    """A citation on a text block. ``type`` is OpenAI's word (``url_citation``, ``file_citation`` …)."""
+
+    type: str
+    url: str | None = None
+    title: str | None = None
+    start: int | None = None
+    end: int | None = None
+    raw: Mapping[str, Any] = {}
+
+
+class Failure(Struct, frozen=True):
+    """Why it failed, as data. ``status`` is the one for the client, ``type``/``code``/``param`` OpenAI's words.
+
+    ``kind``: ``invalid`` | ``unauthorized`` | ``forbidden`` | ``not_found`` | ``too_large`` | ``context_length`` |
+    ``unsupported`` | ``limited`` | ``quota`` | ``overloaded`` | ``upstream_auth`` | ``upstream_error`` |
+    ``bad_response`` | ``unreachable`` | ``timeout`` | ``interrupted`` | ``cancelled`` | ``internal``.
+    """
+
+    kind: str
+    status: int
+    message: str
+    type: str = "invalid_request_error"
+    code: str | None = None
+    param: str | None = None
+    retry_after: float | None = None
+    upstream_status: int | None = None
+
+
+class Invalid(Exception):  # noqa: N818 - it is the client's input that is invalid, not our state
+    """Bad input; ``failure`` is the answer to give."""
+
+    def __init__(self, message: str, param: str | None = None, code: str | None = None, status: int = 400) -> None:
+        super().__init__(message)
+        self.failure = Failure("invalid", status, message, param=param, code=code)
+
+
+# --- the stream ----------------------------------------------------------------------------------------------------
+
+
+class Started(Struct, frozen=True):
+    """The upstream has begun: its own id, model and time, where it told them. Not yet content (D1)."""
+
+    id: str | None = None
+    model: str | None = None
+    created: int | None = None
+    extras: Extras = {}
+
+
+class BlockStarted(Struct, frozen=True):
+    """``block`` is unique in the answer; blocks with an equal ``item`` are parts of one Responses item.
+
+    ``meta`` by kind: tool calls ``id`` and ``name``; ``server_tool``, ``image`` and ``compaction`` ``type`` (the
+    vendor's wire type), ``family`` and, when known at the start, ``raw``; text may have ``phase``; any may have
+    ``item_id``.
+    """
+
+    block: int
+    kind: BlockKind
+    item: int
+    choice: int = 0
+    meta: Mapping[str, Any] = {}
+
+
+class Delta(Struct, frozen=True):
+    """More of a block. Reasoning: ``text`` is the raw chain, ``summary`` the vendor's summary of it."""
+
+    block: int
+    channel: Channel
+    data: str
+    logprobs: Any = None
+
+
+class Annotated(Struct, frozen=True):
+    """A citation for a text block."""
+
+    block: int
+    annotation: Annotation
+
+
+class BlockEnded(Struct, frozen=True):
+    """The block is whole. ``state`` is what its vendor must get back; ``raw`` a server tool's item, whole."""
+
+    block: int
+    state: VendorState | None = None
+    raw: msgspec.Raw | None = None
+
+
+class UsageReported(Struct, frozen=True):
+    """A cumulative snapshot, to be merged field by field."""
+
+    usage: Usage
+
+
+class Finished(Struct, frozen=True):
+    """One choice is over, once. ``detail`` is the vendor's own word."""
+
+    choice: int
+    reason: FinishReason
+    detail: str | None = None
+
+
+class Ended(Struct, frozen=True):
+    """The answer is over, once, after every choice."""
+
+    extras: Extras = {}
+
+
+class Failed(Struct, frozen=True):
+    """The upstream failed after it began; it stands in the place of Finished and Ended."""
+
+    failure: Failure
+
+
+Event: TypeAlias = (
+    Started | BlockStarted | Delta | Annotated | BlockEnded | UsageReported | Finished | Ended | Failed
+)
+MEANINGFUL = (BlockStarted, Delta, Finished, Failed)
+"""The events that commit us to an answer (D1)."""
+
+
+# --- the answer as a whole -----------------------------------------------------------------------------------------
+
+
+class ReplyBlock(Struct):
+    """A block, folded from its events. Mutable only while it is being folded."""
+
+    kind: BlockKind
+    item: int
+    choice: int
+    meta: Mapping[str, Any]
+    text: str = ""
+    summary: list[str] = []
+    annotations: list[Annotation] = []
+    logprobs: list[Any] = []
+    state: VendorState | None = None
+    raw: msgspec.Raw | None = None
+
+
+class Reply(Struct):
+    """A whole answer: what a stream's events add up to."""
+
+    started: Started = Started()
+    blocks: list[ReplyBlock] = []
+    finishes: dict[int, Finished] = {}
+    usage: Usage | None = None
+    ended: Ended | None = None
+    failure: Failure | None = None
+
+
+def collect(events: Sequence[Event]) -> Reply:
+    """Fold events into the whole answer. One reasoning block is one summary part."""
+    reply = Reply()
+    blocks: dict[int, ReplyBlock] = {}
+    pieces: dict[tuple[int, str], list[str]] = {}
+    for event in events:
+        match event:
+            case Delta(block, channel, data, logprobs):
+                pieces.setdefault((block, channel), []).append(data)
+                if logprobs:
+                    blocks[block].logprobs.extend(logprobs)
+            case BlockStarted(block, kind, item, choice, meta):
+                blocks[block] = ReplyBlock(kind, item, choice, meta)
+                reply.blocks.append(blocks[block])
+            case BlockEnded(block, state, raw):
+                blocks[block].state = state or blocks[block].state
+                blocks[block].raw = raw
+            case Annotated(block, annotation):
+                blocks[block].annotations.append(annotation)
+            case UsageReported(usage):
+                reply.usage = usage if reply.usage is None else reply.usage.merged(usage)
+            case _:
+                _collect_frame(reply, event)
+    for (block, channel), parts in pieces.items():
+        if channel == "summary":
+            blocks[block].summary.append("".join(parts))
+        elif channel != "state":
+            blocks[block].text = "".join(parts)
+    return reply
+
+
+def _collect_frame(reply: Reply, event: Event) -> None:
+    match event:
+        case Started():
+            reply.started = event
+        case Finished(choice):
+            reply.finishes[choice] = event
+        case Ended():
+            reply.ended = event
+        case Failed(failure):
+            reply.failure = failure

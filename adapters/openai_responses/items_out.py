@@ -1,0 +1,175 @@
+"""Messages of the hub -> input items for a Responses upstream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeGuard
+
+import msgspec
+from msgspec import Struct
+
+from adapters import ir
+from adapters.openai_responses.tools import known, wrap
+
+Wire = dict[str, Any] | msgspec.Raw
+
+
+class Items(Struct, frozen=True):
+    """How items are to be written: for whom, and whether the extras of the turns are this dialect's own."""
+
+    upstream: ir.Upstream
+    own: bool
+    """The client spoke Responses too."""
+    same_family: bool
+    fetched: dict[ir.Need, Any] = {}
+
+    def write(self, messages: Iterable[ir.Message]) -> list[Wire]:
+        """``input``, item by item, in order."""
+        return [item for message in messages for item in self._message(message)]
+
+    def _message(self, message: ir.Message) -> Iterator[Wire]:
+        """Content gathers into one message item; every other block is an item of its own."""
+        content: list[ir.Block] = []
+        told = message
+        for block in message.blocks:
+            if is_content(block):
+                content.append(block)
+                continue
+            if content:
+                yield self._say(told, content)
+                content, told = [], msgspec.structs.replace(message, id=None)
+            item = self._item(block)
+            if item is not None:
+                yield item
+        if content or not message.blocks:
+            yield self._say(told, content)
+
+    def _say(self, message: ir.Message, content: list[ir.Block]) -> Wire:
+        role = "user" if message.role == "tool" else message.role
+        extras = message.extras if self.own else {}
+        said: object = [self._part(block, role) for block in content]
+        if message.id is None and not message.phase and len(content) <= 1 and all(map(is_plain, content)):
+            said = "".join(block.text for block in content if isinstance(block, ir.Text))
+            return {"role": role, "content": said, **extras}
+        if role != "assistant":
+            return {"role": role, "content": said, **known({"id": message.id}), **extras}
+        named = known({"id": message.id, "phase": message.phase})
+        return {"type": "message", "role": role, "status": "completed", "content": said, **named, **extras}
+
+    def _part(self, block: ir.Block, role: str) -> Wire:
+        match block:
+            case ir.Text(text, annotations) if role == "assistant":
+                notes = [note.raw for note in annotations if note.raw]
+                return {"type": "output_text", "text": text, "annotations": notes, **self._extras(block.extras)}
+            case ir.Text(text):
+                return {"type": "input_text", "text": text, **self._extras(block.extras)}
+            case ir.Refusal(text):
+                return {"type": "refusal", "refusal": text, **self._extras(block.extras)}
+            case ir.Media():
+                return self._media(block)
+            case ir.Opaque(raw=raw):
+                return raw
+            case _:
+                raise TypeError(f"{type(block).__name__} is not content")
+
+    def _extras(self, extras: ir.Extras) -> ir.Extras:
+        """Cache breakpoints are Anthropic's (G61), whoever's client set them."""
+        if not self.same_family:
+            return {}
+        return {name: raw for name, raw in extras.items() if name != "cache_control"}
+
+    def _media(self, media: ir.Media) -> Wire:
+        media = resolved(media, self.fetched)
+        inline = None if media.data is None else f"data:{media.media_type or _GUESS[media.kind]};base64,{media.data}"
+        extras = self._extras(media.extras)
+        if media.kind == "image":
+            detail = media.detail if self.own else media.detail or "auto"
+            fields = {"image_url": inline or media.url, "file_id": media.file_id, "detail": detail}
+            return {"type": "input_image", **known(fields), **extras}
+        name = media.name or (None if self.own or inline is None else _NAMES.get(media.media_type or "", "file"))
+        if media.media_type is None and self.own:
+            inline = media.data
+        fields = {"file_data": inline, "file_url": media.url, "file_id": media.file_id, "filename": name}
+        return {"type": "input_file", **known(fields), **extras}
+
+    def _item(self, block: ir.Block) -> Wire | None:
+        match block:
+            case ir.Reasoning():
+                return self._reasoning(block)
+            case ir.ToolCall():
+                return self._call(block)
+            case ir.ToolResult():
+                return self._result(block)
+            case ir.Opaque(raw=raw):
+                return raw
+        return None
+
+    def _reasoning(self, block: ir.Reasoning) -> Wire | None:
+        if not keeps_reasoning(block, self.upstream):
+            return None
+        item: dict[str, Any] = {"type": "reasoning", **known({"id": block.id})}
+        item["summary"] = [{"type": "summary_text", "text": text} for text in block.summary]
+        if block.text:
+            item["content"] = [{"type": "reasoning_text", "text": block.text}]
+        if is_ours(block.state):
+            item["encrypted_content"] = block.state.data
+        return {**item, **(block.extras if self.own else {})}
+
+    def _call(self, call: ir.ToolCall) -> Wire:
+        extras = call.extras if self.own else {}
+        custom = call.custom and self.upstream.capabilities.custom_tools
+        head = {"type": "custom_tool_call" if custom else "function_call", **known({"id": call.item_id})}
+        said = {"call_id": call.id, "name": call.name}
+        if custom:
+            return {**head, **said, "input": call.arguments, **extras}
+        arguments = wrap(call.arguments) if call.custom else call.arguments or "{}"
+        return {**head, **said, "arguments": arguments, **extras}
+
+    def _result(self, result: ir.ToolResult) -> Wire:
+        custom = result.custom and self.upstream.capabilities.custom_tools
+        head = {"type": "custom_tool_call_output" if custom else "function_call_output", "call_id": result.id}
+        plain = len(result.content) <= 1 and all(map(is_plain, result.content))
+        output: object = [self._part(block, "user") for block in result.content]
+        if plain:
+            output = "".join(block.text for block in result.content if isinstance(block, ir.Text))
+        extras = result.extras if self.own else {}
+        return {**head, "output": output, **known({"id": result.item_id}), **extras}
+
+
+_GUESS = {"image": "image/png", "file": "application/octet-stream", "audio": "audio/wav"}
+_NAMES = {"application/pdf": "file.pdf", "text/plain": "file.txt", "text/csv": "file.csv"}
+
+
+def is_content(block: ir.Block) -> bool:
+    """Belongs inside a message item."""
+    if isinstance(block, ir.Opaque):
+        return is_part(block.wire_type)
+    return isinstance(block, ir.Text | ir.Media | ir.Refusal)
+
+
+def is_part(wire_type: str) -> bool:
+    """A content part's type, as against an item's."""
+    return wire_type.startswith(("input_", "output_")) or wire_type.endswith("_text")
+
+
+def is_plain(block: ir.Block) -> bool:
+    """Text that is nothing but its string."""
+    return isinstance(block, ir.Text) and not block.extras and not block.annotations
+
+
+def is_ours(state: ir.VendorState | None) -> TypeGuard[ir.VendorState]:
+    """State that an OpenAI upstream sealed."""
+    return state is not None and state.family == "openai"
+
+
+def keeps_reasoning(block: ir.Reasoning, upstream: ir.Upstream) -> bool:
+    """OpenAI takes back only what it sealed or stored itself (G32); the others read the text."""
+    return is_ours(block.state) or block.id is not None or upstream.wire == "variant"
+
+
+def resolved(media: ir.Media, fetched: dict[ir.Need, Any]) -> ir.Media:
+    """The media with its bytes in place of its URL, where they were fetched."""
+    if media.url is None:
+        return media
+    found = fetched.get(ir.Need("media_url", media.url))
+    return found if isinstance(found, ir.Media) else media

@@ -1,0 +1,123 @@
+"""A Responses request body -> the hub's request, every field read, kept as extras, or refused by name."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import msgspec
+
+from adapters import ir, strict
+from adapters.openai_responses import tools, wire
+from adapters.openai_responses.items_in import read_input
+from adapters.openai_responses.wire import Fields
+
+_PLAIN: dict[str, msgspec.json.Decoder[Any]] = {
+    "parallel_tool_calls": wire.BOOL,
+    "max_output_tokens": wire.INT,
+    "temperature": wire.FLOAT,
+    "top_p": wire.FLOAT,
+    "presence_penalty": wire.FLOAT,
+    "frequency_penalty": wire.FLOAT,
+    "top_logprobs": wire.INT,
+    "service_tier": wire.STR,
+    "user": wire.STR,
+    "safety_identifier": wire.STR,
+    "prompt_cache_key": wire.STR,
+    "store": wire.BOOL,
+    "metadata": wire.WORDS,
+}
+"""Fields whose name and value are the hub's own. (The penalties are those of Open Responses.)"""
+
+_WITHOUT_INPUT = ("previous_response_id", "prompt", "conversation")
+"""With one of these a request may come without ``input``."""
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "temperature": (0, 2),
+    "top_p": (0, 1),
+    "top_logprobs": (0, 20),
+    "max_output_tokens": (1, float("inf")),
+}
+
+
+def read_request(body: bytes) -> ir.Request:
+    """A request body. Raises ir.Invalid that names the field, the reason and the mend."""
+    top = strict.fields(body)
+    head = strict.head(top)
+    fields = Fields({name: raw for name, raw in top.items() if not wire.is_null(raw) and name not in {"model", "stream"}})
+    messages = _messages(fields)
+    system = fields.take("instructions", wire.STR)
+    plain = {name: fields.take(name, decoder) for name, decoder in _PLAIN.items()}
+    _check_ranges(plain)
+    include = tuple(fields.take("include", wire.STRINGS) or ())
+    return ir.Request(
+        model=head.model,
+        stream=head.stream,
+        messages=messages,
+        system=() if system is None else (ir.Text(system),),
+        include=include,
+        logprobs=True if wire.LOGPROBS in include else None,
+        **_tools(fields),
+        **_reasoning(fields),
+        **_text(fields),
+        **plain,
+        extras=fields.rest,
+        dialect=wire.NAME,
+    )
+
+
+def _messages(fields: Fields) -> tuple[ir.Message, ...]:
+    raw = fields.rest.pop("input", None)
+    if raw is not None:
+        return read_input(raw)
+    if any(name in fields.rest for name in _WITHOUT_INPUT):
+        return ()
+    why = "Missing required parameter: 'input'. Send a string or a list of items."
+    raise ir.Invalid(why, "input", "missing_required_parameter")
+
+
+def _check_ranges(plain: dict[str, Any]) -> None:
+    for name, (low, high) in _RANGES.items():
+        value = plain[name]
+        if value is not None and not low <= value <= high:
+            expected = f"a value between {low:g} and {high:g}" if high < float("inf") else f"a value of at least {low:g}"
+            raise ir.Invalid(f"Invalid '{name}': expected {expected}, but got {value:g} instead.", name, "invalid_value")
+
+
+def _tools(fields: Fields) -> dict[str, Any]:
+    found: dict[str, Any] = {"tools": tools.read_tools(fields.take("tools", wire.RAW_LIST) or [])}
+    raw = fields.rest.get("tool_choice")
+    if raw is not None:
+        found["tool_choice"] = choice = tools.read_choice(raw)
+        if choice is not None:
+            del fields.rest["tool_choice"]
+    return found
+
+
+def _inner(fields: Fields, name: str) -> Fields | None:
+    """An object field, taken apart; ``_put_back`` returns what is left of it."""
+    raw = fields.rest.pop(name, None)
+    return None if raw is None else Fields.of(raw, name)
+
+
+def _put_back(fields: Fields, name: str, inner: Fields) -> None:
+    left = {field: raw for field, raw in inner.rest.items() if not wire.is_null(raw)}
+    if left:
+        fields.rest[name] = wire.encode(left)
+
+
+def _reasoning(fields: Fields) -> dict[str, Any]:
+    inner = _inner(fields, "reasoning")
+    if inner is None:
+        return {}
+    found = {"effort": inner.take("effort", wire.STR), "reasoning_summary": inner.take("summary", wire.STR)}
+    _put_back(fields, "reasoning", inner)
+    return found
+
+
+def _text(fields: Fields) -> dict[str, Any]:
+    inner = _inner(fields, "text")
+    if inner is None:
+        return {}
+    found = {"format": tools.read_format(inner), "verbosity": inner.take("verbosity", wire.STR)}
+    _put_back(fields, "text", inner)
+    return found

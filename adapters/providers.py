@@ -1,0 +1,196 @@
+"""Rows of data: who runs a model, which dialects they speak, where, and what their servers can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from adapters import ir
+from adapters.families import changes, responses_only
+
+CHAT = "openai_chat"
+RESPONSES = "openai_responses"
+MESSAGES = "anthropic_messages"
+GEMINI = "google_gemini"
+
+
+class Provider(Struct, frozen=True, kw_only=True):
+    """One provider. ``speaks`` is what its backends are offered by default, the preferred dialect first; ``may_speak``
+    is what an operator may choose besides, with ``dialect:``."""
+
+    speaks: tuple[str, ...] = (CHAT,)
+    may_speak: tuple[str, ...] = ()
+    base_url: str | None = None
+    """None: the operator must say where."""
+    version: str = "/v1"
+    """Appended to an operator's base URL that has no path."""
+    key_env: str | None = None
+    auth_header: str = "authorization"
+    local: bool = False
+    """Runs on the operator's own machines as a rule."""
+    family: ir.Family = "openai"
+    wire: Literal["exact", "variant"] = "variant"
+    capabilities: ir.Capabilities = ir.Capabilities()
+
+    @property
+    def dialect(self) -> str:
+        """The dialect used when nothing else is said."""
+        return self.speaks[0]
+
+
+_EVERY_EFFORT = tuple(ir.EFFORTS)
+
+_SERVER = ir.Capabilities(
+    max_tokens_field="max_tokens",
+    one_system=True,
+    reasoning_field="reasoning_content",
+)
+"""What OpenAI-compatible servers have in common: ``max_tokens``, and chat templates that take one system message."""
+
+
+def _server(port: int | None = None, *, may_speak: tuple[str, ...] = (), **can: object) -> Provider:
+    """A local OpenAI-compatible server on its usual port; ``can`` are its differences from the common ones."""
+    return Provider(
+        base_url=None if port is None else f"http://127.0.0.1:{port}/v1",
+        may_speak=may_speak,
+        local=True,
+        capabilities=msgspec.structs.replace(_SERVER, **can),
+    )
+
+
+PROVIDERS: Mapping[str, Provider] = {
+    "openai": Provider(
+        speaks=(CHAT, RESPONSES),
+        base_url="https://api.openai.com/v1",
+        key_env="OPENAI_API_KEY",
+        wire="exact",
+        capabilities=ir.Capabilities(files=True, max_stop=4, service_tiers=True),
+    ),
+    "anthropic": Provider(
+        speaks=(MESSAGES,),
+        may_speak=(CHAT,),
+        base_url="https://api.anthropic.com/v1",
+        key_env="ANTHROPIC_API_KEY",
+        auth_header="x-api-key",
+        family="anthropic",
+        wire="exact",
+        capabilities=ir.Capabilities(
+            files=True,
+            json_object=False,
+            max_temperature=1.0,
+            penalties=False,
+            seed=False,
+            logprobs=False,
+            logit_bias=False,
+            choices=False,
+            service_tiers=True,
+            max_tokens_field="max_tokens",
+        ),
+    ),
+    "google": Provider(
+        speaks=(GEMINI,),
+        may_speak=(CHAT,),
+        base_url="https://generativelanguage.googleapis.com/v1beta",
+        version="/v1beta",
+        key_env="GEMINI_API_KEY",
+        auth_header="x-goog-api-key",
+        family="google",
+        wire="exact",
+        capabilities=ir.Capabilities(
+            image_urls=False,
+            files=True,
+            audio=True,
+            logit_bias=False,
+            max_stop=5,
+            service_tiers=True,
+            one_system=True,
+            max_tokens_field="maxOutputTokens",
+        ),
+    ),
+    "vllm": _server(
+        8000,
+        may_speak=(RESPONSES, MESSAGES),
+        thinking="effort",
+        efforts=_EVERY_EFFORT,
+        audio=True,
+        reasoning_field="reasoning",
+    ),
+    "ollama": _server(
+        11434,
+        may_speak=(RESPONSES,),
+        forced_tools=False,
+        strict_tools=False,
+        image_urls=False,
+        logit_bias=False,
+        choices=False,
+        reasoning_field="reasoning",
+    ),
+    "llama_cpp": _server(
+        8080,
+        may_speak=(RESPONSES, MESSAGES),
+        thinking="effort",
+        efforts=_EVERY_EFFORT,
+        choices=False,
+        audio=True,
+    ),
+    "lm_studio": _server(
+        1234,
+        may_speak=(RESPONSES, MESSAGES),
+        strict_tools=False,
+        image_urls=False,
+        logprobs=False,
+        choices=False,
+    ),
+    "tgi": _server(
+        3000,
+        parallel_tools=False,
+        strict_tools=False,
+        logit_bias=False,
+        choices=False,
+        max_stop=4,
+    ),
+    "transformers": _server(
+        8000,
+        may_speak=(RESPONSES,),
+        parallel_tools=False,
+        forced_tools=False,
+        strict_tools=False,
+        json_schema=False,
+        json_object=False,
+        logprobs=False,
+        choices=False,
+    ),
+    "localai": _server(8080, may_speak=(RESPONSES,), strict_tools=False),
+    "text_generation_webui": _server(
+        5000,
+        thinking="effort",
+        efforts=("low", "medium", "high"),
+        forced_tools=False,
+        strict_tools=False,
+        json_schema=False,
+        json_object=False,
+        choices=False,
+    ),
+    "openai_compatible": Provider(
+        may_speak=(RESPONSES,),
+        capabilities=msgspec.structs.replace(_SERVER, thinking="effort", efforts=_EVERY_EFFORT),
+    ),
+}
+
+
+def capabilities(provider: str, model: str) -> ir.Capabilities:
+    """What ``model`` can do at ``provider`` (a name of PROVIDERS): the provider's row, corrected by the model's family
+    and version. A model that no family knows gets the provider's row; a version newer than all rules, the newest."""
+    base = PROVIDERS[provider].capabilities
+    return msgspec.structs.replace(base, **changes(provider, model))
+
+
+def speaks(provider: str, model: str) -> tuple[str, ...]:
+    """The dialects in which ``model`` is offered at ``provider``, the preferred one first."""
+    spoken = PROVIDERS[provider].speaks
+    if RESPONSES in spoken and responses_only(provider, model):
+        return (RESPONSES,)
+    return spoken

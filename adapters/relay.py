@@ -1,0 +1,188 @@
+"""Station 9 as a pure machine: upstream bytes in, client bytes out, usage overheard, the end held back.
+
+Exact: the dialects match and frames pass unchanged. Translated (and Mended, where both sides speak the same dialect
+but the server speaks it in its own way): read into the hub and written out again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import cast
+
+from adapters import ir
+from adapters.dialect import Dialect, Passable, Writer
+from adapters.sse import Frame, Splitter, TooLong
+
+_TOO_LONG = ir.Failure("bad_response", 502, "the upstream sent an event that is too large", "server_error", "upstream_bad_response")
+
+
+class StreamRelay:
+    """One streamed answer.
+
+    ``feed`` returns what may be sent now. The end (the first frame that finishes the answer and all that follows it)
+    gathers in ``tail``, for the pump to release once the row is committed (decision D3).
+    """
+
+    def __init__(
+        self, source: Passable, target: Passable, echo: ir.Echo, *, exact: bool, hide_usage: bool = False
+    ) -> None:
+        self.tail: list[bytes] = []
+        self.usage: ir.Usage | None = None
+        self.failure: ir.Failure | None = None
+        self.model: str | None = None
+        self.upstream_id: str | None = None
+        self.finishes: dict[int, ir.Finished] = {}
+        self.meaningful = False
+        self.done = False
+        self.reasoning_chars = 0
+        self.answer_chars = 0
+        self._choices = max((echo.request.n if echo.request else None) or 1, 1)
+        self._splitter = Splitter()
+        self._reader = source.reader()
+        self._target = target
+        self._writer: Writer | None = None if exact else cast(Dialect, target).writer(echo)
+        self._echo = echo
+        self._hide_usage = hide_usage
+        self._thoughts: set[int] = set()
+        self._first: Frame | None = None
+        self._last: Frame | None = None
+        self._rename: Renamer | None = None
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Bytes as they came from the upstream -> whole client events."""
+        out: list[bytes] = []
+        try:
+            for frame in self._splitter.feed(data):
+                if self.done:
+                    break
+                self._frame(frame, out)
+        except TooLong:
+            self.fail(_TOO_LONG)
+        return out
+
+    def replay(self, events: Iterable[ir.Event]) -> list[bytes]:
+        """A whole answer, told as a stream. Translated relays only."""
+        out: list[bytes] = []
+        self._events(events, None, out)
+        return out
+
+    def close(self) -> list[bytes]:
+        """The upstream's bytes are over. Without an end of its own that is a failure, never a ``stop``."""
+        out: list[bytes] = []
+        for frame in self._splitter.end():
+            if not self.done:
+                self._frame(frame, out)
+        if not self.done:
+            self._events(self._reader.end(), None, out)
+        return out
+
+    def fail(self, failure: ir.Failure) -> None:
+        """A timer, a reset, a cut: tell it in the client's own dialect."""
+        if self.done:
+            return
+        self._note(ir.Failed(failure))
+        if self._writer is not None:
+            self.tail += self._writer.write(ir.Failed(failure))
+        else:
+            self.tail += self._target.cut(failure, self._first, self._last, self._echo)
+
+    def _frame(self, frame: Frame, out: list[bytes]) -> None:
+        self._events(self._reader.read(frame), frame, out)
+
+    def _events(self, events: Iterable[ir.Event], frame: Frame | None, out: list[bytes]) -> None:
+        if self._writer is None:
+            self._pass(list(events), frame, out)
+            return
+        for event in events:
+            self._note(event)
+            lines = self._writer.write(event)
+            (self.tail if self._ending else out).extend(lines)
+
+    def _pass(self, events: list[ir.Event], frame: Frame | None, out: list[bytes]) -> None:
+        for event in events:
+            if isinstance(event, ir.Failed):
+                self.fail(event.failure)
+                return
+            self._note(event)
+        if frame is not None and frame.data != b"[DONE]" and not self._only_ours(events):
+            (self.tail if self._ending else out).append(self._renamed(frame))
+            self._first = self._first or frame
+            self._last = frame
+        if self.done:
+            self.tail.append(self._target.terminator)
+
+    def _only_ours(self, events: list[ir.Event]) -> bool:
+        return self._hide_usage and bool(events) and all(isinstance(e, ir.UsageReported) for e in events)
+
+    def _renamed(self, frame: Frame) -> bytes:
+        raw = frame.raw
+        if self.model is None or self.model == self._echo.model:
+            return raw
+        if self._rename is None:
+            self._rename = Renamer(self.model, self._echo.model)
+        return self._rename(raw)
+
+    @property
+    def _ending(self) -> bool:
+        return self.done or len(self.finishes) >= self._choices
+
+    def _note(self, event: ir.Event) -> None:
+        match event:
+            case ir.Started(id, model):
+                self.model = model or self.model
+                self.upstream_id = id or self.upstream_id
+            case ir.UsageReported(usage):
+                self.usage = usage if self.usage is None else self.usage.merged(usage)
+            case ir.Finished(choice):
+                self.finishes[choice] = event
+                self.meaningful = True
+            case ir.Failed(failure):
+                self.failure = failure
+                self.done = self.meaningful = True
+            case ir.Ended():
+                self.done = True
+            case ir.Delta(block, channel, data):
+                self.meaningful = True
+                if block in self._thoughts:
+                    self.reasoning_chars += len(data)
+                elif channel != "state":
+                    self.answer_chars += len(data)
+            case ir.BlockStarted(block, kind):
+                self.meaningful = True
+                if kind == "reasoning":
+                    self._thoughts.add(block)
+
+
+class Whole:
+    """One answer that is not streamed: ``body`` for the client, and what was overheard on the way."""
+
+    def __init__(self, source: Passable, target: Passable, echo: ir.Echo, body: bytes, *, exact: bool) -> None:
+        self.reply = ir.collect(source.read_response(body))
+        self.failure = self.reply.failure
+        self.usage = self.reply.usage
+        self.model = self.reply.started.model
+        self.upstream_id = self.reply.started.id
+        self.reasoning_chars = sum(len(b.text or "".join(b.summary)) for b in self.reply.blocks if b.kind == "reasoning")
+        self.answer_chars = sum(len(b.text) for b in self.reply.blocks if b.kind != "reasoning")
+        self.body = b""
+        if self.failure is not None:
+            return
+        if not exact:
+            self.body = cast(Dialect, target).write_response(self.reply, echo)
+        else:
+            self.body = Renamer(self.model, echo.model)(body) if self.model and self.model != echo.model else body
+
+
+class Renamer:
+    """Shows the alias where the upstream named its model, in bytes that otherwise pass untouched.
+
+    Safe on raw JSON: within a JSON string the quotes of this pattern would be escaped.
+    """
+
+    def __init__(self, upstream: str, shown: str) -> None:
+        self._pattern = re.compile(rb'("model"\s*:\s*)"' + re.escape(upstream.encode()) + rb'"')
+        self._shown = rb'\g<1>"' + shown.encode().replace(b"\\", b"\\\\") + rb'"'
+
+    def __call__(self, raw: bytes) -> bytes:
+        return self._pattern.sub(self._shown, raw, count=1)

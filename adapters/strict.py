@@ -1,0 +1,72 @@
+"""Strict JSON at the door (decision D10): UTF-8 checked, depth bounded, the reason in the error is ours."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from adapters import ir
+
+MAX_DEPTH = 200
+"""Objects and arrays within one another; far above any real request, far below the recursion limit."""
+
+_top = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_SPECIAL = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+
+
+def check(body: bytes) -> None:
+    """Raise ir.Invalid unless ``body`` is UTF-8 and nested no deeper than MAX_DEPTH."""
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ir.Invalid(f"The body is not valid UTF-8 (byte {error.start}). Send JSON encoded as UTF-8.") from None
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _too_deep(body):
+        raise ir.Invalid(f"The JSON body is nested deeper than {MAX_DEPTH} levels.")
+
+
+def _too_deep(body: bytes) -> bool:
+    depth = 0
+    for match in _SPECIAL.finditer(body):
+        mark = match[0]
+        if mark in (b"[", b"{"):
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif mark in (b"]", b"}"):
+            depth -= 1
+    return False
+
+
+def fields(body: bytes) -> ir.Extras:
+    """The top level of a request body, values still raw. Raises ir.Invalid with the reason."""
+    if not body.strip():
+        raise ir.Invalid("The request body is empty. Send a JSON object.")
+    check(body)
+    try:
+        return _top.decode(body)
+    except msgspec.ValidationError:
+        raise ir.Invalid("The request body must be a JSON object.") from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ir.Invalid(f"The request body is not valid JSON: {error}.") from None
+
+
+def head(top: ir.Extras) -> ir.Head:
+    """``model`` and ``stream`` of a request body's top level. Raises ir.Invalid."""
+    if "model" not in top:
+        raise ir.Invalid("You must provide a model parameter.", "model", "missing_required_parameter")
+    model = value(top, "model", str)
+    stream = value(top, "stream", bool | None) if "stream" in top else False
+    if not model:
+        raise ir.Invalid("'model' must not be empty.", "model")
+    return ir.Head(model, bool(stream))
+
+
+def value(top: ir.Extras, name: str, kind: object) -> object:
+    """One top-level field, of one type. Raises ir.Invalid that names the field."""
+    try:
+        return msgspec.json.decode(top[name], type=kind)
+    except msgspec.ValidationError as error:
+        raise ir.Invalid(f"Invalid type for '{name}': {error}.", name, "invalid_type") from None
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ir.Invalid(f"'{name}' is not valid JSON: {error}.", name) from None

@@ -1,0 +1,150 @@
+"""What a rule does, checked and resolved: whom it uses, whom it leaves out, what it sets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from adapters import ir
+from policies.conditions import nearest
+from policies.grammar import RESERVED, Path, Problem, Rule
+from policies.names import Names
+from policies.plan import Only
+from policies.verdict import Target
+
+
+class Action(Struct, frozen=True):
+    """A rule's deeds. ``does`` tells them in the trace."""
+
+    use: tuple[Target, ...] | None
+    only: Only | None
+    set: Mapping[str, Any]
+    does: str
+
+
+def compile_action(rule: Rule, path: Path, names: Names) -> tuple[Action, list[Problem], list[Problem]]:
+    """The action, what is wrong with it, and what the operator should know."""
+    problems = [*_shape(rule, path), *_use_problems(rule.use, path, names), *_set_problems(rule.set or {}, path)]
+    only, mistakes = _only(rule.only, path, names)
+    problems.extend(mistakes)
+    use = None if rule.use is None else tuple(names.targets[name] for name in names.backends(rule.use))
+    return Action(use, only, rule.set or {}, _does(rule)), problems, list(_warnings(rule, path, names))
+
+
+def _shape(rule: Rule, path: Path) -> Iterator[Problem]:
+    """Which deeds go together."""
+    if rule.use is not None and rule.deny is not None:
+        yield path, "has both `use` and `deny`: make two rules of it"
+    if rule.continue_ and (rule.use is not None or rule.deny is not None):
+        yield (*path, "continue"), "`use` and `deny` end the walk: leave `continue` out"
+    if rule.use is None and rule.deny is None and not rule.continue_:
+        mend = "add `continue: true`" if rule.set or rule.only else "add `use`, `deny`, or `set` with `continue: true`"
+        yield path, f"would end the walk with nobody to ask: {mend}"
+
+
+def _use_problems(use: Sequence[str] | None, path: Path, names: Names) -> Iterator[Problem]:
+    if use is None:
+        return
+    unknown = [word for word in use if names.expand(word) is None]
+    for word in unknown:
+        text = f"there is no backend, pool or role {word!r}: {nearest(word, names.known)}"
+        yield (*path, "use", use.index(word)), text
+    if not use:
+        yield (*path, "use"), "names nobody: write at least one backend, pool or role"
+    elif not unknown and not names.backends(use):
+        yield (*path, "use"), names.unbound(use[0])
+
+
+def _set_problems(wanted: Mapping[str, Any], path: Path) -> Iterator[Problem]:
+    for key, value in wanted.items():
+        if key not in _SETTINGS:
+            yield (*path, "set", key), f"cannot be set {key!r}: {nearest(key, _SETTINGS)}"
+        elif not _valid(key, value):
+            yield (*path, "set", key), f"{_SETTINGS[key]}, not {value!r}"
+
+
+_SETTINGS = {
+    "effort": f"must be one of {', '.join(ir.EFFORTS)}",
+    "max_output_tokens": "must be a whole number of at least 1",
+    "temperature": "must be a number from 0 to 2",
+    "top_p": "must be a number from 0 to 1",
+    "cache": "must be a mapping such as {ttl: 1h}",
+}
+
+
+def _valid(key: str, value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    match key:
+        case "effort":
+            return value in ir.EFFORTS
+        case "max_output_tokens":
+            return number and isinstance(value, int) and value >= 1
+        case "temperature":
+            return number and 0 <= value <= 2
+        case "top_p":
+            return number and 0 <= value <= 1
+    return isinstance(value, Mapping)
+
+
+def _only(wanted: Mapping[str, Any] | None, path: Path, names: Names) -> tuple[Only | None, list[Problem]]:
+    """The backends that pass: ``local`` (true or false) and ``backends`` (words of ``use``), both if both stand."""
+    if wanted is None:
+        return None, []
+    problems = list(_only_problems(wanted, (*path, "only"), names))
+    if problems:
+        return None, problems
+    passing = set(names.targets)
+    if "local" in wanted:
+        passing &= {name for name, target in names.targets.items() if target.local is wanted["local"]}
+    if "backends" in wanted:
+        passing &= set(names.backends(wanted["backends"]))
+    kinds = ["local" if wanted["local"] else "not local"] if "local" in wanted else []
+    kinds += [f"one of {', '.join(wanted['backends'])}"] if "backends" in wanted else []
+    return Only(frozenset(passing), f"must be {' and '.join(kinds)} ({'.'.join(map(str, path))})"), []
+
+
+def _only_problems(wanted: Mapping[str, Any], path: Path, names: Names) -> Iterator[Problem]:
+    if not wanted:
+        yield path, "lets nobody through: write {local: true} or {backends: [NAME]}"
+    for key, value in wanted.items():
+        if key not in {"local", "backends"}:
+            yield (*path, key), f"unknown word {key!r}: {nearest(key, ('local', 'backends'))}"
+        elif key == "local" and not isinstance(value, bool):
+            yield (*path, key), f"takes true or false, not {value!r}"
+        elif key == "backends":
+            yield from _backends_problems(value, (*path, key), names)
+
+
+def _backends_problems(value: Any, path: Path, names: Names) -> Iterator[Problem]:
+    if not isinstance(value, list) or not value:
+        yield path, f"takes a list of backends, pools or roles, not {value!r}"
+        return
+    for index, word in enumerate(value):
+        if not isinstance(word, str) or names.expand(word) is None:
+            text = f"there is no backend, pool or role {word!r}: {nearest(str(word), names.known)}"
+            yield (*path, index), text
+
+
+def _warnings(rule: Rule, path: Path, names: Names) -> Iterator[Problem]:
+    for word in RESERVED:
+        if getattr(rule, word) is not None:
+            yield (*path, word), f"`{word}` is understood but not yet in effect"
+    if "cache" in (rule.set or {}):
+        yield (*path, "set", "cache"), "`cache` is understood but not yet in effect"
+    if rule.order != "listed":
+        yield (*path, "order"), f"`order: {rule.order}` is not yet in effect: targets are tried as listed"
+    for index, word in enumerate(rule.use or ()):
+        if names.expand(word) == ():
+            yield (*path, "use", index), names.unbound(word)
+        elif names.ambiguous(word):
+            yield (*path, "use", index), f"{word!r} is a role and also a pool or backend: the role is meant here"
+
+
+def _does(rule: Rule) -> str:
+    deeds = [f"use {', '.join(rule.use)}"] if rule.use else []
+    deeds += [f"deny: {rule.deny}"] if rule.deny is not None else []
+    deeds += [f"set {', '.join(f'{key}={value}' for key, value in rule.set.items())}"] if rule.set else []
+    deeds += [f"only {', '.join(f'{key} {value}' for key, value in rule.only.items())}"] if rule.only else []
+    return "; ".join(deeds)

@@ -1,0 +1,212 @@
+"""Checks policies and guards and turns them into a Book; every mistake is told with its place and its mend."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from policies.actions import compile_action
+from policies.book import Book, Compiled, Line
+from policies.conditions import compile_when, nearest
+from policies.grammar import Guard, Path, Policy, Problem, Rule, RuleErrors
+from policies.names import Names
+from policies.retries import Retries
+from policies.show import page, written
+from policies.verdict import Target
+
+
+class _Placed(Struct, frozen=True):
+    """A rule with its label in the trace and its place in the file."""
+
+    label: str
+    path: Path
+    rule: Rule
+
+
+def compile_book(
+    policies: Mapping[str, Policy],
+    guards: Sequence[Guard],
+    *,
+    pools: Mapping[str, tuple[str, ...]],
+    roles: Mapping[str, tuple[str, ...]],
+    targets: Mapping[str, Target],
+    library: Mapping[str, Policy] | None = None,
+    used: Mapping[Path, str] | None = None,
+    uses: Mapping[Path, Sequence[str]] | None = None,
+) -> Book:
+    """Compile all rules, or raise RuleErrors with all that is wrong.
+
+    ``targets`` are all backends, those without a credential included (``available`` leaves them out later).
+    ``used``: place in the file -> the policy that is named there (aliases, teams); ``uses``: place -> the backends,
+    pools and roles named there. A library policy that cannot work here is a mistake only where it is used.
+    """
+    compiler = _Compiler(policies, library or {}, Names(roles, pools, targets))
+    lines = [compiler.guard(guard, i) for i, guard in enumerate(guards)]
+    compiler.guards = tuple(line for line in lines if line is not None)
+    compiled = {name: compiler.policy(name) for name in {**(library or {}), **policies}}
+    for path, name in (used or {}).items():
+        compiler.check_policy(path, name, compiled.get(name))
+    for path, words in (uses or {}).items():
+        compiler.check_words(path, words)
+    if compiler.problems:
+        raise RuleErrors(compiler.problems)
+    return Book(guards=compiler.guards, policies=compiled, names=compiler.names, warnings=tuple(compiler.warnings))
+
+
+class _Compiler:
+    """What is gathered while compiling: mistakes, and warnings."""
+
+    def __init__(self, policies: Mapping[str, Policy], library: Mapping[str, Policy], names: Names) -> None:
+        self.policies = policies
+        self.library = library
+        self.names = names
+        self.guards: tuple[Line, ...] = ()
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+
+    def guard(self, guard: Guard, index: int) -> Line | None:
+        path: Path = ("guards", index)
+        if guard.only is None and guard.deny is None:
+            self.problems.append((path, "a guard must have `only` or `deny`"))
+        rule = Rule(
+            when=guard.when, only=guard.only, deny=guard.deny, reason=guard.reason, continue_=guard.deny is None
+        )
+        return self._line(_Placed(f"guards[{index}]", path, rule), self.problems, self.warnings)
+
+    def policy(self, name: str) -> Compiled:
+        """One policy. The mistakes of the operator's own rules are kept; a library policy's make it broken."""
+        own = name in self.policies
+        base, placed, cycle = self._resolved(name, own=own)
+        problems: list[Problem] = []
+        warnings: list[Problem] = []
+        if cycle is not None:
+            problems.append(cycle)
+        lines = tuple(line for each in placed if (line := self._line(each, problems, warnings)) is not None)
+        warnings.extend(_unreachable(placed))
+        if own:
+            self.problems.extend(_once(problems, self.problems))
+            self.warnings.extend(_once(warnings, self.warnings))
+        return self._compiled(name, base, placed, lines, "; ".join(text for _, text in problems) or None)
+
+    def _compiled(
+        self, name: str, base: Policy, placed: Sequence[_Placed], lines: tuple[Line, ...], broken: str | None
+    ) -> Compiled:
+        settings = {key: value for key, value in written(base).items() if key in {"unsupported", "retries"}}
+        text = page(settings, [(each.label, each.rule) for each in placed])
+        canonical = "\n".join(line.partition("  # ")[0] for line in text.splitlines())
+        every = (*self.guards, *lines)
+        return Compiled(
+            name=name,
+            lines=lines,
+            reject=base.unsupported == "reject",
+            retries=base.retries or Retries(),
+            hash=hashlib.sha256(canonical.encode()).hexdigest()[:12],
+            text=f"# {name}\n{text}",
+            looks_at=frozenset(condition.fact for line in every for condition in line.conditions),
+            broken=broken,
+        )
+
+    def check_policy(self, path: Path, name: str, compiled: Compiled | None) -> None:
+        """A place that names a policy: it must exist and work here."""
+        if compiled is None:
+            known = {**self.library, **self.policies}
+            self.problems.append((path, f"there is no policy {name!r}: {nearest(name, known)}"))
+        elif compiled.broken is not None and name not in self.policies:
+            self.problems.append((path, f"policy {name!r} cannot be used: {compiled.broken}"))
+
+    def check_words(self, path: Path, words: Sequence[str]) -> None:
+        """A place that names backends, pools or roles: all must exist, and together stand for at least one."""
+        known = [word for word in words if self.names.expand(word) is not None]
+        for index, word in enumerate(words):
+            if word not in known:
+                text = f"there is no backend, pool or role {word!r}: {nearest(word, self.names.known)}"
+                self.problems.append(((*path, index), text))
+        if known and not self.names.backends(known):
+            self.problems.append((path, self.names.unbound(known[0])))
+
+    def _resolved(self, name: str, *, own: bool) -> tuple[Policy, list[_Placed], Problem | None]:
+        """The settings and all rules of a policy, parents included, and the first thing wrong with ``extends``.
+
+        A policy that extends its own name extends the library's.
+        """
+        layers: list[tuple[str, Policy, bool]] = []
+        seen: set[tuple[str, bool]] = set()
+        problem: Problem | None = None
+        parent: str | None = name
+        while parent is not None:
+            policy = (self.policies if own else self.library)[parent]
+            layers.append((parent, policy, own))
+            seen.add((parent, own))
+            here, parent = parent, policy.extends
+            if parent is None:
+                break
+            own = own and parent in self.policies and parent != here
+            problem = self._extends_problem(here, parent, own=own, seen=seen)
+            if problem is not None:
+                break
+        return _inherited([policy for _, policy, _ in layers]), _in_order(layers), problem
+
+    def _extends_problem(self, here: str, parent: str, *, own: bool, seen: set[tuple[str, bool]]) -> Problem | None:
+        path: Path = ("policies", here, "extends")
+        if (parent, own) in seen:
+            return path, f"{here!r} extends itself by way of {parent!r}: break the circle"
+        if not own and parent not in self.library:
+            return path, f"there is no policy {parent!r}: {nearest(parent, {**self.library, **self.policies})}"
+        return None
+
+    def _line(self, placed: _Placed, problems: list[Problem], warnings: list[Problem]) -> Line | None:
+        rule, path = placed.rule, placed.path
+        conditions, mistakes = compile_when(rule.when or {}, (*path, "when"), self.names.expand)
+        action, more, told = compile_action(rule, path, self.names)
+        problems.extend((*mistakes, *more))
+        warnings.extend(told)
+        if mistakes or more:
+            return None
+        return Line(
+            label=placed.label,
+            conditions=tuple(conditions),
+            use=action.use,
+            only=action.only,
+            deny=rule.deny,
+            set=action.set,
+            ends=not rule.continue_,
+            reason=rule.reason or rule.deny,
+            does=action.does,
+        )
+
+
+def _inherited(layers: Sequence[Policy]) -> Policy:
+    """The settings: the nearest layer that says something wins."""
+    unsupported = next((layer.unsupported for layer in layers if layer.unsupported is not None), None)
+    retries = next((layer.retries for layer in layers if layer.retries is not None), None)
+    return Policy(unsupported=unsupported, retries=retries)
+
+
+def _in_order(layers: Sequence[tuple[str, Policy, bool]]) -> list[_Placed]:
+    """The child's ``before`` and ``rules``, all of the parent's, the child's ``after``."""
+    first: list[_Placed] = []
+    last: list[_Placed] = []
+    for name, policy, _ in layers:
+        first += _section(name, "before", policy.before) + _section(name, "rules", policy.rules)
+        last = _section(name, "after", policy.after) + last
+    return first + last
+
+
+def _section(name: str, section: str, rules: Sequence[Rule]) -> list[_Placed]:
+    prefix = name if section == "rules" else f"{name}.{section}"
+    return [_Placed(f"{prefix}[{i}]", ("policies", name, section, i), rule) for i, rule in enumerate(rules)]
+
+
+def _unreachable(placed: Sequence[_Placed]) -> list[Problem]:
+    """Rules after one that always ends the walk."""
+    end = next((i for i, each in enumerate(placed) if not each.rule.when and not each.rule.continue_), len(placed))
+    return [
+        (each.path, f"is never reached: {placed[end].label} before it always applies") for each in placed[end + 1 :]
+    ]
+
+
+def _once(found: Sequence[Problem], told: Sequence[Problem]) -> list[Problem]:
+    """A rule that several policies inherit is told of once."""
+    return [problem for problem in dict.fromkeys(found) if problem not in told]

@@ -1,0 +1,80 @@
+"""What to do after a failure, as a table: try again, take the next target, or stop."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from adapters import ir
+from policies.verdict import Step
+
+_MOVES = frozenset(
+    {
+        "unreachable",
+        "timeout",
+        "interrupted",
+        "overloaded",
+        "upstream_error",
+        "bad_response",
+        "limited",
+        "quota",
+        "upstream_auth",
+        "not_found",
+    }
+)
+"""Failures of this upstream: another one may do better."""
+
+_PASSES = frozenset({"overloaded", "limited", "upstream_error"})
+"""Failures that time mends: with no other target left, the same one is asked again."""
+
+
+class Retries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How often and how patiently. ``base``, ``cap`` and ``deadline`` in seconds; ``deadline`` None: no limit."""
+
+    attempts: int = 2
+    """Tries at one target, the first included."""
+    base: float = 0.2
+    cap: float = 5.0
+    deadline: float | None = None
+    """No new try starts later than this after the request came in."""
+
+    def after(
+        self,
+        failure: ir.Failure,
+        *,
+        attempt: int,
+        bytes_sent: bool,
+        more_targets: bool,
+        stale: bool = False,
+        jitter: float = 0.0,
+        elapsed: float = 0.0,
+    ) -> Step:
+        """The next step after try number ``attempt`` (the first is 1) at this target.
+
+        ``bytes_sent``: the client has seen a byte of the answer. ``stale``: a pooled connection was found closed.
+        ``jitter`` in 0..1 spreads the wait over half its length; ``elapsed`` is the age of the request in seconds.
+        """
+        if bytes_sent:
+            return Step("stop", why="the answer has begun")
+        if self.deadline is not None and elapsed >= self.deadline:
+            return Step("stop", why=f"the retry deadline of {self.deadline:g} s has passed")
+        if stale and failure.kind == "unreachable" and attempt < self.attempts:
+            return Step("again", why="a stale connection")
+        if failure.kind not in _MOVES:
+            return Step("stop", why=f"{failure.kind} would fail anywhere")
+        if more_targets:
+            return Step("next", why=failure.kind)
+        return self._again(failure, attempt, jitter, elapsed)
+
+    def _again(self, failure: ir.Failure, attempt: int, jitter: float, elapsed: float) -> Step:
+        if failure.kind not in _PASSES:
+            return Step("stop", why=f"{failure.kind}, and no target is left")
+        if attempt >= self.attempts:
+            return Step("stop", why=f"{failure.kind} after {attempt} tries, and no target is left")
+        wait = failure.retry_after
+        if wait is None:
+            wait = min(self.cap, self.base * 2 ** (attempt - 1)) * (0.5 + jitter / 2)
+        if wait > self.cap:
+            return Step("stop", why=f"{failure.kind}: retry-after {wait:g} s is over the cap of {self.cap:g} s")
+        if self.deadline is not None and elapsed + wait >= self.deadline:
+            return Step("stop", why=f"{failure.kind}: a wait of {wait:.1f} s would pass the retry deadline")
+        return Step("again", wait, failure.kind)

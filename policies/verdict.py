@@ -1,0 +1,89 @@
+"""What a policy says: who asks, what was decided and why, which targets are left, and what to do after a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from adapters import ir
+
+
+class Caller(Struct, frozen=True, kw_only=True):
+    """Who asks. Without keys everyone on loopback is ``local``. ``key_id`` never is the secret."""
+
+    key_id: str | None = None
+    name: str = "local"
+    team: str | None = None
+    tags: tuple[str, ...] = ()
+    data_class: str | None = None
+    pin: bool | Literal["local"] = True
+    policy: Mapping[str, str] = {}
+    """alias -> policy, and ``default``: the team's own choice."""
+
+    @property
+    def tenant(self) -> str:
+        """Whose stored turns, cache and usage these are (D15)."""
+        return self.team or self.name
+
+
+class Target(Struct, frozen=True):
+    """A backend on offer, and how a writer sees it."""
+
+    backend: str
+    upstream: ir.Upstream
+    local: bool = False
+
+
+class Denied(Struct, frozen=True):
+    """A refusal by policy, guard or pin."""
+
+    reason: str
+    status: int = 403
+    code: str = "policy_denied"
+    param: str | None = None
+
+
+class Decision(Struct, frozen=True, kw_only=True):
+    """What was decided, and why. Headers, log line, ledger row and ``explain`` all show this one value."""
+
+    policy: str
+    policy_hash: str = ""
+    rule: str = ""
+    """Which rule ended the walk: ``hybrid[2]``, ``guards[0]``, ``pinned``."""
+    reason: str | None = None
+    cls: str | None = None
+    """simple | moderate | complex, or None when no rule looked."""
+    score: float | None = None
+    gate: str | None = None
+    plan: tuple[Target, ...] = ()
+    skipped: tuple[tuple[str, str], ...] = ()
+    """(backend, why it was left out)."""
+    dropped: Mapping[str, tuple[ir.Named, ...]] = {}
+    """backend -> what its writer will leave out."""
+    set: Mapping[str, Any] = {}
+    """What ``set`` rules changed: effort, max_output_tokens …"""
+    denied: Denied | None = None
+    pinned: bool = False
+    trace: tuple[str, ...] = ()
+    """Every rule that was looked at, one line each."""
+    facts: Mapping[str, Any] = {}
+    """Every value that a rule could read (D16), without any prompt text."""
+
+
+class Step(Struct, frozen=True):
+    """After a failure: try again, take the next target, or stop. ``wait`` in seconds."""
+
+    what: Literal["again", "next", "stop"]
+    wait: float = 0.0
+    why: str = ""
+
+
+class Draw(Struct, frozen=True):
+    """Reserve ``amount`` of the limit called ``key``, which holds ``limit`` per ``window`` seconds."""
+
+    key: str
+    amount: int
+    limit: int
+    window: int

@@ -1,0 +1,1 @@
+"""Floor 3, the running house: sockets, disks, clocks and tasks. See README.md beside this file."""

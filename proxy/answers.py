@@ -1,0 +1,99 @@
+"""What every answer says of itself: the headers, and errors in the client's own dialect."""
+
+from __future__ import annotations
+
+from adapters import failures, ir
+from proxy.call import Call
+from proxy.line import Headers, Line
+
+JSON = (b"content-type", b"application/json")
+
+
+def headers(call: Call) -> Headers:
+    """What is known of the call when its head leaves (decision D18)."""
+    found: Headers = [
+        (b"x-request-id", call.id.encode()),
+        (b"x-turnout-generation", str(call.snapshot.generation).encode()),
+    ]
+    decision = call.decision
+    if decision is None:
+        return found
+    found += _some("policy", decision.policy), *_maybe("rule", decision.rule), *_maybe("class", decision.cls)
+    attempt = call.attempt
+    if attempt is None:
+        return found
+    found += [
+        _some("backend", attempt.target.backend),
+        _some("model", attempt.upstream.model),
+        _some("attempts", str(len(call.attempts))),
+    ]
+    if len(call.attempts) > 1:
+        found.append(_some("reason", _moves(call)))
+    if attempt.dropped:
+        found.append(_some("dropped", ", ".join(dict.fromkeys(named.name for named in attempt.dropped))))
+    if attempt.upstream_id:
+        found.append((b"x-upstream-request-id", _safe(attempt.upstream_id)))
+    return found
+
+
+def whole_headers(call: Call, now: float) -> Headers:
+    """The same, with what only a whole answer can tell: its cost and what we added to its time."""
+    found = [*headers(call), JSON]
+    attempt = call.attempt
+    if attempt is not None and attempt.cost is not None:
+        found.append(_some("cost-usd", f"{attempt.cost / 1e9:.9f}".rstrip("0").rstrip(".") or "0"))
+    overhead = max(now - call.started - call.upstream_seconds, 0.0)
+    found.append(_some("overhead-ms", f"{overhead * 1000:.3f}"))
+    return found
+
+
+async def refuse(call: Call, failure: ir.Failure, line: Line) -> None:
+    """The error, in the client's dialect: as a status before the first byte, inside the stream after it."""
+    if line.opened:
+        attempt = call.attempt
+        echo = call.echo(attempt) if attempt else ir.Echo(call.seed, call.started_at // 1000, call.head.model)
+        dialect = call.api.dialect
+        events = call.api.wire.cut(failure, None, None, echo) if dialect is None else _told(call, echo, failure)
+        await line.write(events)
+        await line.close()
+        return
+    found = [*headers(call), JSON]
+    if failure.retry_after is not None:
+        found.append((b"retry-after", str(max(int(failure.retry_after + 0.999), 1)).encode()))
+        found.append((b"retry-after-ms", str(int(failure.retry_after * 1000)).encode()))
+    if call.attempts:
+        # Our own tries are spent: an SDK that tries again would triple the load on a backend in trouble.
+        found.append((b"x-should-retry", b"false"))
+    if failure.status == 405:
+        found.append((b"allow", b"POST"))
+    if failure.status in (401, 413):
+        found.append((b"connection", b"close"))
+    await line.answer(failure.status, found, call.api.wire.write_error(failure))
+
+
+def plain_error(failure: ir.Failure) -> bytes:
+    """The body of an error where no dialect is known: OpenAI's."""
+    return failures.error_body(failure)
+
+
+def _told(call: Call, echo: ir.Echo, failure: ir.Failure) -> list[bytes]:
+    dialect = call.api.dialect
+    return dialect.writer(echo).write(ir.Failed(failure)) if dialect is not None else []
+
+
+def _moves(call: Call) -> str:
+    """Why the call moved on: ``local: unreachable``."""
+    return "; ".join(f"{a.target.backend}: {a.failure.kind}" for a in call.attempts[:-1] if a.failure is not None)
+
+
+def _some(name: str, value: str) -> tuple[bytes, bytes]:
+    return b"x-turnout-" + name.encode(), _safe(value)
+
+
+def _maybe(name: str, value: str | None) -> Headers:
+    return [_some(name, value)] if value else []
+
+
+def _safe(value: str) -> bytes:
+    """A header holds printable ASCII and no line break, whatever an operator named a rule."""
+    return "".join(c if " " <= c <= "~" else "?" for c in value).encode()

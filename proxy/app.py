@@ -1,0 +1,43 @@
+"""The ASGI application of one worker: Litestar, with the hot endpoints as raw handlers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from litestar import Litestar, Request, Response
+from litestar.exceptions import HTTPException
+
+from adapters import ir
+from proxy.call import Rejected
+from proxy.endpoints import admin, generate, health, models, plain
+from proxy.house import House
+
+
+def create_app(house: House, *, reload: admin.Reload | None = None) -> Litestar:
+    """Every route of ``house``. ``reload`` asks the supervisor for a reload and answers with its outcome."""
+
+    @asynccontextmanager
+    async def life(_: Litestar) -> AsyncIterator[None]:
+        yield
+        await house.engine.close()
+
+    def rejected(_: Request[Any, Any, Any], error: Rejected) -> Response[bytes]:
+        return plain.on_rejected(house, error)
+
+    def http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+        return plain.on_http(house, request, error)
+
+    return Litestar(
+        route_handlers=[
+            *generate.handlers(house),
+            *models.handlers(house),
+            *health.handlers(house),
+            *admin.handlers(house, reload),
+        ],
+        exception_handlers={Rejected: rejected, ir.Invalid: rejected, HTTPException: http},
+        lifespan=[life],
+        openapi_config=None,
+        logging_config=None,
+    )

@@ -1,0 +1,145 @@
+"""Call: the one record of a request in flight, with its story."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from adapters import ir, strict
+from adapters.dialect import Dialect, Passable
+from policies.verdict import Caller, Decision, Target
+
+if TYPE_CHECKING:
+    from proxy.snapshot import Backend, Snapshot
+    from proxy.telemetry.tracing import TraceContext
+
+
+class Rejected(Exception):  # noqa: N818 - the call is rejected, nothing is broken
+    """The road ends here with an answer for the client."""
+
+    def __init__(self, failure: ir.Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """One endpoint: its name in the ledger, and what its clients speak. ``dialect`` is None where bytes are only ever
+    passed on (embeddings, legacy completions)."""
+
+    name: str
+    wire: Passable
+    dialect: Dialect | None
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One try at one backend: one row in the ledger."""
+
+    number: int
+    target: Target
+    backend: Backend
+    wire: Passable
+    upstream: ir.Upstream
+    exact: bool
+    started: float
+    sent: float | None = None
+    first_event: float | None = None
+    ended: float | None = None
+    status: int | None = None
+    upstream_status: int | None = None
+    outcome: str | None = None
+    failure: ir.Failure | None = None
+    usage: ir.Usage | None = None
+    model: str | None = None
+    upstream_id: str | None = None
+    finish: str | None = None
+    effort: str | None = None
+    dropped: tuple[ir.Named, ...] = ()
+    left: bool = False
+    """Its place at the backend is free again."""
+    reasoning_chars: int = 0
+    answer_chars: int = 0
+    cost: int | None = None
+    """Nano-dollars; None when tokens or price are unknown."""
+    price_source: str | None = None
+    unit_prices: str | None = None
+    reasoning_tokens: int | None = None
+    reasoning_source: str | None = None
+
+
+@dataclass(slots=True)
+class Call:
+    """What the stations hand on. Times are monotonic seconds, but for ``started_at`` (epoch milliseconds)."""
+
+    id: str
+    api: Api
+    headers: dict[str, str]
+    peer: str | None
+    snapshot: Snapshot
+    started: float
+    started_at: int
+    trace: TraceContext | None = None
+    client_request_id: str | None = None
+    caller: Caller = field(default_factory=Caller)
+    body: bytes = b""
+    top: ir.Extras = field(default_factory=dict)
+    head: ir.Head = ir.Head("")
+    decision: Decision | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+    status: int | None = None
+    outcome: str | None = None
+    failure: ir.Failure | None = None
+    committed: bool = False
+    recorded: bool = False
+    changed: bool = False
+    """The request is no longer what the client's bytes say, so they cannot pass unread."""
+    upstream_seconds: float = 0.0
+    _request: ir.Request | None = None
+
+    @property
+    def seed(self) -> str:
+        """Hex, unique: every id that a dialect invents for this call comes from it."""
+        return self.id.replace("-", "")
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The try that is on now, or was the last."""
+        return self.attempts[-1] if self.attempts else None
+
+    def request(self) -> ir.Request:
+        """The whole request, read when somebody first asks for it. Raises ir.Invalid."""
+        if self._request is None:
+            if self.api.dialect is None:
+                raise ir.Invalid(f"No rule may look into a request to {self.api.name}: its body is passed on unread.")
+            self._request = self.api.dialect.read_request(self.body)
+        return self._request
+
+    def change(self, values: Mapping[str, Any], *, only_missing: bool) -> ir.Request:
+        """Apply an alias's ``defaults`` (only what the client left out) or a rule's ``set`` to the request."""
+        request = self.request()
+        changes = {
+            name: value
+            for name, value in values.items()
+            if not only_missing or getattr(request, name) in (None, (), {})
+        }
+        if changes:
+            self.changed = True
+            self._request = msgspec.structs.replace(request, **changes)
+        return self.request()
+
+    def read_head(self) -> None:
+        """Station 3: the top level of the body, values still raw. Raises ir.Invalid."""
+        self.top = strict.fields(self.body)
+        self.head = strict.head(self.top)
+
+    def echo(self, attempt: Attempt) -> ir.Echo:
+        """What the client's writer must know of the question."""
+        shown = self.head.model
+        if self.snapshot.config.server.response_model == "upstream":
+            shown = attempt.upstream.model
+        request = self._request if attempt.exact else self.request()
+        return ir.Echo(self.seed, self.started_at // 1000, shown, request, attempt.effort)

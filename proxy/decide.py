@@ -1,0 +1,144 @@
+"""Station 4: which targets, in which order, and why. Pure in its effects: `turnout explain` runs this very code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+
+import msgspec
+from msgspec import Struct
+
+from adapters import ir
+from adapters.catalog import DIALECTS
+from adapters.dialect import Dialect, Passable
+from policies import facts as observing
+from policies.classify import classify
+from policies.rules import Route
+from policies.verdict import Decision, Target
+from proxy.call import Call, Rejected
+from proxy.snapshot import Backend
+
+PIN = "backend/"
+"""``model: backend/NAME`` asks for one backend, past the policy's choice of targets."""
+
+Available = Callable[[Target], str | None]
+"""Why a target is not to be offered now, or None."""
+
+
+class Wire(Struct, frozen=True):
+    """How a call would be spoken to one backend. ``exact``: its bytes pass unread."""
+
+    wire: Passable
+    upstream: ir.Upstream
+    exact: bool
+
+
+def decide(call: Call, *, available: Available, now: datetime, conditions: Mapping[str, Any] | None = None) -> Decision:
+    """The decision for this call. Raises Rejected (403, 404, 400 with the parameter, 503) or ir.Invalid."""
+    pin, route = _route(call)
+    book = call.snapshot.book
+    request = _seen(call) if route.defaults or book.reads_content(route, call.caller) else None
+    if request is not None and route.defaults:
+        request = call.change(route.defaults, only_missing=True)
+    facts = observing.observe(
+        request,
+        alias=call.head.model,
+        api=call.api.name,
+        stream=call.head.stream,
+        caller=call.caller,
+        headers=call.headers,
+        now=now,
+        classify=classify,
+        conditions=conditions,
+    )
+    decision = book.decide(
+        route,
+        facts,
+        caller=call.caller,
+        refuses=lambda target: refuses(call, target),
+        available=available,
+        pin=pin,
+    )
+    if decision.set and _seen(call) is not None:
+        call.change(decision.set, only_missing=False)
+    call.decision = _one_model(decision) if call.api.name == "embeddings" else decision
+    if decision.denied is not None:
+        denied = decision.denied
+        kind = "server_error" if denied.status >= 500 else "invalid_request_error"
+        raise Rejected(ir.Failure("forbidden", denied.status, denied.reason, kind, denied.code, denied.param))
+    return call.decision
+
+
+def wire_for(call: Call, backend: Backend) -> Wire:
+    """The dialect for this call at this backend: the client's own where the backend speaks it."""
+    if call.api.dialect is None:
+        return Wire(call.api.wire, backend.upstream, exact=True)
+    name = call.api.dialect.name
+    chosen = name if name in backend.speaks else backend.upstream.dialect
+    upstream = backend.with_dialect(chosen)
+    if chosen == "openai_chat" and "openai_responses" in backend.speaks and _needs_responses(call, upstream):
+        # These models refuse tools with an explicit effort on chat, and take them on /responses (trap G31).
+        chosen, upstream = "openai_responses", backend.with_dialect("openai_responses")
+    exact = chosen == name and upstream.wire == "exact" and not call.changed
+    return Wire(DIALECTS[chosen], upstream, exact)
+
+
+def refuses(call: Call, target: Target) -> Sequence[ir.Named]:
+    """What of this call the target cannot be told (decision D11)."""
+    backend = call.snapshot.backends[target.backend]
+    if call.api.dialect is None and "openai_chat" not in backend.speaks:
+        return [ir.Named(call.api.name, f"{target.backend} has no {call.api.name} endpoint", "contract")]
+    found = wire_for(call, backend)
+    if found.exact:
+        return found.wire.patch(call.top, found.upstream)[1]
+    dialect = cast(Dialect, found.wire)
+    request = call.request()
+    unmet = [
+        ir.Named("image_url", f"{target.backend} takes no links and Turnout fetches none: send a data: URL", "contract")
+        for need in dialect.needs(request, found.upstream)
+        if need.kind == "media_url"
+    ]
+    return [*dialect.refuses(request, found.upstream), *unmet[:1]]
+
+
+def _route(call: Call) -> tuple[str | None, Route]:
+    alias = call.head.model
+    snapshot = call.snapshot
+    if alias.startswith(PIN):
+        name = alias.removeprefix(PIN)
+        if name not in snapshot.backends:
+            known = ", ".join(sorted(snapshot.backends))
+            raise _unknown_model(alias, f"there is no backend '{name}' (there are: {known})")
+        return name, Route(alias=alias, use=(name,))
+    route = snapshot.route(alias)
+    if route is None:
+        near = snapshot.near(alias)
+        hint = f"did you mean {' or '.join(near)}?" if near else "GET /v1/models lists what there is."
+        raise _unknown_model(alias, hint)
+    return None, route
+
+
+def _unknown_model(alias: str, hint: str) -> Rejected:
+    message = f"The model '{alias}' does not exist: {hint}"
+    return Rejected(ir.Failure("not_found", 404, message, code="model_not_found", param="model"))
+
+
+def _seen(call: Call) -> ir.Request | None:
+    return call.request() if call.api.dialect is not None else None
+
+
+def _needs_responses(call: Call, upstream: ir.Upstream) -> bool:
+    if upstream.capabilities.chat_tools_with_effort or "tools" not in call.top:
+        return False
+    effort = call.top.get("reasoning_effort")
+    return effort is not None and msgspec.json.decode(effort) not in (None, "none")
+
+
+def _one_model(decision: Decision) -> Decision:
+    """Vectors of two models cannot be compared: an embedding call never moves to another model."""
+    if not decision.plan:
+        return decision
+    model = decision.plan[0].upstream.model
+    plan = tuple(target for target in decision.plan if target.upstream.model == model)
+    return msgspec.structs.replace(decision, plan=plan)

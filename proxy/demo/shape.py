@@ -1,0 +1,67 @@
+"""A request body against a vendor's shape: what is unknown, missing or of the wrong type, and where."""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+Fault = Literal["unknown", "missing", "wrong"]
+
+_FIELD = re.compile(r"Object (contains unknown|missing required) field `([^`]*)`")
+_PLACE = re.compile(r" - at `(?:key in )?\$\.?([^`]*)`$")
+_STEP = re.compile(r"[^.\[\]]+")
+
+
+class Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A value on a vendor's wire that knows all its fields."""
+
+
+class MisfitError(Exception):
+    """The body does not have the shape: ``path`` as in ``messages[0].role``, ``text`` the reason."""
+
+    def __init__(self, fault: Fault, path: str, text: str) -> None:
+        super().__init__(f"{path}: {text}")
+        self.fault, self.path, self.text = fault, path, text
+
+
+def fit(body: object, shape: Callable[..., T]) -> T:
+    """``body`` as ``shape`` (a struct or a union of them). Raises MisfitError."""
+    try:
+        return msgspec.convert(body, shape)  # type: ignore[call-overload,no-any-return]
+    except msgspec.ValidationError as error:
+        raise _misfit(str(error)) from None
+
+
+def fit_loosely(body: object, shape: Callable[..., T]) -> T:
+    """As ``fit``, but fields that the shape lacks are ignored, as servers that only log them do."""
+    body = copy.deepcopy(body)
+    while True:
+        try:
+            return fit(body, shape)
+        except MisfitError as misfit:
+            if misfit.fault != "unknown" or not _prune(body, _STEP.findall(misfit.path)):
+                raise
+
+
+def _misfit(text: str) -> MisfitError:
+    place = _PLACE.search(text)
+    path = place[1] if place else ""
+    reason = text[: place.start()] if place else text
+    field = _FIELD.match(reason)
+    if not field:
+        return MisfitError("wrong", path, reason)
+    fault: Fault = "unknown" if field[1] == "contains unknown" else "missing"
+    return MisfitError(fault, f"{path}.{field[2]}" if path else field[2], reason)
+
+
+def _prune(body: Any, steps: list[str]) -> bool:
+    for step in steps[:-1]:
+        if step == "...":
+            return False
+        body = body[int(step)] if isinstance(body, list) else body[step]
+    return bool(steps) and body.pop(steps[-1], body) is not body

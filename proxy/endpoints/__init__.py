@@ -1,0 +1,1 @@
+"""Station 1: where requests come in, one room per kind."""

@@ -1,0 +1,50 @@
+"""Whether the process lives, whether it can serve, and its metrics."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Response, get
+from litestar.handlers import HTTPRouteHandler
+
+from proxy.endpoints.plain import answer
+from proxy.house import House
+
+
+def handlers(house: House) -> list[HTTPRouteHandler]:
+    """``/health/live``, ``/health/ready`` and ``/metrics``. None asks a backend: that would cost tokens."""
+
+    @get("/health/live", sync_to_thread=False)
+    def live() -> Response[bytes]:
+        return answer(house, {"status": "ok"})
+
+    @get("/health/ready", sync_to_thread=False)
+    def ready() -> Response[bytes]:
+        state = readiness(house)
+        return answer(house, state, 200 if state["ready"] else 503)
+
+    @get("/metrics", sync_to_thread=False)
+    def metrics() -> Response[bytes]:
+        return Response(house.telemetry.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    return [live, ready, metrics]
+
+
+def readiness(house: House) -> dict[str, Any]:
+    """Ready: a usable backend, a ledger that takes rows, and not draining. The parts say which is wrong."""
+    snapshot = house.snapshot
+    backends = {
+        name: backend.unavailable or "ok" for name, backend in snapshot.backends.items()
+    }
+    usable = any(state == "ok" for state in backends.values())
+    ledger = house.ledger.state()
+    ready = usable and not house.draining and ledger != "lost"
+    found: dict[str, Any] = {
+        "ready": ready,
+        "draining": house.draining,
+        "generation": snapshot.generation,
+        "config": snapshot.hash[:12],
+        "ledger": ledger,
+        "backends": backends,
+    }
+    return found if usable else {**found, "why": "no backend is usable: set a credential, or start a local server"}

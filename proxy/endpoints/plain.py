@@ -1,0 +1,71 @@
+"""What the quiet endpoints share: JSON out, OpenAI's error body, our headers, and who asks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+
+from adapters import failures, ir
+from policies.verdict import Caller
+from proxy import ids
+from proxy.call import Rejected
+from proxy.house import House
+
+_EXISTS = "POST /v1/chat/completions, POST /v1/responses, POST /v1/embeddings, POST /v1/completions, GET /v1/models"
+
+
+def answer(house: House, value: Any, status: int = 200) -> Response[bytes]:
+    """``value`` as JSON, with the headers that every answer has."""
+    return Response(msgspec.json.encode(value), status_code=status, media_type="application/json", headers=_headers(house))
+
+
+def failed(status: int, message: str, code: str, param: str | None = None) -> Rejected:
+    """An error for the client of a quiet endpoint, to be raised."""
+    return Rejected(ir.Failure("invalid", status, message, code=code, param=param))
+
+
+def caller(house: House, request: Request[Any, Any, Any]) -> Caller:
+    """Who asks. Raises Rejected (401)."""
+    return house.name(dict(request.headers), request.client.host if request.client else None)
+
+
+def on_rejected(house: House, error: Rejected | ir.Invalid) -> Response[bytes]:
+    """Rejected -> its answer."""
+    return _error(house, error.failure)
+
+
+def on_http(house: House, request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """The framework's own refusals, in OpenAI's words: never a foreign body (D21)."""
+    path, method = request.scope["path"], request.scope["method"]
+    if isinstance(error, NotFoundException):
+        message = f"There is no {method} {path} here. {_hint(path)}"
+        return _error(house, ir.Failure("not_found", 404, message, code="unknown_url"))
+    if isinstance(error, MethodNotAllowedException):
+        message = f"{method} is not allowed on {path}."
+        return _error(house, ir.Failure("invalid", 405, message, code="method_not_allowed"))
+    return _error(house, ir.Failure("invalid", error.status_code, str(error.detail), code="bad_request"))
+
+
+def _hint(path: str) -> str:
+    """What a wrong base_url most often looks like, and its mend."""
+    if path.startswith("/v1/v1/"):
+        return "Your client adds /v1 itself: set its base_url so that it ends in one /v1."
+    if f"/v1{path}" in _EXISTS or path in ("/chat/completions", "/responses", "/models", "/embeddings"):
+        return "Set your client's base_url to this server's address followed by /v1."
+    return f"What exists: {_EXISTS}."
+
+
+def _error(house: House, failure: ir.Failure) -> Response[bytes]:
+    return Response(
+        failures.error_body(failure),
+        status_code=failure.status,
+        media_type="application/json",
+        headers=_headers(house),
+    )
+
+
+def _headers(house: House) -> dict[str, str]:
+    return {"x-request-id": ids.uuid7(), "x-turnout-generation": str(house.snapshot.generation)}

@@ -1,0 +1,104 @@
+"""The house: what every call shares. It holds one snapshot at a time; a call keeps the one it came in with."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from adapters import ir
+from policies.retries import Retries
+from policies.verdict import Caller
+from proxy import keys, settle
+from proxy.call import Attempt, Call, Rejected
+from proxy.decide import Available
+from proxy.snapshot import Snapshot
+from proxy.state.memory import Backends
+from proxy.upstream.seam import Engine
+
+if TYPE_CHECKING:
+    from proxy.ledger.sqlite import Ledger
+    from proxy.prices import Prices
+    from proxy.telemetry import Telemetry
+
+
+class House:
+    """Snapshot, engine, ledger, state and telemetry of one worker."""
+
+    def __init__(
+        self, snapshot: Snapshot, *, engine: Engine, ledger: Ledger, telemetry: Telemetry, bound_loopback: bool
+    ) -> None:
+        self.engine = engine
+        self.ledger = ledger
+        self.telemetry = telemetry
+        self.bound_loopback = bound_loopback
+        self.backends = Backends()
+        self.draining = False
+        self.last_reload: dict[str, Any] | None = None
+        """The outcome of the last reload that was tried, also of one that failed."""
+        self.adopt(snapshot)
+
+    def adopt(self, snapshot: Snapshot) -> None:
+        """Swap the snapshot: calls that come in from now on follow it, calls in flight keep theirs."""
+        self.snapshot = snapshot
+        self.prices = self._prices(snapshot)
+        self.telemetry.generation(snapshot.generation)
+
+    def name(self, headers: Mapping[str, str], peer: str | None) -> Caller:
+        """Station 2: who asks. Raises Rejected (401)."""
+        server = self.snapshot.config.server
+        found = keys.authenticate(
+            headers,
+            peer_host=peer,
+            bound_loopback=self.bound_loopback,
+            callers=self.snapshot.callers,
+            admin_configured=server.admin_key is not None,
+            open_server=server.open,
+        )
+        if isinstance(found, ir.Failure):
+            raise Rejected(found)
+        return found
+
+    def available(self, call: Call) -> Available:
+        """Which targets may be offered now, for station 4."""
+        now = asyncio.get_running_loop().time()
+        return lambda target: self.backends.available(call.snapshot, target, now)
+
+    def retries(self, call: Call) -> Retries:
+        """The retries of the policy that decided."""
+        return call.snapshot.retries(call.decision.policy if call.decision else None)
+
+    def enter(self, attempt: Attempt) -> ir.Failure | None:
+        """Station 6: a place at the backend, or why there is none."""
+        failure = self.backends.enter(attempt.backend, asyncio.get_running_loop().time())
+        attempt.left = failure is not None
+        return failure
+
+    def left(self, attempt: Attempt, failure: ir.Failure | None, *, answered: bool = False) -> None:
+        """The attempt is over, told once: its place is free, its backend better or worse known."""
+        if attempt.left:
+            return
+        attempt.left = True
+        now = asyncio.get_running_loop().time()
+        self.backends.leave(attempt.backend, failure, now, answered=answered)
+
+    def tell_failed(self, call: Call, attempt: Attempt) -> None:
+        """One log line and one count per failed attempt."""
+        self.telemetry.attempt_failed(call, attempt)
+
+    def record(self, call: Call) -> None:
+        """Stations 10 and 11, exactly once; returns with the rows in the ledger or in its spool."""
+        if call.recorded:
+            return
+        call.recorded = True
+        settle.settle(call, self.prices)
+        now = asyncio.get_running_loop().time()
+        self.ledger.write(settle.rows(call, now))
+        self.telemetry.call_done(call, now)
+
+    def _prices(self, snapshot: Snapshot) -> Prices:
+        from proxy.prices import Prices
+
+        return Prices(snapshot.own_prices(), missing=self.telemetry.price_missing)
+
+

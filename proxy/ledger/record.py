@@ -1,0 +1,139 @@
+"""The written row: one attempt of one call, in the words of decision D19 and what ``show`` and ``explain`` need."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct, field
+
+from policies.reasoning import Source
+
+Outcome: TypeAlias = Literal["ok", "error", "fallback", "interrupted", "cancelled", "denied"]
+"""How the attempt ended.
+
+``ok``           the client has the whole answer
+``fallback``     it failed before the first byte, and a later attempt of the same call took over
+``error``        it failed before the first byte, and the client was told (no attempt was left)
+``interrupted``  it failed after the first byte, and the client was told in its stream
+``cancelled``    the client left
+``denied``       no upstream was asked: a rule, a limit or a budget said no (attempt 0)
+"""
+
+FACTS_VERSION = 1
+FACTS_LIMIT = 400
+
+
+class UsageRecord(Struct, frozen=True, kw_only=True):
+    """One attempt. Tokens, money and times that nobody told are None. The first 26 fields are D19's, in its order.
+
+    No field holds a prompt, an answer or a key; ``error_message`` goes through ``clean``.
+    """
+
+    request_id: str
+    client_request_id: str | None = None
+    parent_id: str | None = None
+    attempt: int = 1
+    """1 for the first; 0 for a call that asked no upstream. Unique together with ``request_id``."""
+    started_at: int
+    """Wall clock, milliseconds since 1970."""
+    tenant: str = "local"
+    alias: str | None = None
+    policy: str | None = None
+    rule: str | None = None
+    cls: str | None = field(default=None, name="class")
+    backend: str | None = None
+    upstream_model: str | None = None
+    api: str
+    """``chat`` | ``responses`` | ``messages`` | ``embeddings`` | ``completions``."""
+    stream: bool = False
+    status: int | None = None
+    """What the client was told, or would have been told had no other attempt taken over."""
+    outcome: Outcome
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    reasoning_source: Source | None = None
+    cost_nano_usd: int | None = None
+    generation: int | None = None
+    duration_ms: float | None = None
+    ttft_ms: float | None = None
+
+    policy_hash: str | None = None
+    decision_reason: str | None = None
+    facts: str | None = None
+    """JSON, from ``pack_facts``: all that a rule could read (D16)."""
+    trace: str | None = None
+    """Every rule that was looked at, one line each."""
+    dropped: str | None = None
+    """What the upstream could not be told, comma-separated."""
+    upstream_request_id: str | None = None
+    upstream_status: int | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    price_source: str | None = None
+    unit_prices: str | None = None
+    """The ``policies.pricing.Price`` as JSON, so that history can be rated again."""
+    finish_reason: str | None = None
+    key_id: str | None = None
+    effort: str | None = None
+    """The reasoning effort that was really sent upstream."""
+    overhead_ms: float | None = None
+    """Our own share of ``duration_ms``."""
+
+
+COLUMNS: tuple[str, ...] = UsageRecord.__struct_encode_fields__
+PUBLIC: tuple[str, ...] = COLUMNS[: COLUMNS.index("ttft_ms") + 1]
+"""The keys of ``usage --rows --json`` (D19), in order."""
+
+_KEYS = re.compile(r"\b(?:sk|pk|rk|AIza|gsk|xai|hf|ghp)[-_A-Za-z0-9]{12,}|(?<=[Bb]earer )\S+")
+_SPACE = re.compile(r"\s+")
+
+
+def clean(message: str, limit: int = 200) -> str:
+    """An error text fit to be kept: one line, bounded, with whatever looks like a key masked."""
+    return _KEYS.sub("[key]", _SPACE.sub(" ", message).strip())[:limit]
+
+
+def pack_facts(facts: Mapping[str, Any]) -> str:
+    """The facts as versioned JSON of at most 400 bytes. What does not fit is left out, longest first, and named."""
+    kept: dict[str, Any] = {"v": FACTS_VERSION, **facts}
+    packed = msgspec.json.encode(kept)
+    cut = 0
+    while len(packed) > FACTS_LIMIT:
+        longest = max(
+            (k for k in kept if k not in {"v", "cut"}), key=lambda k: len(k) + len(msgspec.json.encode(kept[k]))
+        )
+        del kept[longest]
+        cut += 1
+        kept["cut"] = cut
+        packed = msgspec.json.encode(kept)
+    return packed.decode()
+
+
+def storable(record: UsageRecord) -> UsageRecord:
+    """The row with what no database takes put right: half a surrogate pair, a number past 64 bits (now unknown)."""
+    changes: dict[str, Any] = {}
+    for name in record.__struct_fields__:
+        value = getattr(record, name)
+        if isinstance(value, str):
+            changes[name] = value.encode("utf-8", "replace").decode()
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            changes[name] = None
+    return msgspec.structs.replace(record, **changes)
+
+
+def iso(millis: int) -> str:
+    """Milliseconds since 1970 -> ISO 8601, UTC, with milliseconds."""
+    return datetime.fromtimestamp(millis / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def public(record: UsageRecord) -> dict[str, Any]:
+    """The row as decision D19 shows it: exactly those keys, ``started_at`` as ISO 8601, unknown as None."""
+    values = dict(zip(COLUMNS, msgspec.structs.astuple(record), strict=True))
+    return {name: values[name] for name in PUBLIC} | {"started_at": iso(record.started_at)}

@@ -1,0 +1,120 @@
+"""The readable report of one call: its route, its attempts, tokens, reasoning against completion, money and time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from proxy.ledger.record import UsageRecord, iso
+
+_UNKNOWN = "unknown"
+
+
+def dollars(nano: int | None) -> str:
+    """Nano-dollars as dollars, exact, with no fewer than two decimals."""
+    if nano is None:
+        return _UNKNOWN
+    sign, (whole, part) = "-" * (nano < 0), divmod(abs(nano), 10**9)
+    return f"{sign}${whole:,}.{f'{part:09}'.rstrip('0'):0<2}"
+
+
+def show(records: Sequence[UsageRecord]) -> str:
+    """The report of one call from its rows, oldest attempt first. What nobody told is printed as ``unknown``."""
+    if not records:
+        return "no such call in the ledger\n"
+    lines = [*_head(records[-1]), *_route(records[-1])]
+    spent: int | None = 0
+    for record in records:
+        if record.attempt > 0:
+            spent = None if spent is None or record.cost_nano_usd is None else spent + record.cost_nano_usd
+        lines += ["", *_attempt(record, spent, _sum(records, record))]
+    return "\n".join(lines) + "\n"
+
+
+def _sum(records: Sequence[UsageRecord], until: UsageRecord) -> int:
+    """What is known to be spent up to and with this attempt."""
+    return sum(r.cost_nano_usd or 0 for r in records[: records.index(until) + 1])
+
+
+def _head(call: UsageRecord) -> Iterator[str]:
+    yield _line("request", call.request_id)
+    if call.client_request_id:
+        yield _line("client id", call.client_request_id)
+    if call.parent_id:
+        yield _line("child of", call.parent_id)
+    yield _line("time", iso(call.started_at))
+    yield _line("caller", f"tenant {call.tenant}" + (f", key {call.key_id}" if call.key_id else ""))
+    yield _line("asked", f"{call.api}, {'streamed' if call.stream else 'whole'}, model {call.alias or _UNKNOWN}")
+
+
+def _route(call: UsageRecord) -> Iterator[str]:
+    told = (("policy", call.policy), ("rule", call.rule), ("class", call.cls), ("generation", call.generation))
+    yield _line("decided", ", ".join(f"{name} {value}" for name, value in told if value is not None) or _UNKNOWN)
+    if call.decision_reason:
+        yield _line("because", call.decision_reason)
+    for number, step in enumerate((call.trace or "").splitlines()):
+        yield _line("route" if number == 0 else "", step)
+
+
+def _attempt(record: UsageRecord, spent: int | None, known: int) -> Iterator[str]:
+    yield _line(f"attempt {record.attempt}", _outcome(record))
+    if record.error_code or record.error_message:
+        yield _line("  error", ": ".join(text for text in (record.error_code, record.error_message) if text))
+    if record.attempt == 0:
+        return
+    yield _line("  tokens", _tokens(record))
+    yield _line("  reasoning", _reasoning(record))
+    sofar = dollars(spent) if spent is not None else f"{dollars(known)} + {_UNKNOWN}"
+    source = f" ({record.price_source})" if record.price_source else ""
+    yield _line("  cost", f"{dollars(record.cost_nano_usd)}{source}, so far {sofar}")
+    yield _line("  time", _times(record))
+    if record.effort:
+        yield _line("  effort", record.effort)
+    if record.dropped:
+        yield _line("  dropped", record.dropped)
+    if record.upstream_request_id:
+        yield _line("  upstream id", record.upstream_request_id)
+
+
+def _outcome(record: UsageRecord) -> str:
+    status = record.upstream_status or record.status
+    where = f"{record.backend} ({record.upstream_model or _UNKNOWN})" if record.backend else "no backend"
+    ended = f", finished {record.finish_reason}" if record.finish_reason else ""
+    return f"{where}: {record.outcome}{f' {status}' if status else ''}{ended}"
+
+
+def _tokens(record: UsageRecord) -> str:
+    total = None
+    if record.input_tokens is not None and record.output_tokens is not None:
+        total = record.input_tokens + record.output_tokens
+    parts = (("cached", record.cached_tokens), ("cache write", record.cache_write_tokens))
+    within = ", ".join(f"{name} {_count(value)}" for name, value in parts if value is not None)
+    return (
+        f"in {_count(record.input_tokens)}{f' ({within})' if within else ''}, "
+        f"out {_count(record.output_tokens)}, total {_count(total)}"
+    )
+
+
+def _reasoning(record: UsageRecord) -> str:
+    completion = None
+    if record.output_tokens is not None and record.reasoning_tokens is not None:
+        completion = record.output_tokens - record.reasoning_tokens
+    source = f" ({record.reasoning_source})" if record.reasoning_source else ""
+    return f"{_count(record.reasoning_tokens)}{source}, completion {_count(completion)}"
+
+
+def _times(record: UsageRecord) -> str:
+    return (
+        f"first token {_ms(record.ttft_ms)}, total {_ms(record.duration_ms)}, Turnout's own {_ms(record.overhead_ms)}"
+    )
+
+
+def _count(tokens: int | None) -> str:
+    return _UNKNOWN if tokens is None else f"{tokens:,}"
+
+
+def _ms(millis: float | None) -> str:
+    return _UNKNOWN if millis is None else f"{millis:,.1f} ms"
+
+
+def _line(name: str, text: str) -> str:
+    return f"{name:<13}{text}".rstrip()

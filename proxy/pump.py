@@ -1,0 +1,180 @@
+"""Stations 8 and 9: open the upstream, wait for its first meaningful event, drive bytes through the relay."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+
+from adapters import failures, ir
+from adapters.relay import StreamRelay, Whole
+from proxy.call import Attempt, Call
+from proxy.line import Line
+from proxy.upstream.seam import Answer, Engine, Outgoing, UpstreamFailed
+
+MAX_ANSWER = 64 * 1024 * 1024
+"""A whole answer larger than this is a fault of the upstream; our own limit, in bytes."""
+
+_DRAIN_SECONDS = 1.0
+"""After the end of a stream: how long its connection may take to become reusable."""
+
+
+@dataclass(slots=True)
+class Opened:
+    """An upstream that has begun to answer: a stream with its first events, or a whole answer."""
+
+    answer: Answer
+    whole: Whole | None = None
+    relay: StreamRelay | None = None
+    chunks: AsyncIterator[bytes] | None = None
+    ready: list[bytes] | None = None
+
+
+async def send(call: Call, attempt: Attempt, outgoing: Outgoing, engine: Engine) -> Opened:
+    """Station 8. Raises UpstreamFailed while nothing has been promised to the client."""
+    clock = asyncio.get_running_loop().time
+    timeouts = attempt.backend.timeouts
+    limit = timeouts.first_byte if call.head.stream else timeouts.total
+    attempt.sent = clock()
+    try:
+        async with asyncio.timeout(limit):
+            answer = await engine.send(outgoing)
+            attempt.upstream_status = answer.status
+            attempt.upstream_id = answer.headers.get("x-request-id") or answer.headers.get("request-id")
+            try:
+                return await _first(call, attempt, answer)
+            except BaseException:
+                await answer.close()
+                raise
+    except TimeoutError:
+        what = "send its first event" if call.head.stream else "answer"
+        message = f"the backend did not {what} within {limit:g} s"
+        raise UpstreamFailed(failures.timeout(message)) from None
+    finally:
+        attempt.first_event = clock()
+        if not call.head.stream:
+            call.upstream_seconds += attempt.first_event - attempt.sent
+
+
+async def relay(
+    call: Call, attempt: Attempt, opened: Opened, line: Line, *, settle: Callable[[], Awaitable[None] | None]
+) -> None:
+    """Station 9 for a stream whose head is out. ``settle`` is called once, before the held end is released (D3)."""
+    machine, chunks = opened.relay, opened.chunks
+    assert machine is not None  # noqa: S101 - only streams come here
+    clock = asyncio.get_running_loop().time
+    idle = attempt.backend.timeouts.idle
+    try:
+        await line.write(opened.ready or [])
+        if chunks is not None and not machine.done:
+            async with asyncio.timeout(None) as timer:
+                timer.reschedule(clock() + idle)
+                async for chunk in chunks:
+                    timer.reschedule(None)
+                    await line.write(machine.feed(chunk))
+                    if machine.done:
+                        break
+                    timer.reschedule(clock() + idle)
+            if not machine.done:
+                await line.write(machine.close())
+    except TimeoutError:
+        machine.fail(failures.timeout(f"the backend fell silent for {idle:g} s"))
+    except UpstreamFailed as error:
+        machine.fail(error.failure)
+    finally:
+        attempt.ended = clock()
+        overhear(attempt, machine)
+    settle()
+    await line.write(machine.tail)
+    await line.close()
+    await _finish(opened)
+
+
+def overhear(attempt: Attempt, machine: StreamRelay | Whole) -> None:
+    """What the relay learned on the way, for the ledger: also when the client left in the middle."""
+    attempt.usage = machine.usage
+    attempt.model = machine.model or attempt.model
+    attempt.failure = machine.failure
+    attempt.reasoning_chars = machine.reasoning_chars
+    attempt.answer_chars = machine.answer_chars
+    finishes = machine.finishes if isinstance(machine, StreamRelay) else machine.reply.finishes
+    attempt.finish = next((finished.reason for finished in finishes.values()), None)
+
+
+async def _first(call: Call, attempt: Attempt, answer: Answer) -> Opened:
+    if answer.status != 200:
+        body = await _read(answer)
+        raise UpstreamFailed(attempt.wire.read_error(answer.status, dict(answer.headers), body))
+    kind = answer.headers.get("content-type", "")
+    if kind.startswith("text/html"):
+        raise UpstreamFailed(failures.bad_response("an HTML page instead of an answer"))
+    if not call.head.stream:
+        return await _whole(call, attempt, answer)
+    machine = StreamRelay(
+        attempt.wire, call.api.wire, call.echo(attempt), exact=attempt.exact, hide_usage=_usage_is_ours(call)
+    )
+    if kind.startswith("application/json"):
+        return await _told_whole(call, attempt, answer)
+    chunks = answer.chunks()
+    ready: list[bytes] = []
+    async for chunk in chunks:
+        ready += machine.feed(chunk)
+        if machine.meaningful:
+            break
+    else:
+        ready += machine.close()
+    if machine.failure is not None:
+        raise UpstreamFailed(machine.failure)
+    return Opened(answer, relay=machine, chunks=chunks, ready=ready)
+
+
+async def _whole(call: Call, attempt: Attempt, answer: Answer) -> Opened:
+    whole = Whole(attempt.wire, call.api.wire, call.echo(attempt), await _read(answer), exact=attempt.exact)
+    await answer.close()
+    overhear(attempt, whole)
+    if whole.failure is not None:
+        raise UpstreamFailed(whole.failure)
+    return Opened(answer, whole=whole)
+
+
+async def _told_whole(call: Call, attempt: Attempt, answer: Answer) -> Opened:
+    """A stream was asked for and a whole answer came (some servers do): it is told as a stream all the same."""
+    call.request()
+    attempt.exact = False
+    machine = StreamRelay(attempt.wire, call.api.wire, call.echo(attempt), exact=False)
+    ready = machine.replay(attempt.wire.read_response(await _read(answer)))
+    if machine.failure is not None:
+        raise UpstreamFailed(machine.failure)
+    return Opened(answer, relay=machine, ready=ready)
+
+
+async def _read(answer: Answer) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in answer.chunks():
+        size += len(chunk)
+        if size > MAX_ANSWER:
+            raise UpstreamFailed(failures.bad_response("an answer that is too large"))
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+async def _finish(opened: Opened) -> None:
+    """Read what is left of the body, so that its connection can serve again."""
+    try:
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            if opened.chunks is not None and opened.relay is not None and opened.relay.failure is None:
+                async for _ in opened.chunks:
+                    pass
+    except (TimeoutError, UpstreamFailed):
+        pass
+    finally:
+        await opened.answer.close()
+
+
+def _usage_is_ours(call: Call) -> bool:
+    """Chat: we always ask upstream for usage; a client that did not ask never sees the chunk."""
+    if call.api.name not in ("chat", "completions"):
+        return False
+    options = call.top.get("stream_options")
+    return options is None or b'"include_usage":true' not in bytes(options).replace(b" ", b"")

@@ -1,0 +1,1 @@
+"""How proxy.yaml becomes values: its grammar, its source with lines, its environment, its checks."""

@@ -1,0 +1,237 @@
+"""The grammar of proxy.yaml as types: every key, its default, and in its docstring what it means."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Any, Literal, dataclass_transform
+
+from msgspec import Meta, Struct
+
+from policies.grammar import Guard, Policy
+from proxy.settings.units import Seconds, Secret, Secrets, Size
+
+Positive = Annotated[int, Meta(ge=1)]
+Dollars = Annotated[Decimal, Meta(ge=0)]
+NEVER = Seconds(math.inf)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A mapping of the file. An unknown key is an error."""
+
+
+class Server(Part):
+    """Where Turnout listens, and what it takes."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65_535)] = 4000
+    workers: Positive = 1
+    max_body: Size = Size(64 * 2**20)
+    response_model: Literal["alias", "upstream"] = "alias"
+    """Which name stands in an answer's ``model``."""
+    open: bool = False
+    """Serve beyond loopback without any key."""
+    strict_json: bool = False
+    """Refuse duplicate keys below the top level, too."""
+    secret: Secrets | None = None
+    """Seals what travels through clients; the first of a list seals, all unseal. Made once when absent."""
+    secret_file: str | None = None
+    admin_key: Secret | None = None
+    admin_key_file: str | None = None
+    drain: Seconds = Seconds(30)
+    """How long open calls may go on once Turnout is told to stop."""
+
+
+class ServerTimeouts(Part):
+    """What the client's side waits for."""
+
+    commit_after: Seconds = Seconds(15)
+    """Without a first event by then, a stream is promised (200) and kept alive; ``never``: wait on."""
+    keepalive: Seconds = Seconds(15)
+    """A comment into a stream that is silent for so long."""
+
+
+class RetryRules(Part):
+    """How often one backend is tried for one call, and how patiently."""
+
+    attempts: Positive = 2
+    base: Seconds = Seconds(0.2)
+    cap: Seconds = Seconds(5)
+    deadline: Seconds = NEVER
+    """No new try starts later than this after the request came in."""
+
+
+class State(Part):
+    """What several processes share. None: in process and SQLite."""
+
+    redis: str | None = None
+
+
+class Ledger(Part):
+    """The book of every attempt."""
+
+    url: str = "sqlite:///turnout.db"
+    retention: Seconds = Seconds(90 * 86_400)
+    attribution: tuple[str, ...] = ()
+    """Tags of a request that its rows keep."""
+
+
+class Timeouts(Part):
+    """How long a backend may take. None: by where it runs."""
+
+    connect: Seconds = Seconds(5)
+    first_byte: Seconds | None = None
+    """Until the first event of a stream: 60s for a local backend, 120s for others."""
+    idle: Seconds = Seconds(60)
+    """Between two pieces of a stream."""
+    total: Seconds = Seconds(600)
+    """For a whole answer; streams have no total."""
+
+
+class PriceSheet(Part):
+    """The operator's own price, USD per million tokens; it wins over the shipped sheet."""
+
+    input: Dollars | None = None
+    output: Dollars | None = None
+    cached: Dollars | None = None
+    cache_write: Dollars | None = None
+    cache_write_1h: Dollars | None = None
+
+
+class Cost(Part):
+    """What running a local backend costs."""
+
+    gpu_hour_usd: Dollars | None = None
+    kwh_usd: Dollars | None = None
+
+
+class Limits(Part):
+    """Per minute."""
+
+    rpm: Positive | None = None
+    tpm: Positive | None = None
+    input_tpm: Positive | None = None
+    output_tpm: Positive | None = None
+
+
+class BackendEntry(Part):
+    """One callable thing: provider, URL, credential, upstream model."""
+
+    provider: str
+    model: str
+    base_url: str | None = None
+    """Without a path, the provider's version (``/v1``) is added."""
+    dialect: str | None = None
+    """Speak this dialect alone, of those that the provider has."""
+    credential: Secret | None = None
+    """``from_client``: the caller's own bearer, to this backend only, never stored."""
+    credential_file: str | None = None
+    local: bool | None = None
+    """Data stays on the operator's machines. None: by provider and address."""
+    local_public: Literal["confirm"] | None = None
+    context: Positive | None = None
+    """Tokens that fit; None: by model."""
+    max_parallel: Positive | None = None
+    timeouts: Timeouts = Timeouts()
+    headers: Mapping[str, str] = {}
+    options: Mapping[str, Any] = {}
+    """Top-level fields for every request to this backend."""
+    capabilities: Mapping[str, Any] = {}
+    """What the model can do, where the shipped tables are wrong."""
+    price: PriceSheet | None = None
+    cost: Cost | None = None
+    prompt_cache: Literal["auto", "off"] | None = None
+    limits: Limits | None = None
+
+
+class AliasDefaults(Part):
+    """Fill only what the client left out."""
+
+    max_output_tokens: Positive | None = None
+    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+
+
+class AliasResponses(Part):
+    """How reasoning is shown at /v1/responses."""
+
+    reasoning_text: Literal["vendor", "mirror"] = "vendor"
+
+
+class Alias(Part):
+    """A model name that clients send; ``policy`` or ``use``, one of them."""
+
+    policy: str | None = None
+    use: tuple[str, ...] | None = None
+    defaults: AliasDefaults = AliasDefaults()
+    baseline: str | None = None
+    """provider/model that savings are counted against."""
+    listed: bool | None = None
+    """In /v1/models. None: yes, unless it is a pattern."""
+    responses: AliasResponses = AliasResponses()
+
+
+class Budget(Part):
+    """Money for a window of time."""
+
+    usd: Dollars
+    window: Literal["day", "week", "month"] = "month"
+    timezone: str = "UTC"
+    counts: Literal["all", "cloud"] = "all"
+    on_exhausted: Literal["policy", "deny"] = "deny"
+
+
+class Team(Part):
+    """Who shares policies, pins, data class and budget."""
+
+    policy: Mapping[str, str] = {}
+    """alias -> policy, and ``default``."""
+    pin: bool | Literal["local"] = True
+    """May its callers ask for ``backend/NAME``?"""
+    data_class: str | None = None
+    tags: tuple[str, ...] = ()
+    budget: Budget | None = None
+
+
+class Key(Part):
+    """A bearer key; exactly one of ``sha256``, ``secret`` and ``secret_file``."""
+
+    name: str
+    team: str | None = None
+    sha256: Annotated[str, Meta(pattern="^[0-9a-fA-F]{64}$")] | None = None
+    secret: Secret | None = None
+    secret_file: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+class Telemetry(Part):
+    """What leaves for the observers."""
+
+    capture_content: bool = False
+    otlp: str | None = None
+    """URL of an OTLP/HTTP collector."""
+
+
+class Document(Part):
+    """The whole file."""
+
+    version: Literal[1] = 1
+    demo: Literal["auto", "never"] = "never"
+    """``auto``: when no backend of this file can be used, look for keys and local servers, else simulate."""
+    server: Server = Server()
+    timeouts: ServerTimeouts = ServerTimeouts()
+    retries: RetryRules = RetryRules()
+    state: State = State()
+    ledger: Ledger = Ledger()
+    backends: Mapping[str, BackendEntry] = {}
+    pools: Mapping[str, tuple[str, ...]] = {}
+    roles: Mapping[str, str] = {}
+    guards: tuple[Guard, ...] = ()
+    aliases: Mapping[str, Alias] = {}
+    policies: Mapping[str, Policy] = {}
+    teams: Mapping[str, Team] = {}
+    keys: tuple[Key, ...] = ()
+    telemetry: Telemetry = Telemetry()

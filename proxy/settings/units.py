@@ -1,0 +1,120 @@
+"""The scalars of proxy.yaml that YAML does not know: secrets, durations, sizes."""
+
+from __future__ import annotations
+
+import hmac
+import math
+import re
+from typing import Any
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|kB|KB|MB|GB)?")
+_BYTES = {
+    None: 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30,
+    "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9,
+}  # fmt: skip
+
+
+class Secret:
+    """Text that must not be seen: ``repr``, ``str`` and ``format`` hide it; ``reveal`` is the only way out."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._text.encode(), other._text.encode())
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> str:
+        raise TypeError("a Secret is not pickled")
+
+
+class Secrets(tuple[Secret, ...]):
+    """One secret or several: the first seals, all unseal (rotation)."""
+
+    __slots__ = ()
+
+
+class Seconds(float):
+    """A duration: ``5s``, ``500ms``, ``2m``, ``1h``, ``90d``, a number of seconds, or ``never`` (infinite)."""
+
+    __slots__ = ()
+
+
+class Size(int):
+    """A number of bytes: ``64MiB``, ``10MB``, ``4096``."""
+
+    __slots__ = ()
+
+
+def decode(kind: type, value: Any) -> Any:
+    """msgspec's ``dec_hook`` for these types. Raises ValueError that says what is taken instead."""
+    if kind is Secret:
+        return _secret(value)
+    if kind is Secrets:
+        return Secrets(_secret(item) for item in (value if isinstance(value, list) else [value]))
+    if kind is Seconds:
+        return _seconds(value)
+    if kind is Size:
+        return _size(value)
+    raise NotImplementedError(kind)
+
+
+def shown(value: Any) -> Any:
+    """msgspec's ``enc_hook`` for these types, for eyes: secrets stay hidden."""
+    if isinstance(value, Secret | Secrets):
+        return "***"
+    if isinstance(value, Seconds):
+        return "never" if math.isinf(value) else float(value)
+    if isinstance(value, Size):
+        return int(value)
+    raise NotImplementedError(type(value))
+
+
+def _secret(value: Any) -> Secret:
+    if not isinstance(value, str) or not value:
+        raise ValueError("expected a non-empty text (quote it)")
+    return Secret(value)
+
+
+def _seconds(value: Any) -> Seconds:
+    if value == "never":
+        return Seconds(math.inf)
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf:
+        return Seconds(value)
+    found = _DURATION.fullmatch(str(value))
+    if found is not None:
+        return Seconds(float(found[1]) * _SECONDS[found[2]])
+    try:
+        return _seconds(float(value))
+    except (TypeError, ValueError):
+        raise ValueError(f"'{value}' is not a duration: write 500ms, 5s, 2m, 1h, 90d or never") from None
+
+
+def _size(value: Any) -> Size:
+    found = None if isinstance(value, bool) else _SIZE.fullmatch(str(value))
+    if found is None:
+        raise ValueError(f"'{value}' is not a size: write 64MiB, 512KiB or a number of bytes")
+    return Size(int(found[1]) * _BYTES[found[2]])

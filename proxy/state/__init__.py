@@ -1,0 +1,1 @@
+"""What outlives a call and a reload: breakers, and how many calls each backend has in hand."""

@@ -1,0 +1,61 @@
+"""In-process state: a breaker per (backend, credential), and the calls in flight per backend."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+
+from adapters import ir
+from policies import health
+from policies.verdict import Target
+from proxy.snapshot import Backend, Snapshot
+
+Key = tuple[str, str]
+
+
+class Backends:
+    """The health and load of every backend, keyed so that a reload keeps them (decision D12)."""
+
+    def __init__(self) -> None:
+        self._breakers: dict[Key, health.Breaker] = {}
+        self._in_flight: Counter[str] = Counter()
+
+    def available(self, snapshot: Snapshot, target: Target, now: float) -> str | None:
+        """Why this target is not to be offered now, or None. ``now``: monotonic seconds."""
+        backend = snapshot.backends[target.backend]
+        if backend.unavailable is not None:
+            return backend.unavailable
+        return health.available(self.breaker(backend), now)
+
+    def enter(self, backend: Backend, now: float) -> ir.Failure | None:
+        """Station 6: draw one place at this backend; the answer says why there is none."""
+        if backend.max_parallel is not None and self._in_flight[backend.name] >= backend.max_parallel:
+            message = f"all {backend.max_parallel} places are taken (max_parallel)"
+            return ir.Failure("overloaded", 503, message, "server_error", "backend_busy", retry_after=1.0)
+        self._in_flight[backend.name] += 1
+        self._set(backend, health.started(self.breaker(backend), now))
+        return None
+
+    def leave(self, backend: Backend, failure: ir.Failure | None, now: float, *, answered: bool) -> None:
+        """The place is free again. ``answered``: the upstream did its part (a client that left says nothing)."""
+        self._in_flight[backend.name] -= 1
+        if failure is not None:
+            self._set(backend, health.failed(self.breaker(backend), failure, now))
+        elif answered:
+            self._set(backend, health.succeeded(self.breaker(backend)))
+
+    def breaker(self, backend: Backend) -> health.Breaker:
+        return self._breakers.get(_key(backend), health.CLOSED)
+
+    def in_flight(self, name: str) -> int:
+        return self._in_flight[name]
+
+    def _set(self, backend: Backend, state: health.Breaker) -> None:
+        key = _key(backend)
+        if self._breakers.get(key, health.CLOSED) is not state:
+            self._breakers[key] = state
+
+
+def _key(backend: Backend) -> Key:
+    secret = backend.credential.reveal() if backend.credential is not None else ""
+    return backend.name, hashlib.sha256(secret.encode()).hexdigest()[:16] if secret else ""

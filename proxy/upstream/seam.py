@@ -1,0 +1,52 @@
+"""The seam to a backend: what goes out, what comes back, and the one way in which it fails."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Protocol
+
+from msgspec import Struct
+
+from adapters import ir
+
+
+class Outgoing(Struct, frozen=True):
+    """One HTTP request to a backend, host and secret included. Its repr must never be logged."""
+
+    url: str
+    headers: list[tuple[str, str]]
+    body: bytes
+    connect_timeout: float
+    proxy: str | None = None
+    method: str = "POST"
+
+
+class Answer(Protocol):
+    """A backend's answer, its head read and its body still on the line. ``close`` is safe to call twice."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives. Raises UpstreamFailed."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Engine(Protocol):
+    """Sends requests. Implementations keep the pools; credentials never live in them (D12)."""
+
+    async def send(self, outgoing: Outgoing) -> Answer:
+        """Raises UpstreamFailed."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class UpstreamFailed(Exception):  # noqa: N818 - named for what the road does with it
+    """The backend could not be reached, or the line broke. Foreign exceptions stop here."""
+
+    def __init__(self, failure: ir.Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure

@@ -1,0 +1,96 @@
+"""Station 7: the call in the upstream's words, with the host and the secret that only this floor knows."""
+
+from __future__ import annotations
+
+import os
+import urllib.request
+from typing import cast
+from urllib.parse import urlsplit
+
+from adapters import ir
+from adapters.dialect import Dialect, compact
+from policies.verdict import Target
+from proxy.call import Attempt, Call, Rejected
+from proxy.decide import wire_for
+from proxy.snapshot import Backend
+from proxy.upstream.seam import Outgoing
+
+
+def begin(call: Call, target: Target, now: float) -> Attempt:
+    """A new attempt at this target, not yet written."""
+    backend = call.snapshot.backends[target.backend]
+    found = wire_for(call, backend)
+    attempt = Attempt(
+        number=len(call.attempts) + 1,
+        target=target,
+        backend=backend,
+        wire=found.wire,
+        upstream=found.upstream,
+        exact=found.exact,
+        started=now,
+    )
+    call.attempts.append(attempt)
+    return attempt
+
+
+def write(call: Call, attempt: Attempt) -> Outgoing:
+    """The HTTP request to send. Sets the attempt's ``effort`` and ``dropped``."""
+    decision = call.decision
+    if decision is not None:
+        attempt.dropped = decision.dropped.get(attempt.target.backend, ())
+    path, headers, body = _exact(call, attempt) if attempt.exact else _translated(call, attempt)
+    backend = attempt.backend
+    accept = "text/event-stream" if call.head.stream else "application/json"
+    sent = {
+        "content-type": "application/json",
+        "accept": accept,
+        "accept-encoding": "identity",
+        "user-agent": "turnout",
+        **headers,
+        **backend.headers,
+    }
+    if call.trace is not None:
+        sent["traceparent"] = call.trace.child()
+    credential = _credential(call, backend)
+    if credential is not None:
+        name = attempt.wire.auth_header
+        sent[name] = f"Bearer {credential}" if name == "authorization" else credential
+    return Outgoing(
+        url=backend.base_url + path,
+        headers=list(sent.items()),
+        body=body,
+        connect_timeout=backend.timeouts.connect,
+        proxy=http_proxy(backend.base_url, local=backend.local),
+    )
+
+
+def _exact(call: Call, attempt: Attempt) -> tuple[str, dict[str, str], bytes]:
+    fields, _ = attempt.wire.patch(call.top, attempt.upstream)
+    return attempt.wire.path(attempt.upstream, stream=call.head.stream), {}, compact(fields)
+
+
+def _translated(call: Call, attempt: Attempt) -> tuple[str, dict[str, str], bytes]:
+    context = ir.Context(seed=call.seed, now=call.started_at // 1000)
+    written = cast(Dialect, attempt.wire).write_request(call.request(), attempt.upstream, context)
+    attempt.effort = written.effort
+    return written.path, dict(written.headers), written.body
+
+
+def _credential(call: Call, backend: Backend) -> str | None:
+    if not backend.from_client:
+        return backend.credential.reveal() if backend.credential is not None else None
+    given = call.headers.get("authorization", "")
+    if not given.lower().startswith("bearer "):
+        message = f"The backend '{backend.name}' uses the caller's own key: send it as 'Authorization: Bearer …'."
+        raise Rejected(ir.Failure("unauthorized", 401, message, code="missing_api_key"))
+    return given[7:].strip()
+
+
+def http_proxy(base_url: str, *, local: bool) -> str | None:
+    """The operator's HTTP(S)_PROXY for this address; local backends never go through one."""
+    if local or not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    parts = urlsplit(base_url)
+    if not parts.hostname or urllib.request.proxy_bypass(parts.hostname):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)

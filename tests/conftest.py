@@ -1,0 +1,37 @@
+"""What every test shares: where the recordings are, and an environment without provider keys."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def shared_folder() -> Path | None:
+    """The reference folder: TURNOUT_SHARED, else ``../shared`` beside the checkout (decision D26)."""
+    folder = Path(os.environ.get("TURNOUT_SHARED") or ROOT.parent / "shared")
+    return folder if folder.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    folder = shared_folder()
+    if folder is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("the reference folder is required in CI: set TURNOUT_SHARED")
+        pytest.skip("no reference folder here (TURNOUT_SHARED, ../shared): this test reads recorded traffic")
+    return folder
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def no_provider_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests start with the environment cleared of provider keys and of TURNOUT_ overrides (decision D23)."""
+    for name in list(os.environ):
+        if name.endswith("_API_KEY") or (name.startswith("TURNOUT_") and name != "TURNOUT_SHARED"):
+            monkeypatch.delenv(name)
