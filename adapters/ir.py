@@ -405,6 +405,8 @@ class Started(Struct, frozen=True):
     model: str | None = None
     created: int | None = None
     extras: Extras = {}
+    dialect: str | None = None
+    """Whose extras these are, where the reader tells; a writer gives back those of its own dialect."""
 
 
 class BlockStarted(Struct, frozen=True):
@@ -461,9 +463,10 @@ class Finished(Struct, frozen=True):
 
 
 class Ended(Struct, frozen=True):
-    """The answer is over, once, after every choice."""
+    """The answer is over, once, after every choice. ``dialect`` as in Started."""
 
     extras: Extras = {}
+    dialect: str | None = None
 
 
 class Failed(Struct, frozen=True):
@@ -472,9 +475,7 @@ class Failed(Struct, frozen=True):
     failure: Failure
 
 
-Event: TypeAlias = (
-    Started | BlockStarted | Delta | Annotated | BlockEnded | UsageReported | Finished | Ended | Failed
-)
+Event: TypeAlias = Started | BlockStarted | Delta | Annotated | BlockEnded | UsageReported | Finished | Ended | Failed
 MEANINGFUL = (BlockStarted, Delta, Finished, Failed)
 """The events that commit us to an answer (D1)."""
 
@@ -512,7 +513,7 @@ def collect(events: Sequence[Event]) -> Reply:
     """Fold events into the whole answer. One reasoning block is one summary part."""
     reply = Reply()
     blocks: dict[int, ReplyBlock] = {}
-    pieces: dict[tuple[int, str], list[str]] = {}
+    pieces: dict[tuple[int, Channel], list[str]] = {}
     for event in events:
         match event:
             case Delta(block, channel, data, logprobs):
@@ -531,10 +532,10 @@ def collect(events: Sequence[Event]) -> Reply:
                 reply.usage = usage if reply.usage is None else reply.usage.merged(usage)
             case _:
                 _collect_frame(reply, event)
-    for (block, channel), parts in pieces.items():
-        if channel == "summary":
+    for (block, into), parts in pieces.items():
+        if into == "summary":
             blocks[block].summary.append("".join(parts))
-        elif channel != "state":
+        elif into != "state":
             blocks[block].text = "".join(parts)
     return reply
 

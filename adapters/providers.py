@@ -16,6 +16,9 @@ RESPONSES = "openai_responses"
 MESSAGES = "anthropic_messages"
 GEMINI = "google_gemini"
 
+FAMILIES: Mapping[str, ir.Family] = {CHAT: "openai", RESPONSES: "openai", MESSAGES: "anthropic", GEMINI: "google"}
+"""dialect -> the family of those who speak it."""
+
 
 class Provider(Struct, frozen=True, kw_only=True):
     """One provider. ``speaks`` is what its backends are offered by default, the preferred dialect first; ``may_speak``
@@ -28,10 +31,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     version: str = "/v1"
     """Appended to an operator's base URL that has no path."""
     key_env: str | None = None
-    auth_header: str = "authorization"
     local: bool = False
     """Runs on the operator's own machines as a rule."""
-    family: ir.Family = "openai"
     wire: Literal["exact", "variant"] = "variant"
     capabilities: ir.Capabilities = ir.Capabilities()
 
@@ -39,6 +40,11 @@ class Provider(Struct, frozen=True, kw_only=True):
     def dialect(self) -> str:
         """The dialect used when nothing else is said."""
         return self.speaks[0]
+
+    @property
+    def family(self) -> ir.Family:
+        """Who understands the extras and the state of its default dialect."""
+        return FAMILIES[self.dialect]
 
 
 _EVERY_EFFORT = tuple(ir.EFFORTS)
@@ -71,11 +77,8 @@ PROVIDERS: Mapping[str, Provider] = {
     ),
     "anthropic": Provider(
         speaks=(MESSAGES,),
-        may_speak=(CHAT,),
         base_url="https://api.anthropic.com/v1",
         key_env="ANTHROPIC_API_KEY",
-        auth_header="x-api-key",
-        family="anthropic",
         wire="exact",
         capabilities=ir.Capabilities(
             files=True,
@@ -92,12 +95,9 @@ PROVIDERS: Mapping[str, Provider] = {
     ),
     "google": Provider(
         speaks=(GEMINI,),
-        may_speak=(CHAT,),
         base_url="https://generativelanguage.googleapis.com/v1beta",
         version="/v1beta",
         key_env="GEMINI_API_KEY",
-        auth_header="x-goog-api-key",
-        family="google",
         wire="exact",
         capabilities=ir.Capabilities(
             image_urls=False,

@@ -14,7 +14,9 @@ from adapters import ir
 from adapters.dialect import Dialect, Passable, Writer
 from adapters.sse import Frame, Splitter, TooLong
 
-_TOO_LONG = ir.Failure("bad_response", 502, "the upstream sent an event that is too large", "server_error", "upstream_bad_response")
+_TOO_LONG = ir.Failure(
+    "bad_response", 502, "the upstream sent an event that is too large", "server_error", "upstream_bad_response"
+)
 
 
 class StreamRelay:
@@ -163,7 +165,9 @@ class Whole:
         self.usage = self.reply.usage
         self.model = self.reply.started.model
         self.upstream_id = self.reply.started.id
-        self.reasoning_chars = sum(len(b.text or "".join(b.summary)) for b in self.reply.blocks if b.kind == "reasoning")
+        self.reasoning_chars = sum(
+            len(b.text or "".join(b.summary)) for b in self.reply.blocks if b.kind == "reasoning"
+        )
         self.answer_chars = sum(len(b.text) for b in self.reply.blocks if b.kind != "reasoning")
         self.body = b""
         if self.failure is not None:

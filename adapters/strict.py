@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import msgspec
 
@@ -62,7 +63,7 @@ def head(top: ir.Extras) -> ir.Head:
     return ir.Head(model, bool(stream))
 
 
-def value(top: ir.Extras, name: str, kind: object) -> object:
+def value(top: ir.Extras, name: str, kind: Any) -> Any:
     """One top-level field, of one type. Raises ir.Invalid that names the field."""
     try:
         return msgspec.json.decode(top[name], type=kind)

@@ -16,6 +16,9 @@ from policies.plan import Available, Only, Plan, Refuses, nobody, plan
 from policies.retries import Retries
 from policies.verdict import Caller, Decision, Denied, Target
 
+PIN = "backend/"
+"""``model: backend/NAME`` asks for one backend, past the policy's choice of targets."""
+
 _SHOWN = frozenset(
     {"class", "score", "input_tokens", "max_output", "depth", "effort", "language", "budget_used", "structured_output"}
 )
@@ -140,9 +143,14 @@ class Book(Struct, frozen=True, kw_only=True):
         return self.policies[policy].retries if policy in self.policies else Retries()
 
     def _policy(self, route: Route, caller: Caller) -> tuple[Compiled, str]:
-        """The caller's policy and which choice it is: the team's for this alias, the team's default, the alias's."""
+        """The caller's policy and which choice it is: the team's for this alias, the team's default, the alias's.
+
+        A team's default does not move an alias that names its backends (embeddings): only a pin, which is past the
+        choice of targets but not past the rules, is held to it.
+        """
+        direct = route.use is not None and not route.alias.startswith(PIN)
         for key, source in ((route.alias, "the team's for this alias"), ("default", "the team's default")):
-            if key in caller.policy and (route.use is None or key != "default"):
+            if key in caller.policy and (key != "default" or not direct):
                 return self._named(caller.policy[key]), source
         if route.policy is not None:
             return self._named(route.policy), "the alias's"
@@ -150,9 +158,10 @@ class Book(Struct, frozen=True, kw_only=True):
 
     def _named(self, name: str) -> Compiled:
         found = self.policies.get(name)
-        guards = _facts_of(self.guards)
+        if found is not None:
+            return found
         missing = f"there is no policy {name!r}: {nearest(name, self.policies)}"
-        return found or Compiled(name=name, lines=(), looks_at=guards, broken=missing)
+        return Compiled(name=name, lines=(), looks_at=_facts_of(self.guards), broken=missing)
 
     def _direct(self, route: Route) -> Compiled:
         """A policy of one rule, for an alias that names backends. Nothing else is tried when these fail."""
@@ -201,7 +210,7 @@ class Book(Struct, frozen=True, kw_only=True):
 
 
 def _pinned(pin: str) -> str:
-    return pin.removeprefix("backend/")
+    return pin.removeprefix(PIN)
 
 
 def _facts_of(lines: Sequence[Line]) -> frozenset[str]:

@@ -97,7 +97,7 @@ def _spell(wanted: object) -> str:
 
 def _texts(wanted: object) -> list[str]:
     """A text or a list of texts, as a list."""
-    texts = wanted if isinstance(wanted, list) else [wanted]
+    texts: list[Any] = wanted if isinstance(wanted, list) else [wanted]
     if not texts or not all(isinstance(text, str) and text for text in texts):
         raise Mistake(f"takes a text or a list of texts, not {wanted!r}")
     return texts
@@ -105,7 +105,10 @@ def _texts(wanted: object) -> list[str]:
 
 def _globs(wanted: object, _: Expand) -> Test:
     """Names with ``*``, ``?`` and ``[…]``; the fact is a text or a tuple of texts, one of which must match."""
-    pattern = re.compile("|".join(fnmatch.translate(text) for text in _texts(wanted)))
+    wanted_texts = _texts(wanted)
+    if not any(sign in text for text in wanted_texts for sign in "*?["):
+        return _meets(frozenset(wanted_texts))
+    pattern = re.compile("|".join(fnmatch.translate(text) for text in wanted_texts))
 
     def test(value: str | tuple[str, ...]) -> bool:
         texts = (value,) if isinstance(value, str) else value
@@ -130,7 +133,7 @@ def _known(word: str, known: Collection[str]) -> str:
 
 
 def _meets(wanted: frozenset[str]) -> Test:
-    def test(value: str | frozenset[str]) -> bool:
+    def test(value: str | Collection[str]) -> bool:
         return value in wanted if isinstance(value, str) else not wanted.isdisjoint(value)
 
     return test
@@ -187,7 +190,7 @@ def _share(wanted: object, expand: Expand) -> Test:
 def _effort(wanted: object, expand: Expand) -> Test:
     """An effort, a list of them, or a comparison such as ``>=high``."""
     if isinstance(wanted, str) and (found := re.fullmatch(r"(>=|<=|>|<)\s*(\w+)", wanted)):
-        bound = ir.EFFORTS.index(_known(found[2], ir.EFFORTS))  # type: ignore[arg-type]
+        bound = ir.EFFORTS.index(_known(found[2], ir.EFFORTS))
         compare = _COMPARISONS[found[1]](bound)
         return lambda value: value in ir.EFFORTS and compare(ir.EFFORTS.index(value))
     return _one_of(*ir.EFFORTS)(wanted, expand)

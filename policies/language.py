@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import re
 
-_SCRIPTS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("ja", re.compile(r"[\u3040-\u30ff]")),
-    ("ko", re.compile(r"[\uac00-\ud7af\u1100-\u11ff]")),
-    ("zh", re.compile(r"[\u4e00-\u9fff]")),
-    ("th", re.compile(r"[\u0e00-\u0e7f]")),
-    ("hi", re.compile(r"[\u0900-\u097f]")),
-    ("bn", re.compile(r"[\u0980-\u09ff]")),
-    ("ta", re.compile(r"[\u0b80-\u0bff]")),
-    ("he", re.compile(r"[\u0590-\u05ff]")),
-    ("fa", re.compile(r"[\u067e\u0686\u0698\u06af\u06cc]")),
-    ("ar", re.compile(r"[\u0600-\u06ff]")),
-    ("el", re.compile(r"[\u0370-\u03ff]")),
-    ("uk", re.compile(r"[іїєґІЇЄҐ]")),
-    ("ru", re.compile(r"[\u0400-\u04ff]")),
+_SCRIPTS: tuple[tuple[str, re.Pattern[str], float], ...] = (
+    ("ja", re.compile(r"[\u3040-\u30ff]"), 0.1),
+    ("ko", re.compile(r"[\uac00-\ud7af\u1100-\u11ff]"), 0.3),
+    ("zh", re.compile(r"[\u4e00-\u9fff]"), 0.3),
+    ("th", re.compile(r"[\u0e00-\u0e7f]"), 0.3),
+    ("hi", re.compile(r"[\u0900-\u097f]"), 0.3),
+    ("bn", re.compile(r"[\u0980-\u09ff]"), 0.3),
+    ("ta", re.compile(r"[\u0b80-\u0bff]"), 0.3),
+    ("he", re.compile(r"[\u0590-\u05ff]"), 0.3),
+    ("fa", re.compile(r"[\u067e\u0686\u0698\u06af\u06cc]"), 0.03),
+    ("ar", re.compile(r"[\u0600-\u06ff]"), 0.3),
+    ("el", re.compile(r"[\u0370-\u03ff]"), 0.3),
+    ("uk", re.compile(r"[іїєґІЇЄҐ]"), 0.02),
+    ("ru", re.compile(r"[\u0400-\u04ff]"), 0.3),
 )
-"""In this order: what only one language has comes before what it shares."""
+"""Code, its characters, and their least share of all letters; what only one language has stands before what it
+shares with others."""
 
 _TABLE = """
 en the a is are what how of to and in for with this that you please can do i my it
@@ -44,12 +45,12 @@ _SAMPLE = 400
 
 def guess_language(text: str) -> str | None:
     """ISO 639-1 code of the first 400 characters' language, or None when two or none fit."""
-    sample = text[:_SAMPLE]
+    sample = text[:_SAMPLE].lower()
+    words = _WORD.findall(sample)
     if not sample.isascii():
-        letters = len(_WORD.findall(sample)) or 1
-        for code, script in _SCRIPTS:
-            if len(script.findall(sample)) >= letters / 2:
+        letters = sum(map(len, words)) or 1
+        for code, script, share in _SCRIPTS:
+            if len(script.findall(sample)) >= letters * share:
                 return code
-    words = [word.lower() for word in _WORD.findall(sample)]
     counts = sorted(((sum(word in common for word in words), code) for code, common in _COMMON.items()), reverse=True)
     return counts[0][1] if counts[0][0] > counts[1][0] else None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 from litestar import Litestar, Request, Response
@@ -17,11 +15,6 @@ from proxy.house import House
 
 def create_app(house: House, *, reload: admin.Reload | None = None) -> Litestar:
     """Every route of ``house``. ``reload`` asks the supervisor for a reload and answers with its outcome."""
-
-    @asynccontextmanager
-    async def life(_: Litestar) -> AsyncIterator[None]:
-        yield
-        await house.engine.close()
 
     def rejected(_: Request[Any, Any, Any], error: Rejected) -> Response[bytes]:
         return plain.on_rejected(house, error)
@@ -37,7 +30,6 @@ def create_app(house: House, *, reload: admin.Reload | None = None) -> Litestar:
             *admin.handlers(house, reload),
         ],
         exception_handlers={Rejected: rejected, ir.Invalid: rejected, HTTPException: http},
-        lifespan=[life],
         openapi_config=None,
         logging_config=None,
     )

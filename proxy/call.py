@@ -10,11 +10,12 @@ import msgspec
 
 from adapters import ir, strict
 from adapters.dialect import Dialect, Passable
+from policies.reasoning import Source
 from policies.verdict import Caller, Decision, Target
 
 if TYPE_CHECKING:
     from proxy.snapshot import Backend, Snapshot
-    from proxy.telemetry.tracing import TraceContext
+    from proxy.telemetry.traceparent import TraceContext
 
 
 class Rejected(Exception):  # noqa: N818 - the call is rejected, nothing is broken
@@ -58,6 +59,7 @@ class Attempt:
     upstream_id: str | None = None
     finish: str | None = None
     effort: str | None = None
+    traceparent: str | None = None
     dropped: tuple[ir.Named, ...] = ()
     left: bool = False
     """Its place at the backend is free again."""
@@ -68,7 +70,7 @@ class Attempt:
     price_source: str | None = None
     unit_prices: str | None = None
     reasoning_tokens: int | None = None
-    reasoning_source: str | None = None
+    reasoning_source: Source | None = None
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from proxy.upstream.seam import Engine
 if TYPE_CHECKING:
     from proxy.ledger.sqlite import Ledger
     from proxy.prices import Prices
-    from proxy.telemetry import Telemetry
+    from proxy.telemetry.observer import Telemetry
 
 
 class House:
@@ -42,7 +42,19 @@ class House:
         """Swap the snapshot: calls that come in from now on follow it, calls in flight keep theirs."""
         self.snapshot = snapshot
         self.prices = self._prices(snapshot)
-        self.telemetry.generation(snapshot.generation)
+        self.telemetry.adopted(snapshot)
+
+    def reloaded(self, outcome: dict[str, Any]) -> None:
+        """Keep the outcome of a reload that was tried, for ``GET /admin/config`` and the metrics."""
+        self.last_reload = outcome
+        if not outcome.get("ok"):
+            self.telemetry.refused(self.snapshot.generation)
+
+    async def close(self) -> None:
+        """Let go of pools, spans and the ledger, when no call is left."""
+        await self.engine.close()
+        self.telemetry.close()
+        self.ledger.close()
 
     def name(self, headers: Mapping[str, str], peer: str | None) -> Caller:
         """Station 2: who asks. Raises Rejected (401)."""
@@ -61,7 +73,7 @@ class House:
 
     def available(self, call: Call) -> Available:
         """Which targets may be offered now, for station 4."""
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         return lambda target: self.backends.available(call.snapshot, target, now)
 
     def retries(self, call: Call) -> Retries:
@@ -70,7 +82,7 @@ class House:
 
     def enter(self, attempt: Attempt) -> ir.Failure | None:
         """Station 6: a place at the backend, or why there is none."""
-        failure = self.backends.enter(attempt.backend, asyncio.get_running_loop().time())
+        failure = self.backends.enter(attempt.backend, time.monotonic())
         attempt.left = failure is not None
         return failure
 
@@ -79,12 +91,8 @@ class House:
         if attempt.left:
             return
         attempt.left = True
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         self.backends.leave(attempt.backend, failure, now, answered=answered)
-
-    def tell_failed(self, call: Call, attempt: Attempt) -> None:
-        """One log line and one count per failed attempt."""
-        self.telemetry.attempt_failed(call, attempt)
 
     def record(self, call: Call) -> None:
         """Stations 10 and 11, exactly once; returns with the rows in the ledger or in its spool."""
@@ -92,13 +100,11 @@ class House:
             return
         call.recorded = True
         settle.settle(call, self.prices)
-        now = asyncio.get_running_loop().time()
-        self.ledger.write(settle.rows(call, now))
-        self.telemetry.call_done(call, now)
+        rows = settle.rows(call, time.monotonic())
+        self.ledger.write(rows)
+        self.telemetry.recorded(call, rows)
 
     def _prices(self, snapshot: Snapshot) -> Prices:
         from proxy.prices import Prices
 
         return Prices(snapshot.own_prices(), missing=self.telemetry.price_missing)
-
-

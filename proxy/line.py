@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 
 from litestar.types import Receive, Send
@@ -57,12 +58,12 @@ class Line:
             await self._send({"type": "http.response.body", "body": body, "more_body": False})
 
     def promise(
-        self, group: asyncio.TaskGroup, *, after: float | None, every: float, headers: Callable[[], Headers | None]
+        self, group: asyncio.TaskGroup, *, after: float, every: float, headers: Callable[[], Headers | None]
     ) -> None:
-        """After ``after`` seconds without a first event the 200 goes out all the same (D1; None: never), and from
+        """After ``after`` seconds without a first event the 200 goes out all the same (D1; infinite: never), and from
         then on comments fill every silence of ``every`` seconds: balancers cut a stream that is mute for a minute.
         ``headers`` gives the head, or None when this call is no stream."""
-        if after is not None:
+        if after < math.inf:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(after, self._begin, group, every, headers)
 

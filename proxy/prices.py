@@ -41,6 +41,9 @@ class Quote(Struct, frozen=True):
     why: str | None = None
 
 
+_UNTOLD = Quote(None, why="no price configured")
+
+
 class Missing(Protocol):
     """Told of a look-up that found no price (the ``price_missing`` metric)."""
 
@@ -61,22 +64,37 @@ class Prices:
         self._kept: dict[tuple[str, str, str | None], tuple[int, Quote]] = {}
 
     def quote(
-        self, provider: str, model: str, *, now: float, backend: str | None = None, tier: str | None = None
+        self,
+        provider: str,
+        model: str,
+        *,
+        now: float,
+        backend: str | None = None,
+        tier: str | None = None,
+        local: bool = False,
     ) -> Quote:
-        """The price of ``model`` at ``now`` (wall clock, seconds) in the service tier that the upstream reported."""
+        """The price of ``model`` at ``now`` (wall clock, seconds) in the service tier that the upstream reported.
+
+        ``local``: only the operator knows what it costs, and the sheet is not asked (nor loaded).
+        """
         own = self._own.get(backend) if backend else None
         own = own or self._own.get(f"{provider}/{model}")
         if own is not None:
             return Quote(own, "operator")
+        if local:
+            return self._told(provider, model, _UNTOLD)
         key, step = (provider, model, tier), int(now // _FRESH)
         kept = self._kept.get(key)
         if kept is None or kept[0] != step:
             if len(self._kept) >= _MOST:
                 self._kept.clear()
             kept = self._kept[key] = (step, _look_up(provider, model, tier, now))
-        if kept[1].price is None:
-            self._missing(provider, model, kept[1].why or "unknown")
-        return kept[1]
+        return self._told(provider, model, kept[1])
+
+    def _told(self, provider: str, model: str, quote: Quote) -> Quote:
+        if quote.price is None:
+            self._missing(provider, model, quote.why or "unknown")
+        return quote
 
     def warm(self) -> None:
         """Load the sheet now (0.2 s, it brings pydantic), so that no call waits for it. For a thread at start."""

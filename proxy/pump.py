@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
-from adapters import failures, ir
+from adapters import failures
 from adapters.relay import StreamRelay, Whole
 from proxy.call import Attempt, Call
 from proxy.line import Line
@@ -32,12 +34,11 @@ class Opened:
 
 async def send(call: Call, attempt: Attempt, outgoing: Outgoing, engine: Engine) -> Opened:
     """Station 8. Raises UpstreamFailed while nothing has been promised to the client."""
-    clock = asyncio.get_running_loop().time
     timeouts = attempt.backend.timeouts
     limit = timeouts.first_byte if call.head.stream else timeouts.total
-    attempt.sent = clock()
+    attempt.sent = time.monotonic()
     try:
-        async with asyncio.timeout(limit):
+        async with asyncio.timeout(_finite(limit)):
             answer = await engine.send(outgoing)
             attempt.upstream_status = answer.status
             attempt.upstream_id = answer.headers.get("x-request-id") or answer.headers.get("request-id")
@@ -51,7 +52,7 @@ async def send(call: Call, attempt: Attempt, outgoing: Outgoing, engine: Engine)
         message = f"the backend did not {what} within {limit:g} s"
         raise UpstreamFailed(failures.timeout(message)) from None
     finally:
-        attempt.first_event = clock()
+        attempt.first_event = time.monotonic()
         if not call.head.stream:
             call.upstream_seconds += attempt.first_event - attempt.sent
 
@@ -68,13 +69,14 @@ async def relay(
         await line.write(opened.ready or [])
         if chunks is not None and not machine.done:
             async with asyncio.timeout(None) as timer:
-                timer.reschedule(clock() + idle)
+                timer.reschedule(_finite(clock() + idle))
                 async for chunk in chunks:
+                    # A slow client is not a silent backend: the timer rests while we write.
                     timer.reschedule(None)
                     await line.write(machine.feed(chunk))
                     if machine.done:
                         break
-                    timer.reschedule(clock() + idle)
+                    timer.reschedule(_finite(clock() + idle))
             if not machine.done:
                 await line.write(machine.close())
     except TimeoutError:
@@ -82,7 +84,7 @@ async def relay(
     except UpstreamFailed as error:
         machine.fail(error.failure)
     finally:
-        attempt.ended = clock()
+        attempt.ended = time.monotonic()
         overhear(attempt, machine)
     settle()
     await line.write(machine.tail)
@@ -157,6 +159,11 @@ async def _read(answer: Answer) -> bytes:
             raise UpstreamFailed(failures.bad_response("an answer that is too large"))
         parts.append(chunk)
     return b"".join(parts)
+
+
+def _finite(seconds: float) -> float | None:
+    """Event loops know no infinite time; None is theirs for never."""
+    return seconds if seconds < math.inf else None
 
 
 async def _finish(opened: Opened) -> None:

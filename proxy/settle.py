@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from adapters import ir
 from policies import pricing, reasoning
 from proxy.call import Attempt, Call
 from proxy.ledger.record import Outcome, UsageRecord, clean, pack_facts
@@ -55,64 +56,61 @@ def _outcome(call: Call, attempt: Attempt | None) -> Outcome:
 
 def _row(call: Call, attempt: Attempt | None, now: float, outcome: Outcome) -> UsageRecord:
     decision = call.decision
-    if attempt is None:
-        return UsageRecord(**_common(call), attempt=0, status=call.status, outcome=outcome, **_told(call.failure))
-    usage = attempt.usage
-    ended = attempt.ended or now
-    last = attempt is call.attempts[-1]
-    failure = attempt.failure or (call.failure if last else None)
-    first = attempt.first_event
-    return UsageRecord(
-        **_common(call),
-        attempt=attempt.number,
-        status=call.status if last else (attempt.failure.status if attempt.failure else None),
+    row = UsageRecord(
+        request_id=call.id,
+        client_request_id=call.client_request_id,
+        attempt=attempt.number if attempt is not None else 0,
+        started_at=call.started_at,
+        tenant=call.caller.tenant,
+        key_id=call.caller.key_id,
+        alias=call.head.model or None,
+        api=call.api.name,
+        stream=call.head.stream,
+        status=call.status,
         outcome=outcome,
+        generation=call.snapshot.generation,
+        policy=decision.policy if decision else None,
+        policy_hash=decision.policy_hash if decision else None,
+        rule=decision.rule if decision else None,
+        cls=decision.cls if decision else None,
+        decision_reason=decision.reason if decision else None,
+        facts=pack_facts(decision.facts) if decision else None,
+        trace="\n".join(decision.trace) if decision else None,
+        error_code=call.failure.code if call.failure else None,
+        error_message=clean(call.failure.message) if call.failure else None,
+    )
+    return row if attempt is None else _of_attempt(row, call, attempt, now)
+
+
+def _of_attempt(row: UsageRecord, call: Call, attempt: Attempt, now: float) -> UsageRecord:
+    """The row of one attempt, from what all rows of its call share."""
+    usage = attempt.usage or ir.Usage()
+    failure = attempt.failure or (call.failure if attempt is call.attempts[-1] else None)
+    told = attempt.failure if attempt is not call.attempts[-1] else None
+    whole = not call.head.stream
+    first = attempt.first_event
+    return msgspec.structs.replace(
+        row,
+        status=told.status if told else row.status,
         backend=attempt.target.backend,
         upstream_model=attempt.model or attempt.upstream.model,
-        input_tokens=usage.input if usage else None,
-        cached_tokens=usage.cached if usage else None,
-        cache_write_tokens=usage.cache_write if usage else None,
-        output_tokens=usage.output if usage else None,
+        input_tokens=usage.input,
+        cached_tokens=usage.cached,
+        cache_write_tokens=usage.cache_write,
+        output_tokens=usage.output,
         reasoning_tokens=attempt.reasoning_tokens,
         reasoning_source=attempt.reasoning_source,
         cost_nano_usd=attempt.cost,
         price_source=attempt.price_source,
         unit_prices=attempt.unit_prices,
-        duration_ms=round((ended - attempt.started) * 1000, 3),
-        ttft_ms=round((first - call.started) * 1000, 3) if first and call.head.stream else None,
-        overhead_ms=round(max(now - call.started - call.upstream_seconds, 0.0) * 1000, 3) if not call.head.stream else None,
-        decision_reason=decision.reason if decision else None,
+        duration_ms=round(((attempt.ended or now) - attempt.started) * 1000, 3),
+        ttft_ms=None if whole or first is None else round((first - call.started) * 1000, 3),
+        overhead_ms=round(max(now - call.started - call.upstream_seconds, 0.0) * 1000, 3) if whole else None,
         dropped=", ".join(named.name for named in attempt.dropped) or None,
         upstream_request_id=attempt.upstream_id,
         upstream_status=attempt.upstream_status,
         finish_reason=attempt.finish,
         effort=attempt.effort,
-        **_told(failure),
+        error_code=failure.code if failure else None,
+        error_message=clean(failure.message) if failure else None,
     )
-
-
-def _common(call: Call) -> dict[str, object]:
-    """What every row of a call shares."""
-    decision = call.decision
-    return {
-        "request_id": call.id,
-        "client_request_id": call.client_request_id,
-        "started_at": call.started_at,
-        "tenant": call.caller.tenant,
-        "key_id": call.caller.key_id,
-        "alias": call.head.model or None,
-        "api": call.api.name,
-        "stream": call.head.stream,
-        "generation": call.snapshot.generation,
-        "policy": decision.policy if decision else None,
-        "policy_hash": decision.policy_hash if decision else None,
-        "rule": decision.rule if decision else None,
-        "cls": decision.cls if decision else None,
-        "facts": pack_facts(decision.facts) if decision else None,
-        "trace": "\n".join(decision.trace) if decision else None,
-    }
-
-
-def _told(failure: object) -> dict[str, str | None]:
-    code, message = getattr(failure, "code", None), getattr(failure, "message", None)
-    return {"error_code": code, "error_message": clean(message) if message else None}

@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import time
 from datetime import UTC, datetime
 
 from proxy import answers, pump
@@ -48,9 +48,8 @@ async def walk(call: Call, house: House, line: Line) -> None:
 async def _turning(call: Call, house: House, line: Line) -> tuple[Attempt, pump.Opened]:
     """Stations 6, 7 and 8, until a target answers."""
     turns = Turns(call, house.retries(call))
-    clock = asyncio.get_running_loop().time
     while True:
-        attempt = begin(call, turns.target, clock())
+        attempt = begin(call, turns.target, time.monotonic())
         failure = house.enter(attempt)
         if failure is None:
             try:
@@ -61,19 +60,17 @@ async def _turning(call: Call, house: House, line: Line) -> tuple[Attempt, pump.
                 house.left(attempt, None)
                 raise
             house.left(attempt, failure)
-        attempt.failure, attempt.ended = failure, clock()
-        house.tell_failed(call, attempt)
-        await turns.after(failure, bytes_sent=line.opened, elapsed=clock() - call.started)
+        attempt.failure, attempt.ended = failure, time.monotonic()
+        await turns.after(failure, bytes_sent=line.opened, elapsed=time.monotonic() - call.started)
 
 
 async def _answer_whole(call: Call, attempt: Attempt, opened: pump.Opened, house: House, line: Line) -> None:
     assert opened.whole is not None  # noqa: S101 - the walk has looked
-    clock = asyncio.get_running_loop().time
-    attempt.ended = clock()
+    attempt.ended = time.monotonic()
     call.status = 200
     house.left(attempt, None, answered=True)
     house.record(call)
-    await line.answer(200, answers.whole_headers(call, clock()), opened.whole.body)
+    await line.answer(200, answers.whole_headers(call, time.monotonic()), opened.whole.body)
 
 
 async def _answer_stream(call: Call, attempt: Attempt, opened: pump.Opened, house: House, line: Line) -> None:

@@ -50,7 +50,7 @@ def write(call: Call, attempt: Attempt) -> Outgoing:
         **backend.headers,
     }
     if call.trace is not None:
-        sent["traceparent"] = call.trace.child()
+        attempt.traceparent = sent["traceparent"] = call.trace.child()
     credential = _credential(call, backend)
     if credential is not None:
         name = attempt.wire.auth_header

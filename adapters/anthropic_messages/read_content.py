@@ -8,14 +8,13 @@ from collections.abc import Callable, Mapping
 from msgspec import Raw
 
 from adapters import ir
-from adapters.anthropic_messages.wire import BOOL, FAMILY, LIST, OBJECT, STRING, Fields, decode
+from adapters.anthropic_messages.wire import BOOL, FAMILY, LIST, OBJECT, STRING, Bare, Fields, decode
 
 
 def read_content(raw: Raw, where: str) -> tuple[ir.Block, ...]:
-    """A string or a list of blocks. A text block keeps its ``type`` among its extras and a bare string has none:
-    that is how the writer of the same family knows which of the two forms it was."""
+    """A string or a list of blocks."""
     if bytes(raw)[:1] == b'"':
-        return (ir.Text(decode(raw, STRING, where)),)
+        return (Bare(decode(raw, STRING, where)),)
     if bytes(raw)[:1] != b"[":
         raise ir.Invalid(f"{where}: expected a string or an array of content blocks.", where, "invalid_type")
     blocks = decode(raw, LIST, where)
@@ -32,8 +31,7 @@ def read_block(raw: Raw, where: str) -> ir.Block:
 
 
 def _text(fields: Fields) -> ir.Block:
-    text = fields.required("text", STRING)
-    return ir.Text(text, extras={"type": Raw(b'"text"'), **fields.rest})
+    return ir.Text(fields.required("text", STRING), extras=fields.rest)
 
 
 def _image(fields: Fields) -> ir.Block | None:

@@ -15,6 +15,7 @@ from adapters.anthropic_messages.wire import (
     FAMILY,
     INTEGER,
     LIST,
+    NAME,
     NUMBER,
     OBJECT,
     PLAIN,
@@ -24,7 +25,8 @@ from adapters.anthropic_messages.wire import (
     decode,
 )
 
-_CHOICES = {"auto": "auto", "any": "required", "tool": "named", "none": "none"}
+_BUDGETS = {"disabled": 0, "adaptive": -1}
+_CHOICES = ("auto", "any", "tool", "none")
 
 
 def read_request(body: bytes) -> ir.Request:
@@ -40,6 +42,7 @@ def read_request(body: bytes) -> ir.Request:
         model=head.model,
         stream=head.stream,
         family=FAMILY,
+        dialect=NAME,
         messages=_messages(fields),
         system=_system(fields),
         tools=_tools(fields),
@@ -86,8 +89,7 @@ def _messages(fields: Fields) -> tuple[ir.Message, ...]:
 
 
 def _turn(raw: Raw, where: str) -> Iterator[ir.Message]:
-    """One wire turn. Tool results become messages of their own, before the rest; the first message of a turn keeps
-    the turn's ``role`` among its extras, which is how the writer of the same family finds the turn's beginning."""
+    """One wire turn. Tool results become messages of their own, before the rest."""
     fields = Fields(decode(raw, OBJECT, where), where)
     role = fields.required("role", STRING)
     if role not in ("user", "assistant", "system"):
@@ -97,14 +99,12 @@ def _turn(raw: Raw, where: str) -> Iterator[ir.Message]:
     if content is None:
         raise ir.Invalid(f"{where}.content: this field is required.", f"{where}.content", "missing_required_parameter")
     blocks = read_content(content, f"{where}.content")
-    extras = {"role": Raw(msgspec.json.encode(role)), **fields.rest}
     results = [block for block in blocks if isinstance(block, ir.ToolResult)]
     for result in results:
-        yield ir.Message("tool", (result,), extras=extras)
-        extras = {}
+        yield ir.Message("tool", (result,))
     rest = tuple(block for block in blocks if not isinstance(block, ir.ToolResult))
     if rest or not results:
-        yield ir.Message(_role(role), rest, extras=extras)
+        yield ir.Message(_role(role), rest, extras=fields.rest)
 
 
 def _role(role: str) -> ir.Role:
@@ -127,8 +127,10 @@ def _tool(raw: Raw, where: str) -> ir.Tool:
     if kind != "custom":
         name = decode(fields.rest["name"], STRING, f"{where}.name") if "name" in fields.rest else kind
         return ir.Tool(name, "hosted", type=kind, raw=raw)
+    named = fields.optional("type", STRING)
     return ir.Tool(
         fields.required("name", STRING),
+        type=named,
         description=fields.optional("description", STRING),
         parameters=fields.required("input_schema", PLAIN),
         strict=fields.optional("strict", BOOL),
@@ -167,7 +169,7 @@ def _thinking(fields: Fields) -> tuple[str | None, int | None, str | None]:
     config = Fields(decode(raw, OBJECT, "thinking"), "thinking")
     kind = config.required("type", STRING)
     display = config.optional("display", STRING)
-    budget = config.required("budget_tokens", INTEGER) if kind == "enabled" else {"disabled": 0, "adaptive": -1}.get(kind)
+    budget = config.required("budget_tokens", INTEGER) if kind == "enabled" else _BUDGETS.get(kind)
     if budget is not None and display in (None, "summarized") and not config.rest:
         del fields.rest["thinking"]
     return ("none" if kind == "disabled" else None), budget, ("auto" if display == "summarized" else None)

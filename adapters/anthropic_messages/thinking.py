@@ -96,7 +96,9 @@ def _budget(request: ir.Request, can: ir.Capabilities, limit: int) -> Plan:
     if budget < MIN_BUDGET:
         return Plan(limit, dropped=(_named(f"max_tokens {limit} leaves no room for {MIN_BUDGET} thinking tokens"),))
     if not _may_think(request):
-        return Plan(limit, dropped=(_named("thinking must rest in this turn (a forced tool, or an unsigned tool turn)"),))
+        return Plan(
+            limit, dropped=(_named("thinking must rest in this turn (a forced tool, or an unsigned tool turn)"),)
+        )
     display = {"display": "summarized"} if request.family == FAMILY and request.reasoning_summary else {}
     dropped = (_named(f"'{request.effort}' is sent as {budget} thinking tokens"),) if effort != request.effort else ()
     thinking = {"type": "enabled", "budget_tokens": budget, **display}

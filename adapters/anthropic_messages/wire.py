@@ -1,4 +1,4 @@
-"""The words of Anthropic Messages as they stand on the wire: decoders, strict field access, names and their meanings."""
+"""The words of Anthropic Messages as they stand on the wire: decoders, strict field access, and what names mean."""
 
 from __future__ import annotations
 
@@ -40,6 +40,10 @@ STOP_REASONS: Mapping[str, ir.FinishReason] = {
 """``pause_turn`` is an unfinished answer: never ``stop`` (G24)."""
 
 NATIVE_EFFORTS: tuple[ir.Effort, ...] = ("low", "medium", "high", "xhigh", "max")
+
+
+class Bare(ir.Text, frozen=True, tag="text"):
+    """A text that stood as a bare string where a list of blocks may stand, so that it can be written as it was."""
 
 
 class Fields:
@@ -85,6 +89,9 @@ def raw(value: object) -> Raw:
     return Raw(compact(value))
 
 
+# A field that may be absent is ``Raw()``: msgspec reads ``Raw | None`` as null alone.
+
+
 class Delta(Struct):
     """The inside of ``content_block_delta`` and of ``message_delta``."""
 
@@ -94,6 +101,7 @@ class Delta(Struct):
     thinking: str | None = None
     signature: str | None = None
     citation: dict[str, Any] | None = None
+    content: Any = None
     stop_reason: str | None = None
     stop_sequence: str | None = None
     stop_details: Any = None
@@ -113,7 +121,7 @@ class Event(Struct):
     type: str
     index: int = 0
     message: Start | None = None
-    content_block: Raw | None = None
+    content_block: Raw = Raw()
     delta: Delta | None = None
     usage: dict[str, Raw] | None = None
     error: Any = None
@@ -130,7 +138,7 @@ class Block(Struct):
     data: str | None = None
     id: str | None = None
     name: str | None = None
-    input: Raw | None = None
+    input: Raw = Raw()
 
 
 class Answer(Struct):

@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from adapters import ir
 from adapters.anthropic_messages.names import legal_id, legal_name
-from adapters.anthropic_messages.wire import FAMILY, OBJECT, raw
+from adapters.anthropic_messages.wire import FAMILY, OBJECT, Bare, raw
 
 _IMAGE_TYPES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
 _IMAGE_MAGIC = (("/9j/", "image/jpeg"), ("iVBOR", "image/png"), ("R0lGOD", "image/gif"), ("UklGR", "image/webp"))
@@ -42,6 +42,11 @@ def write_block(block: ir.Block, *, own: bool, fetched: Mapping[ir.Need, Any]) -
 def write_text(block: ir.Text, *, own: bool) -> dict[str, Any]:
     """A text block, with its cache breakpoint and citations where they are this family's."""
     return _with_extras({"type": "text", "text": block.text}, block.extras, own=own)
+
+
+def is_bare(block: ir.Block, *, own: bool) -> bool:
+    """A sole text may be written as a string: of this family only where it came as one."""
+    return isinstance(block, Bare) if own else isinstance(block, ir.Text)
 
 
 def _with_extras(body: dict[str, Any], extras: ir.Extras, *, own: bool) -> dict[str, Any]:
@@ -78,7 +83,7 @@ def _tool_result(block: ir.ToolResult, *, own: bool, fetched: Mapping[ir.Need, A
 
 def _result_content(content: tuple[ir.Text | ir.Media, ...], *, own: bool, fetched: Mapping[ir.Need, Any]) -> Any:
     first = content[0]
-    if len(content) == 1 and isinstance(first, ir.Text) and not (own and first.extras):
+    if len(content) == 1 and isinstance(first, ir.Text) and is_bare(first, own=own):
         return first.text
     parts = (write_block(part, own=own, fetched=fetched) for part in content)
     return [part for part in parts if part is not None]
@@ -138,12 +143,14 @@ def _media(block: ir.Media, *, own: bool, fetched: Mapping[ir.Need, Any]) -> dic
 
 
 def resolved(block: ir.Media, fetched: Mapping[ir.Need, Any]) -> ir.Media:
-    """The part with its bytes in it, where they were fetched (an ir.Media) or stand in a ``data:`` URL."""
+    """The part with its bytes in it: fetched (an ir.Media, or media type and base64), or from a ``data:`` URL."""
     if block.url is None:
         return block
     found = fetched.get(ir.Need("media_url", block.url))
     if isinstance(found, ir.Media):
         return msgspec.structs.replace(found, kind=block.kind, name=block.name or found.name)
+    if isinstance(found, tuple):
+        return msgspec.structs.replace(block, url=None, media_type=found[0], data=found[1])
     if not block.url.startswith("data:"):
         return block
     head, _, data = block.url.removeprefix("data:").partition(",")

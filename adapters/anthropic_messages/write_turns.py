@@ -12,7 +12,7 @@ from msgspec import Raw, Struct
 
 from adapters import ir
 from adapters.anthropic_messages.names import legal_id
-from adapters.anthropic_messages.write_content import write_block, write_text
+from adapters.anthropic_messages.write_content import is_bare, write_block, write_text
 
 _OPENING = "."
 """A user turn where the vendor wants one and the client had none; the shortest text that it takes."""
@@ -51,7 +51,7 @@ def write_system(texts: Sequence[ir.Text], *, own: bool) -> str | list[dict[str,
     said = [text for text in texts if text.text.strip()]
     if not said:
         return None
-    if len(said) == 1 and not (own and said[0].extras):
+    if len(said) == 1 and is_bare(said[0], own=own):
         return said[0].text
     return [write_text(text, own=own) for text in said]
 
@@ -65,13 +65,14 @@ class _Turns:
         self._can = can
         self._fetched = fetched
         self._waiting: list[Turn] = []
+        self._after_result = False
 
     def add(self, message: ir.Message) -> None:
         if message.role in ("system", "developer"):
             self._system(message)
             return
         role = "assistant" if message.role == "assistant" else "user"
-        if role == "assistant":
+        if role == "assistant" or self._own:
             self._flush()
         self._turn(role, message, message.blocks)
 
@@ -86,30 +87,31 @@ class _Turns:
         self._turn("user", message, tuple(marked))
 
     def _turn(self, role: str, message: ir.Message, blocks: tuple[ir.Block, ...]) -> None:
-        begins = self._own and "role" in message.extras
         last = self.turns[-1] if self.turns else None
-        if begins:
-            self._flush()
-            last = None
-        if last is None or last.role != role:
+        if last is None or last.role != role or not self._joins(message):
             last = Turn(role, [])
             self.turns.append(last)
         self._fill(last, blocks)
         if not last.blocks:
             self.turns.pop()
+        self._after_result = message.role == "tool"
+
+    def _joins(self, message: ir.Message) -> bool:
+        """Same-role turns are merged; a client of this family chose its turns, of which only tool results were cut."""
+        return not self._own or self._after_result
 
     def _fill(self, turn: Turn, blocks: Iterable[ir.Block]) -> None:
         for block in blocks:
             written = write_block(block, own=self._own, fetched=self._fetched)
             if written is not None:
-                turn.bare = turn.bare and isinstance(block, ir.Text) and not (self._own and block.extras)
+                turn.bare = turn.bare and is_bare(block, own=self._own)
                 turn.blocks.append(written)
 
     def _flush(self) -> None:
         """Put the system turns that wait behind a user turn."""
         if not self._waiting:
             return
-        if not self.turns or self.turns[-1].role == "assistant":
+        if not self._own and (not self.turns or self.turns[-1].role == "assistant"):
             self.turns.append(Turn("user", [{"type": "text", "text": _OPENING}]))
         self.turns += [turn for turn in self._waiting if turn.blocks]
         self._waiting.clear()
@@ -147,8 +149,11 @@ def _answered(turns: list[Turn]) -> list[Turn]:
         if not calls:
             continue
         follower = turns[i + 1] if i + 1 < len(turns) else None
-        results = [{"type": "tool_result", "tool_use_id": legal_id(call), "content": _NO_RESULT, "is_error": True}
-                   for call in calls if follower is None or call not in _results(follower)]
+        results = [
+            {"type": "tool_result", "tool_use_id": legal_id(call), "content": _NO_RESULT, "is_error": True}
+            for call in calls
+            if follower is None or call not in _results(follower)
+        ]
         if follower is not None and follower.role == "user":
             follower.blocks[:0] = results
             follower.bare = follower.bare and not results

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -32,7 +33,12 @@ class Assembler:
         self._root: dict[Step, Any] = {}
         self._open: dict[str, list[str]] = {}
 
-    def add(self, piece: PartialArg) -> None:
+    def extend(self, pieces: Iterable[PartialArg]) -> None:
+        """Take the pieces of one frame."""
+        for piece in pieces:
+            self._add(piece)
+
+    def _add(self, piece: PartialArg) -> None:
         """Set, or for a string go on with, the value at the piece's path."""
         if piece.string_value is not None:
             more = self._open.pop(piece.json_path, [])

@@ -117,8 +117,8 @@ class Choice:
         now.signature = signature or now.signature
         if now.pieces is None:
             self.out.append(ir.Delta(now.block, "arguments", _compact(call.args)))
-        for piece in call.partial_args or () if now.pieces else ():
-            now.pieces.add(piece)
+        else:
+            now.pieces.extend(call.partial_args or ())
         if not call.will_continue:
             self.close()
 

@@ -26,7 +26,7 @@ class _Body(Struct, frozen=True):
     error: Told
 
 
-_decoder = msgspec.json.Decoder(_Body | list[_Body])
+_decoder: msgspec.json.Decoder[_Body | list[_Body]] = msgspec.json.Decoder(_Body | list[_Body])
 _SECONDS = re.compile(r"(\d+(?:\.\d+)?)s")
 _CODES = {
     "INVALID_ARGUMENT": 400,

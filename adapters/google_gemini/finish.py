@@ -7,13 +7,28 @@ from collections.abc import Mapping
 from adapters import ir
 
 _FILTERED = frozenset(
-    ("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR")
-    + ("IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_OTHER", "IMAGE_RECITATION")
+    (
+        "SAFETY",
+        "RECITATION",
+        "BLOCKLIST",
+        "PROHIBITED_CONTENT",
+        "SPII",
+        "MODEL_ARMOR",
+        "IMAGE_SAFETY",
+        "IMAGE_PROHIBITED_CONTENT",
+        "IMAGE_OTHER",
+        "IMAGE_RECITATION",
+    )
 )
 _LENGTH = frozenset(("MAX_TOKENS", "CONTINUATION"))
 _BROKEN = frozenset(
-    ("MALFORMED_FUNCTION_CALL", "UNEXPECTED_TOOL_CALL", "MISSING_THOUGHT_SIGNATURE", "MALFORMED_RESPONSE")
-    + ("TOO_MANY_TOOL_CALLS",)
+    (
+        "MALFORMED_FUNCTION_CALL",
+        "UNEXPECTED_TOOL_CALL",
+        "MISSING_THOUGHT_SIGNATURE",
+        "MALFORMED_RESPONSE",
+        "TOO_MANY_TOOL_CALLS",
+    )
 )
 _PLAIN = frozenset(("STOP", "LANGUAGE", "OTHER", "NO_IMAGE", "ESCALATION", "PUP_LIMITED_DISABLED"))
 _WIRE: Mapping[ir.FinishReason, str] = {

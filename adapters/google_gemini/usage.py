@@ -8,7 +8,7 @@ from adapters import ir
 from adapters.google_gemini.wire import UsageMetadata
 
 _TIERS = {"standard": "default"}
-_WIRE_TIERS = {"default": "standard", "auto": "standard", "flex": "flex", "priority": "priority", "standard": "standard"}
+_WIRE_TIERS = {"default": "standard", "flex": "flex", "priority": "priority"}
 
 
 def read(wire: UsageMetadata) -> ir.Usage | None:
@@ -18,8 +18,9 @@ def read(wire: UsageMetadata) -> ir.Usage | None:
     """
     if wire.prompt_token_count is None and wire.total_token_count is None:
         return None
-    tier = wire.service_tier
-    prompt = None if wire.prompt_token_count is None else wire.prompt_token_count + (wire.tool_use_prompt_token_count or 0)
+    prompt = wire.prompt_token_count
+    if prompt is not None:
+        prompt += wire.tool_use_prompt_token_count or 0
     return ir.Usage(
         input=prompt,
         output=_output(wire, prompt),
@@ -27,14 +28,15 @@ def read(wire: UsageMetadata) -> ir.Usage | None:
         reasoning=_reasoning(wire, prompt),
         tool_input=wire.tool_use_prompt_token_count,
         total=wire.total_token_count,
-        service_tier=_TIERS.get(tier, tier) if tier else None,
+        service_tier=hub_tier(wire.service_tier),
     )
 
 
 def _output(wire: UsageMetadata, prompt: int | None) -> int | None:
     if wire.candidates_token_count is None and wire.thoughts_token_count is None:
-        known = wire.total_token_count is not None and prompt is not None
-        return max(wire.total_token_count - prompt, 0) if known else None  # type: ignore[operator]
+        if wire.total_token_count is None or prompt is None:
+            return None
+        return max(wire.total_token_count - prompt, 0)
     return (wire.candidates_token_count or 0) + (wire.thoughts_token_count or 0)
 
 
@@ -65,3 +67,8 @@ def write(usage: ir.Usage) -> dict[str, Any]:
 def wire_tier(tier: str | None) -> str | None:
     """The service tier that Google knows for OpenAI's word, or None."""
     return _WIRE_TIERS.get(tier) if tier else None
+
+
+def hub_tier(tier: str | None) -> str | None:
+    """OpenAI's word for Google's service tier."""
+    return _TIERS.get(tier, tier) if tier else None

@@ -37,7 +37,7 @@ class _Call:
 class Calls:
     """The calls of one choice.
 
-    Calls that arrive interleaved are put in a row: a later one waits, and keeps its pieces, until the open one is whole.
+    Calls that arrive interleaved are put in a row: a later one waits and keeps its pieces until the open one is whole.
     """
 
     def __init__(self, choice: int, blocks: Iterator[int], invent: Callable[[int, int], str]) -> None:

@@ -52,19 +52,20 @@ class ChoiceReader:
         if piece.tool_calls or piece.function_call:
             self._call(piece, out)
         if piece.annotations:
-            self._annotate(piece.annotations, out)
+            self._annotate(piece.annotations)
 
-    def finish(self, word: str | None, out: list[ir.Event]) -> None:
-        """The server's ``finish_reason``, once."""
+    def finish(self, word: str | None, out: list[ir.Event]) -> ir.Failure | None:
+        """The server's ``finish_reason``, once. Returns why, where the word tells of a failure."""
+        if self._cited and self._kind != "text":
+            self._say("text", "", out)
         self.finished = True
         self._close(out)
         self._calls.finish(out)
         failure = _FAILURES.get(word or "")
-        if failure is not None:
-            out.append(ir.Failed(failure))
-            return
-        reason = _REASONS.get((word or "").lower(), "tool_calls" if self._calls else "stop")
-        out.append(ir.Finished(self._index, reason, word))
+        if failure is None:
+            reason = _REASONS.get((word or "").lower(), "tool_calls" if self._calls else "stop")
+            out.append(ir.Finished(self._index, reason, word))
+        return failure
 
     def _content(self, content: Any, logprobs: Any, out: list[ir.Event]) -> None:
         tokens = _tokens(logprobs, "content")
@@ -102,11 +103,10 @@ class ChoiceReader:
         out.append(ir.BlockEnded(self._block))
         self._kind = None
 
-    def _annotate(self, told: Any, out: list[ir.Event]) -> None:
-        """Citations are kept until their text block closes; without a text block they have nothing to stand on."""
-        self._cited += [found for one in told if (found := _annotation(one))] if isinstance(told, list) else []
-        if self._cited and self._kind is None and not self._calls:
-            self._say("text", "", out)
+    def _annotate(self, told: Any) -> None:
+        """Citations are kept until their text block closes."""
+        if isinstance(told, list):
+            self._cited += [found for one in told if (found := _annotation(one))]
 
 
 def _parts(part: Any) -> Iterator[tuple[ir.BlockKind, str]]:
@@ -117,8 +117,9 @@ def _parts(part: Any) -> Iterator[tuple[ir.BlockKind, str]]:
     if part.get("type") == "thinking":
         inner = part.get("thinking")
         for piece in inner if isinstance(inner, list) else [{"text": inner}]:
-            if isinstance(piece, Mapping) and isinstance(piece.get("text"), str):
-                yield "reasoning", piece["text"]
+            thought = piece.get("text") if isinstance(piece, Mapping) else None
+            if isinstance(thought, str) and thought:
+                yield "reasoning", thought
     elif isinstance(text, str) and text:
         yield "text", text
 

@@ -52,41 +52,36 @@ class Reader:
         out: list[ir.Event] = []
         if self._started is None:
             self._start(chunk, out)
+        failure = errors.in_body(chunk) if chunk.error or not chunk.choices else None
+        for choice in chunk.choices or ():
+            failure = failure or self._choice(choice, out)
         if chunk.usage:
             self._count(chunk, out)
-        failure = errors.in_body(chunk) if chunk.error or not chunk.choices else None
         if failure is not None:
             out.extend(self._fail(failure))
-            return out
-        for choice in chunk.choices or ():
-            self._choice(choice, out)
-            if out and isinstance(out[-1], ir.Failed):
-                self._over = True
-                break
         return out
 
-    def _choice(self, told: wire.Choice, out: list[ir.Event]) -> None:
+    def _choice(self, told: wire.Choice, out: list[ir.Event]) -> ir.Failure | None:
         index = told.index if isinstance(told.index, int) else 0
         choice = self._choices.get(index)
         if choice is None:
             choice = self._choices[index] = ChoiceReader(index, self._blocks, self._invent)
         if choice.finished:
-            return
+            return None
         piece = told.delta or told.message
         if piece is not None:
             choice.read(piece, told.logprobs, out)
-        if told.finish_reason:
-            choice.finish(str(told.finish_reason), out)
+        return choice.finish(str(told.finish_reason), out) if told.finish_reason else None
 
     def _start(self, chunk: wire.Chunk, out: list[ir.Event]) -> None:
         if not (chunk.choices or chunk.usage or chunk.model):
             return
-        print_ = chunk.system_fingerprint
+        build = chunk.system_fingerprint
         self._started = ir.Started(
             id=_text(chunk.id),
             model=_text(chunk.model),
             created=int(chunk.created) if isinstance(chunk.created, int | float) else None,
-            extras={"system_fingerprint": msgspec.Raw(msgspec.json.encode(print_))} if _text(print_) else {},
+            extras={"system_fingerprint": msgspec.Raw(msgspec.json.encode(build))} if _text(build) else {},
         )
         out.append(self._started)
 

@@ -54,7 +54,7 @@ def _first(*counts: int | None) -> int | None:
 
 
 def _whole_output(prompt: int | None, output: int | None, total: int | None, reasoning: int | None) -> int | None:
-    """Some servers (xAI, Google's compatible endpoint) leave reasoning out of completion_tokens but not of the total."""
+    """Some servers (xAI, Google's compatible endpoint) count reasoning in the total only."""
     if prompt is None or output is None or total is None:
         return output
     excess = total - prompt - output

@@ -12,6 +12,7 @@ from msgspec import Meta, Raw, Struct
 from adapters import ir
 
 T = TypeVar("T")
+NAME = "openai_chat"
 
 # --- from a client: a wrong type is a 400 that names the field ------------------------------------------------------
 
@@ -196,7 +197,8 @@ def invalid_shape(reason: str, at: str) -> ir.Invalid:
         field = f"{path}.{missing[1]}".lstrip(".")
         return ir.Invalid(f"Missing required parameter: '{field}'.", field, "missing_required_parameter")
     field = path.lstrip(".")
-    return ir.Invalid(f"Invalid type for '{field}': {why.replace('`', '')}.", field, "invalid_type")
+    kind = "type" if ", got " in why else "value"
+    return ir.Invalid(f"Invalid {kind} for '{field}': {why.replace('`', '')}.", field, f"invalid_{kind}")
 
 
 def missing(field: str) -> ir.Invalid:
@@ -207,7 +209,9 @@ def missing(field: str) -> ir.Invalid:
 def unsupported(field: str, value: str, allowed: Collection[str]) -> ir.Invalid:
     """A value that is none of those that ``field`` may have."""
     options = ", ".join(f"'{one}'" for one in allowed)
-    return ir.Invalid(f"Invalid value for '{field}': '{value}'. Supported values are: {options}.", field, "invalid_value")
+    return ir.Invalid(
+        f"Invalid value for '{field}': '{value}'. Supported values are: {options}.", field, "invalid_value"
+    )
 
 
 def unknown(raw: bytes | Raw, known: Collection[str]) -> ir.Extras:

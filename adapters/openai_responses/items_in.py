@@ -58,7 +58,9 @@ def read_item(raw: msgspec.Raw, path: str) -> Item:
     kind = fields.take("type", wire.STR)
     if kind is None and "role" not in fields.rest:
         why = "Give the item a 'type', or a 'role' and 'content'."
-        raise ir.Invalid(f"Missing required parameter: '{path}.type'. {why}", f"{path}.type", "missing_required_parameter")
+        raise ir.Invalid(
+            f"Missing required parameter: '{path}.type'. {why}", f"{path}.type", "missing_required_parameter"
+        )
     reader = _READERS.get(kind or "message")
     if reader is not None:
         return reader(fields)

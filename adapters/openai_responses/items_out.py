@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, TypeGuard
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias, TypeGuard
 
 import msgspec
 from msgspec import Struct
@@ -11,7 +11,8 @@ from msgspec import Struct
 from adapters import ir
 from adapters.openai_responses.tools import known, wrap
 
-Wire = dict[str, Any] | msgspec.Raw
+Wire: TypeAlias = dict[str, Any] | msgspec.Raw
+Content: TypeAlias = ir.Text | ir.Media | ir.Refusal | ir.Opaque
 
 
 class Items(Struct, frozen=True):
@@ -21,7 +22,7 @@ class Items(Struct, frozen=True):
     own: bool
     """The client spoke Responses too."""
     same_family: bool
-    fetched: dict[ir.Need, Any] = {}
+    fetched: Mapping[ir.Need, Any] = {}
 
     def write(self, messages: Iterable[ir.Message]) -> list[Wire]:
         """``input``, item by item, in order."""
@@ -29,7 +30,7 @@ class Items(Struct, frozen=True):
 
     def _message(self, message: ir.Message) -> Iterator[Wire]:
         """Content gathers into one message item; every other block is an item of its own."""
-        content: list[ir.Block] = []
+        content: list[Content] = []
         told = message
         for block in message.blocks:
             if is_content(block):
@@ -44,19 +45,19 @@ class Items(Struct, frozen=True):
         if content or not message.blocks:
             yield self._say(told, content)
 
-    def _say(self, message: ir.Message, content: list[ir.Block]) -> Wire:
+    def _say(self, message: ir.Message, content: list[Content]) -> Wire:
         role = "user" if message.role == "tool" else message.role
         extras = message.extras if self.own else {}
-        said: object = [self._part(block, role) for block in content]
-        if message.id is None and not message.phase and len(content) <= 1 and all(map(is_plain, content)):
-            said = "".join(block.text for block in content if isinstance(block, ir.Text))
-            return {"role": role, "content": said, **extras}
-        if role != "assistant":
-            return {"role": role, "content": said, **known({"id": message.id}), **extras}
         named = known({"id": message.id, "phase": message.phase})
-        return {"type": "message", "role": role, "status": "completed", "content": said, **named, **extras}
+        if message.id is None and (self._is_short(content) or (role == "assistant" and not self.own)):
+            return {"role": role, "content": "".join(map(_words, content)), **named, **extras}
+        kind = {"type": "message"} if role == "assistant" else {}
+        return {**kind, "role": role, "content": [self._part(part, role) for part in content], **named, **extras}
 
-    def _part(self, block: ir.Block, role: str) -> Wire:
+    def _is_short(self, content: Sequence[ir.Block]) -> bool:
+        return len(content) <= 1 and all(map(is_plain, content))
+
+    def _part(self, block: Content, role: str) -> Wire:
         match block:
             case ir.Text(text, annotations) if role == "assistant":
                 notes = [note.raw for note in annotations if note.raw]
@@ -69,8 +70,6 @@ class Items(Struct, frozen=True):
                 return self._media(block)
             case ir.Opaque(raw=raw):
                 return raw
-            case _:
-                raise TypeError(f"{type(block).__name__} is not content")
 
     def _extras(self, extras: ir.Extras) -> ir.Extras:
         """Cache breakpoints are Anthropic's (G61), whoever's client set them."""
@@ -128,10 +127,9 @@ class Items(Struct, frozen=True):
     def _result(self, result: ir.ToolResult) -> Wire:
         custom = result.custom and self.upstream.capabilities.custom_tools
         head = {"type": "custom_tool_call_output" if custom else "function_call_output", "call_id": result.id}
-        plain = len(result.content) <= 1 and all(map(is_plain, result.content))
         output: object = [self._part(block, "user") for block in result.content]
-        if plain:
-            output = "".join(block.text for block in result.content if isinstance(block, ir.Text))
+        if self._is_short(result.content):
+            output = "".join(map(_words, result.content))
         extras = result.extras if self.own else {}
         return {**head, "output": output, **known({"id": result.item_id}), **extras}
 
@@ -140,7 +138,11 @@ _GUESS = {"image": "image/png", "file": "application/octet-stream", "audio": "au
 _NAMES = {"application/pdf": "file.pdf", "text/plain": "file.txt", "text/csv": "file.csv"}
 
 
-def is_content(block: ir.Block) -> bool:
+def _words(part: Content) -> str:
+    return part.text if isinstance(part, ir.Text | ir.Refusal) else ""
+
+
+def is_content(block: ir.Block) -> TypeGuard[Content]:
     """Belongs inside a message item."""
     if isinstance(block, ir.Opaque):
         return is_part(block.wire_type)
@@ -167,7 +169,7 @@ def keeps_reasoning(block: ir.Reasoning, upstream: ir.Upstream) -> bool:
     return is_ours(block.state) or block.id is not None or upstream.wire == "variant"
 
 
-def resolved(media: ir.Media, fetched: dict[ir.Need, Any]) -> ir.Media:
+def resolved(media: ir.Media, fetched: Mapping[ir.Need, Any]) -> ir.Media:
     """The media with its bytes in place of its URL, where they were fetched."""
     if media.url is None:
         return media

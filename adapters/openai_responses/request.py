@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
@@ -28,9 +28,12 @@ _PLAIN: dict[str, msgspec.json.Decoder[Any]] = {
 }
 """Fields whose name and value are the hub's own. (The penalties are those of Open Responses.)"""
 
+_HEAD = frozenset({"model", "stream"})
 _WITHOUT_INPUT = ("previous_response_id", "prompt", "conversation")
 """With one of these a request may come without ``input``."""
 
+_SUMMARIES = ("auto", "concise", "detailed")
+_VERBOSITIES = ("low", "medium", "high")
 _RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0, 2),
     "top_p": (0, 1),
@@ -43,18 +46,20 @@ def read_request(body: bytes) -> ir.Request:
     """A request body. Raises ir.Invalid that names the field, the reason and the mend."""
     top = strict.fields(body)
     head = strict.head(top)
-    fields = Fields({name: raw for name, raw in top.items() if not wire.is_null(raw) and name not in {"model", "stream"}})
+    fields = Fields(
+        {name: raw for name, raw in top.items() if not wire.is_null(raw) and name not in {"model", "stream"}}
+    )
     messages = _messages(fields)
     system = fields.take("instructions", wire.STR)
-    plain = {name: fields.take(name, decoder) for name, decoder in _PLAIN.items()}
+    plain: dict[str, Any] = {name: fields.take(name, decoder) for name, decoder in _PLAIN.items()}
     _check_ranges(plain)
-    include = tuple(fields.take("include", wire.STRINGS) or ())
+    include = fields.take("include", wire.STRINGS) or []
     return ir.Request(
         model=head.model,
         stream=head.stream,
         messages=messages,
         system=() if system is None else (ir.Text(system),),
-        include=include,
+        include=tuple(include),
         logprobs=True if wire.LOGPROBS in include else None,
         **_tools(fields),
         **_reasoning(fields),
@@ -79,8 +84,9 @@ def _check_ranges(plain: dict[str, Any]) -> None:
     for name, (low, high) in _RANGES.items():
         value = plain[name]
         if value is not None and not low <= value <= high:
-            expected = f"a value between {low:g} and {high:g}" if high < float("inf") else f"a value of at least {low:g}"
-            raise ir.Invalid(f"Invalid '{name}': expected {expected}, but got {value:g} instead.", name, "invalid_value")
+            bound = f"between {low:g} and {high:g}" if high < float("inf") else f"of at least {low:g}"
+            why = f"Invalid '{name}': expected a value {bound}, but got {value:g} instead."
+            raise ir.Invalid(why, name, "invalid_value")
 
 
 def _tools(fields: Fields) -> dict[str, Any]:
@@ -105,11 +111,19 @@ def _put_back(fields: Fields, name: str, inner: Fields) -> None:
         fields.rest[name] = wire.encode(left)
 
 
+def _word(fields: Fields, name: str, allowed: tuple[str, ...]) -> str | None:
+    """A word of a closed list."""
+    said = fields.take(name, wire.STR)
+    if said is not None and said not in allowed:
+        raise fields.wrong(name, f"'{said}'. Supported values are: {', '.join(map(repr, allowed))}")
+    return said
+
+
 def _reasoning(fields: Fields) -> dict[str, Any]:
     inner = _inner(fields, "reasoning")
     if inner is None:
         return {}
-    found = {"effort": inner.take("effort", wire.STR), "reasoning_summary": inner.take("summary", wire.STR)}
+    found = {"effort": _word(inner, "effort", ir.EFFORTS), "reasoning_summary": _word(inner, "summary", _SUMMARIES)}
     _put_back(fields, "reasoning", inner)
     return found
 
@@ -118,6 +132,6 @@ def _text(fields: Fields) -> dict[str, Any]:
     inner = _inner(fields, "text")
     if inner is None:
         return {}
-    found = {"format": tools.read_format(inner), "verbosity": inner.take("verbosity", wire.STR)}
+    found = {"format": tools.read_format(inner), "verbosity": _word(inner, "verbosity", _VERBOSITIES)}
     _put_back(fields, "text", inner)
     return found

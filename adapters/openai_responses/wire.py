@@ -23,6 +23,9 @@ OBJECT: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, An
 RAW_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 RAW_LIST = msgspec.json.Decoder(list[msgspec.Raw])
 
+NULL = msgspec.Raw(b"null")
+"""The default of a raw field: msgspec has no ``Raw | None``."""
+
 TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast", "ultrafast"})
 INCOMPLETE = frozenset({"max_output_tokens", "content_filter", "max_messages", "steered"})
 """The values of ``incomplete_details.reason``."""
@@ -30,6 +33,15 @@ LOGPROBS = "message.output_text.logprobs"
 """The ``include`` entry that asks for log probabilities."""
 MIN_OUTPUT = 16
 """OpenAI refuses a smaller ``max_output_tokens``; chat has no such floor."""
+
+RESPONSE = frozenset(
+    {
+        *("id", "object", "created_at", "status", "error", "incomplete_details", "model", "output", "usage", "input"),
+        *("instructions", "tools", "tool_choice", "text", "parallel_tool_calls", "reasoning", "metadata", "store"),
+        *("max_output_tokens", "service_tier", "user", "safety_identifier", "prompt_cache_key", "previous_response_id"),
+    }
+)
+"""Fields of a response that the hub has names for, or that echo the request."""
 
 ROLES: dict[str, ir.Role] = {
     "user": "user",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from proxy.demo import families
 from proxy.demo import chat_wire as wire
+from proxy.demo import families
 from proxy.demo.base import Ask, Json, sse
 from proxy.demo.brain import Answer, Tokens, ToolCall, think
 from proxy.demo.chat_read import prompts

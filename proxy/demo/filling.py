@@ -35,7 +35,7 @@ class _Filler:
     def __init__(self, root: Json, text: str) -> None:
         self._root = root
         self._text = text
-        self._words = _QUOTED.findall(text) + _NAME.findall(text)
+        self._words: list[str] = _QUOTED.findall(text) + _NAME.findall(text)
         self._numbers = [float(number) for number in _NUMBER.findall(text)]
         self._taken = 0
 
@@ -124,10 +124,10 @@ class _Filler:
 
     def _string(self, schema: Json) -> str:
         if schema.get("format") in _FORMATS:
-            return _FORMATS[schema["format"]]
+            return _FORMATS[str(schema["format"])]
         word = self._next_word()
         if schema.get("pattern"):
-            return _matching(schema["pattern"], word)
+            return _matching(str(schema["pattern"]), word)
         least, most = int(schema.get("minLength") or 0), schema.get("maxLength")
         word = word.ljust(least, "x")
         return word if most is None else word[: int(most)]

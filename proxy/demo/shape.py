@@ -32,7 +32,7 @@ class MisfitError(Exception):
 def fit(body: object, shape: Callable[..., T]) -> T:
     """``body`` as ``shape`` (a struct or a union of them). Raises MisfitError."""
     try:
-        return msgspec.convert(body, shape)  # type: ignore[call-overload,no-any-return]
+        return msgspec.convert(body, shape)  # type: ignore[no-any-return]
     except msgspec.ValidationError as error:
         raise _misfit(str(error)) from None
 

@@ -19,7 +19,7 @@ async def enter(api: Api, house: House, scope: HTTPScope, receive: Receive, send
     """Serve one request of a hot endpoint, from its headers to its last byte."""
     line = Line(send)
     call = _call(api, house, scope)
-    house.telemetry.call_began(call)
+    house.telemetry.call_began()
     try:
         if scope["method"] != "POST":
             raise Rejected(_not_allowed(scope))
@@ -44,7 +44,7 @@ async def _watched(call: Call, house: House, line: Line, receive: Receive) -> No
     timeouts = call.snapshot.config.timeouts
     async with asyncio.TaskGroup() as group:
         watcher = group.create_task(watch(receive, line, lambda: house.draining))
-        line.promise(group, after=timeouts.commit_after, every=timeouts.keep_alive, headers=lambda: _commit(call))
+        line.promise(group, after=timeouts.commit_after, every=timeouts.keepalive, headers=lambda: _commit(call))
         try:
             await walk(call, house, line)
         finally:
@@ -80,7 +80,7 @@ def _call(api: Api, house: House, scope: HTTPScope) -> Call:
         headers=headers,
         peer=client[0] if client else None,
         snapshot=house.snapshot,
-        started=asyncio.get_running_loop().time(),
+        started=time.monotonic(),
         started_at=time.time_ns() // 1_000_000,
         client_request_id=ids.client_request_id(headers),
         trace=house.telemetry.trace(headers),
@@ -99,15 +99,14 @@ async def _body(receive: Receive, call: Call) -> bytes:
     parts: list[bytes] = []
     size = 0
     while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
+        event = await receive()
+        if event["type"] != "http.request":
             raise ClientGone
-        part = message.get("body", b"")
-        size += len(part)
+        size += len(event["body"])
         if size > limit:
             raise Rejected(_too_large(limit))
-        parts.append(part)
-        if not message.get("more_body"):
+        parts.append(event["body"])
+        if not event["more_body"]:
             return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

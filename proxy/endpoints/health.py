@@ -31,20 +31,17 @@ def handlers(house: House) -> list[HTTPRouteHandler]:
 
 
 def readiness(house: House) -> dict[str, Any]:
-    """Ready: a usable backend, a ledger that takes rows, and not draining. The parts say which is wrong."""
+    """Ready: a usable backend, and not draining. A ledger in trouble keeps its rows in the spool, and says so here."""
     snapshot = house.snapshot
-    backends = {
-        name: backend.unavailable or "ok" for name, backend in snapshot.backends.items()
-    }
+    backends = {name: backend.unavailable or "ok" for name, backend in snapshot.backends.items()}
     usable = any(state == "ok" for state in backends.values())
-    ledger = house.ledger.state()
-    ready = usable and not house.draining and ledger != "lost"
+    ready = usable and not house.draining
     found: dict[str, Any] = {
         "ready": ready,
         "draining": house.draining,
         "generation": snapshot.generation,
         "config": snapshot.hash[:12],
-        "ledger": ledger,
+        "ledger": house.ledger.trouble or "ok",
         "backends": backends,
     }
     return found if usable else {**found, "why": "no backend is usable: set a credential, or start a local server"}

@@ -100,6 +100,8 @@ class Ledger:
         try:
             self.replay()
             self._checkpoint()
+            if not self._held:
+                self.trouble = None
         except (*AWAY, OSError, LedgerError) as error:
             self.trouble = told(error)
             _log.warning("ledger.maintain", path=str(self.path), why=self.trouble)
@@ -171,8 +173,6 @@ class Ledger:
             self._spool.append(rows)
         except OSError:
             self._held.extendleft(reversed(rows))
-        else:
-            self._count("spooled", len(rows))
 
     def _replay_file(self, file: Path) -> int:
         bad = new = 0
@@ -203,7 +203,7 @@ class Ledger:
             return
         connection = apsw.Connection(str(self.path))
         try:
-            connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            connection.pragma("wal_checkpoint", "passive")
         finally:
             connection.close()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 
-from proxy.settings.source import Path, Problem, Source
+from proxy.settings.source import Mistake, Path, Problem, Source
 
 PREFIX = "TURNOUT_"
 _TOP = ("DEMO", "VERSION")
@@ -21,11 +21,11 @@ class _Unset(Exception):  # noqa: N818 - a fact about the environment
     """A variable that must be set is not; the text says which, and how to mend it."""
 
 
-def substitute(source: Source, env: Mapping[str, str]) -> tuple[dict[str, str], list[Problem]]:
+def substitute(source: Source, env: Mapping[str, str]) -> tuple[dict[str, str], list[Mistake]]:
     """Replace every ``${VAR}`` in place. Returns the backends that are left out for want of a credential
     (name -> reason), and the problems: an unset variable anywhere else."""
     absent: dict[str, str] = {}
-    problems: list[Problem] = []
+    unset_elsewhere: list[Mistake] = []
 
     def scalar(path: Path, text: str) -> str:
         if path in source.origins:
@@ -37,37 +37,37 @@ def substitute(source: Source, env: Mapping[str, str]) -> tuple[dict[str, str], 
             if secret:
                 absent[str(path[1])] = f"{_NO_CREDENTIAL}: {unset}"
             else:
-                problems.append(source.problem(path, str(unset)))
+                unset_elsewhere.append((path, str(unset)))
             return ""
         return result
 
     source.value = _mapped(source.value, (), scalar)
     for name in absent:
         del source.value["backends"][name]["credential"]
-    return absent, problems
+    return absent, unset_elsewhere
 
 
-def read_secret_files(source: Source, folder: FilePath) -> list[Problem]:
+def read_secret_files(source: Source, folder: FilePath) -> list[Mistake]:
     """Replace every ``*_file:`` of a secret in place by what the file says. Relative paths start at ``folder``."""
-    problems: list[Problem] = []
+    found: list[Mistake] = []
     for path, holder in _holders(source.value):
         for key, target in _SECRET_FILES.items():
             name = holder.get(key)
             if not isinstance(name, str):
                 continue
             if holder.get(target) is not None:
-                problems.append(source.problem((*path, key), f"'{target}' stands here too: keep one of them"))
+                found.append(((*path, key), f"'{target}' stands here too: keep one of them"))
                 continue
             try:
                 text = (folder / name).read_text("utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 why = error.strerror if isinstance(error, OSError) else "not UTF-8"
-                problems.append(source.problem((*path, key), f"cannot read '{name}' ({why}): mount it or fix the path"))
+                found.append(((*path, key), f"cannot read '{name}' ({why}): mount it or fix the path"))
                 continue
             del holder[key]
             holder[target] = text
             source.lines.setdefault((*path, target), source.line((*path, key)))
-    return problems
+    return found
 
 
 def override(source: Source, env: Mapping[str, str]) -> list[Problem]:

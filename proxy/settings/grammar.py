@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from decimal import Decimal
-from typing import Annotated, Any, Literal, dataclass_transform
+from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from policies.grammar import Guard, Policy
-from proxy.settings.units import Seconds, Secret, Secrets, Size
+from proxy.settings.units import Dollars, Seconds, Secret, Secrets, Size
 
 Positive = Annotated[int, Meta(ge=1)]
-Dollars = Annotated[Decimal, Meta(ge=0)]
 NEVER = Seconds(math.inf)
+
+T = TypeVar("T")
+
+
+def given(value: T) -> T:
+    """A default that msgspec's schema cannot write by itself (proxy.schema adds it)."""
+    made: T = field(default_factory=lambda: value)
+    return made
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
@@ -28,7 +34,7 @@ class Server(Part):
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65_535)] = 4000
     workers: Positive = 1
-    max_body: Size = Size(64 * 2**20)
+    max_body: Size = given(Size(64 * 2**20))
     response_model: Literal["alias", "upstream"] = "alias"
     """Which name stands in an answer's ``model``."""
     open: bool = False
@@ -40,16 +46,16 @@ class Server(Part):
     secret_file: str | None = None
     admin_key: Secret | None = None
     admin_key_file: str | None = None
-    drain: Seconds = Seconds(30)
+    drain: Seconds = given(Seconds(30))
     """How long open calls may go on once Turnout is told to stop."""
 
 
 class ServerTimeouts(Part):
     """What the client's side waits for."""
 
-    commit_after: Seconds = Seconds(15)
+    commit_after: Seconds = given(Seconds(15))
     """Without a first event by then, a stream is promised (200) and kept alive; ``never``: wait on."""
-    keepalive: Seconds = Seconds(15)
+    keepalive: Seconds = given(Seconds(15))
     """A comment into a stream that is silent for so long."""
 
 
@@ -57,9 +63,9 @@ class RetryRules(Part):
     """How often one backend is tried for one call, and how patiently."""
 
     attempts: Positive = 2
-    base: Seconds = Seconds(0.2)
-    cap: Seconds = Seconds(5)
-    deadline: Seconds = NEVER
+    base: Seconds = given(Seconds(0.2))
+    cap: Seconds = given(Seconds(5))
+    deadline: Seconds = given(NEVER)
     """No new try starts later than this after the request came in."""
 
 
@@ -73,7 +79,7 @@ class Ledger(Part):
     """The book of every attempt."""
 
     url: str = "sqlite:///turnout.db"
-    retention: Seconds = Seconds(90 * 86_400)
+    retention: Seconds = given(Seconds(90 * 86_400))
     attribution: tuple[str, ...] = ()
     """Tags of a request that its rows keep."""
 
@@ -81,12 +87,12 @@ class Ledger(Part):
 class Timeouts(Part):
     """How long a backend may take. None: by where it runs."""
 
-    connect: Seconds = Seconds(5)
+    connect: Seconds = given(Seconds(5))
     first_byte: Seconds | None = None
     """Until the first event of a stream: 60s for a local backend, 120s for others."""
-    idle: Seconds = Seconds(60)
+    idle: Seconds = given(Seconds(60))
     """Between two pieces of a stream."""
-    total: Seconds = Seconds(600)
+    total: Seconds = given(Seconds(600))
     """For a whole answer; streams have no total."""
 
 
@@ -134,8 +140,9 @@ class BackendEntry(Part):
     context: Positive | None = None
     """Tokens that fit; None: by model."""
     max_parallel: Positive | None = None
-    timeouts: Timeouts = Timeouts()
-    headers: Mapping[str, str] = {}
+    timeouts: Timeouts = given(Timeouts())
+    headers: Mapping[str, Secret] = {}
+    """Extra headers for every request to this backend; their values may be secrets."""
     options: Mapping[str, Any] = {}
     """Top-level fields for every request to this backend."""
     capabilities: Mapping[str, Any] = {}
@@ -221,11 +228,11 @@ class Document(Part):
     version: Literal[1] = 1
     demo: Literal["auto", "never"] = "never"
     """``auto``: when no backend of this file can be used, look for keys and local servers, else simulate."""
-    server: Server = Server()
-    timeouts: ServerTimeouts = ServerTimeouts()
-    retries: RetryRules = RetryRules()
+    server: Server = given(Server())
+    timeouts: ServerTimeouts = given(ServerTimeouts())
+    retries: RetryRules = given(RetryRules())
     state: State = State()
-    ledger: Ledger = Ledger()
+    ledger: Ledger = given(Ledger())
     backends: Mapping[str, BackendEntry] = {}
     pools: Mapping[str, tuple[str, ...]] = {}
     roles: Mapping[str, str] = {}

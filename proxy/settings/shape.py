@@ -10,13 +10,13 @@ from typing import Any, Literal, Union, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
-from proxy.settings.source import Path
+from proxy.settings.source import Mistake, Path
 from proxy.settings.units import decode
 
-Found = Iterable[tuple[Path, str]]
+Found = Iterable[Mistake]
 
 
-def mistakes(kind: Any, value: Any, path: Path = ()) -> list[tuple[Path, str]]:
+def mistakes(kind: Any, value: Any, path: Path = ()) -> list[Mistake]:
     """Every place where ``value`` (plain YAML values) is not a ``kind`` (the types of the grammar)."""
     return list(_walk(kind, value, path))
 
@@ -96,7 +96,7 @@ def _reason(kind: Any, value: Any, error: str) -> str:
     if words and isinstance(value, str):
         return f"'{value}' is not taken: {did_you_mean(value, words)}"
     text = error.partition(" - at `$")[0]
-    return text if text[:1] != "E" else text[0].lower() + text[1:].replace("`", "")
+    return text[0].lower() + text[1:].replace("`", "")
 
 
 def _literals(kind: Any) -> tuple[Any, ...]:

@@ -11,6 +11,8 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 Path: TypeAlias = tuple[str | int, ...]
+Mistake: TypeAlias = tuple[Path, str]
+"""Where in the document, and what is wrong with its mend."""
 
 MAX_TEXT = 1024 * 1024
 MAX_VALUES = 50_000
@@ -139,7 +141,7 @@ class _Reader:
         self._count += len(nodes)
         return list(nodes)
 
-    def _scalar(self, node: ScalarNode) -> Any:
+    def _scalar(self, node: Node) -> Any:
         kind = str(node.tag).rpartition(":")[2]
         text: str = node.value
         if kind in {"str", "timestamp"} or not str(node.tag).startswith("tag:yaml.org,2002:"):
@@ -152,7 +154,7 @@ class _Reader:
             return text.lower() == "true"
         return self._number(node, kind, text.replace("_", ""))
 
-    def _number(self, node: ScalarNode, kind: str, text: str) -> Any:
+    def _number(self, node: Node, kind: str, text: str) -> Any:
         try:
             return int(text, 0) if kind == "int" else float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
         except ValueError:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hmac
 import math
 import re
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
+_SECONDS = {None: 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|kB|KB|MB|GB)?")
 _BYTES = {
     None: 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30,
@@ -69,6 +70,12 @@ class Size(int):
     __slots__ = ()
 
 
+class Dollars(Decimal):
+    """US dollars, exactly as written, never negative."""
+
+    __slots__ = ()
+
+
 def decode(kind: type, value: Any) -> Any:
     """msgspec's ``dec_hook`` for these types. Raises ValueError that says what is taken instead."""
     if kind is Secret:
@@ -79,6 +86,8 @@ def decode(kind: type, value: Any) -> Any:
         return _seconds(value)
     if kind is Size:
         return _size(value)
+    if kind is Dollars:
+        return _dollars(value)
     raise NotImplementedError(kind)
 
 
@@ -90,6 +99,8 @@ def shown(value: Any) -> Any:
         return "never" if math.isinf(value) else float(value)
     if isinstance(value, Size):
         return int(value)
+    if isinstance(value, Decimal):
+        return float(value)
     raise NotImplementedError(type(value))
 
 
@@ -102,15 +113,10 @@ def _secret(value: Any) -> Secret:
 def _seconds(value: Any) -> Seconds:
     if value == "never":
         return Seconds(math.inf)
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf:
-        return Seconds(value)
-    found = _DURATION.fullmatch(str(value))
-    if found is not None:
-        return Seconds(float(found[1]) * _SECONDS[found[2]])
-    try:
-        return _seconds(float(value))
-    except (TypeError, ValueError):
-        raise ValueError(f"'{value}' is not a duration: write 500ms, 5s, 2m, 1h, 90d or never") from None
+    found = None if isinstance(value, bool) else _DURATION.fullmatch(str(value))
+    if found is None:
+        raise ValueError(f"'{value}' is not a duration: write 500ms, 5s, 2m, 1h, 90d or never")
+    return Seconds(float(found[1]) * _SECONDS[found[2]])
 
 
 def _size(value: Any) -> Size:
@@ -118,3 +124,13 @@ def _size(value: Any) -> Size:
     if found is None:
         raise ValueError(f"'{value}' is not a size: write 64MiB, 512KiB or a number of bytes")
     return Size(int(found[1]) * _BYTES[found[2]])
+
+
+def _dollars(value: Any) -> Dollars:
+    try:
+        amount = Dollars("" if isinstance(value, bool) else str(value))
+    except InvalidOperation:
+        amount = Dollars("NaN")
+    if not amount.is_finite() or amount < 0:
+        raise ValueError(f"'{value}' is not an amount of US dollars: write a number such as 0.25")
+    return amount

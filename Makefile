@@ -1,0 +1,62 @@
+# Two commands do everything: `make run` and `make test`.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+CONFIG ?= proxy.yaml
+SHARED := $(abspath $(or $(TURNOUT_SHARED),../shared))
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check fmt bench test-real lock clean
+
+help: ## What each command does
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+run: $(VENV)/run ## Serve proxy.yaml on http://127.0.0.1:4000 (a demo backend when no key and no local server is found)
+	$(BIN)/turnout serve --config $(CONFIG)
+
+test: $(VENV)/dev node ## All that CI runs: unit, golden, SDKs of two languages, faults
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+check: $(VENV)/dev ## Format, lint, types, import laws
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+fmt: $(VENV)/dev ## Format and mend what can be mended
+	$(BIN)/ruff check --fix --exit-zero .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/run ## Measure Turnout beside nginx (Linux, root, two cores)
+	PYTHON=$(PYTHON) SHARED=$(SHARED) tests/bench/run
+
+test-real: $(VENV)/dev ## In front of transformers serve, an engine that none of us wrote (downloads PyTorch)
+	PYTHON=$(PYTHON) tests/real/run
+
+lock: $(VENV)/dev ## Pin every dependency again, with hashes
+	$(BIN)/python -m pip install -q pip-tools
+	$(BIN)/pip-compile -q --allow-unsafe --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links \
+		--no-emit-trusted-host --build-deps-for=editable -o requirements.txt pyproject.toml
+	$(BIN)/pip-compile -q --allow-unsafe --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links \
+		--no-emit-trusted-host --build-deps-for=editable --extra dev -o requirements-dev.txt pyproject.toml
+
+clean: ## Remove what was installed and made here
+	rm -rf $(VENV) build *.egg-info tests/node/node_modules
+
+node: tests/node/node_modules/.done
+
+tests/node/node_modules/.done: tests/node/package.json tests/node/package-lock.json
+	cd tests/node && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(VENV)/run: requirements.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev: requirements-dev.txt pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/run

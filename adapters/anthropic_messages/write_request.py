@@ -1,0 +1,92 @@
+"""Hub request -> a Messages request, as this model takes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapters import ir
+from adapters.anthropic_messages import schemas, thinking
+from adapters.anthropic_messages.wire import FAMILY, HEADERS, PATH, PLAIN, raw
+from adapters.anthropic_messages.write_tools import write_tools
+from adapters.anthropic_messages.write_turns import split_system, write_system, write_turns
+from adapters.dialect import compact
+
+_TIERS = {"auto": "auto", "default": "auto", "standard_only": "standard_only"}
+
+
+def write_request(request: ir.Request, upstream: ir.Upstream, context: ir.Context) -> ir.UpstreamRequest:
+    """What refuses() names is left out. Keys always stand in the same order, so that prompt caches hold (G62)."""
+    can, own = upstream.capabilities, request.family == FAMILY
+    plan = thinking.plan(request, can)
+    system, messages = split_system(request, own=own)
+    body: dict[str, Any] = {
+        "model": upstream.model,
+        "max_tokens": plan.max_tokens,
+        "system": write_system(system, own=own),
+        "messages": write_turns(messages, own=own, can=can, fetched=context.fetched),
+        **write_tools(request, can),
+        "thinking": plan.thinking,
+        "output_config": _output_config(request, can, plan),
+        **_sampling(request, can, plan),
+        "stop_sequences": stops(request) or None,
+        "metadata": _metadata(request),
+        "service_tier": tier(request, can),
+        "stream": request.stream,
+    }
+    body = {name: value for name, value in body.items() if value is not None}
+    if own:
+        body = _with_extras(body, request.extras)
+    return ir.UpstreamRequest(PATH, compact({**body, **upstream.options}), HEADERS, plan.effort)
+
+
+def _with_extras(body: dict[str, Any], extras: ir.Extras) -> dict[str, Any]:
+    """What we wrote stands; fields that we do not know follow it, and ``output_config`` is joined."""
+    out = {**body, **{name: value for name, value in extras.items() if name not in body}}
+    if "output_config" in body and "output_config" in extras:
+        out["output_config"] = {**PLAIN.decode(extras["output_config"]), **body["output_config"]}
+    return out
+
+
+def _output_config(request: ir.Request, can: ir.Capabilities, plan: thinking.Plan) -> dict[str, Any] | None:
+    config: dict[str, Any] = {}
+    if plan.output_effort is not None:
+        config["effort"] = plan.output_effort
+    shape = request.format
+    if shape is not None and shape.kind == "json_schema" and can.json_schema:
+        own = request.family == FAMILY
+        config["format"] = {"type": "json_schema", "schema": shape.schema if own else schemas.strict(shape.schema)}
+    return config or None
+
+
+def _sampling(request: ir.Request, can: ir.Capabilities, plan: thinking.Plan) -> dict[str, Any]:
+    """temperature, top_p and top_k where the model takes them, and never beside thinking (G51)."""
+    if not can.sampling or plan.on:
+        return {}
+    temperature = request.temperature
+    if temperature is not None:
+        temperature = min(temperature, can.max_temperature)
+    return {"temperature": temperature, "top_p": request.top_p, "top_k": request.top_k}
+
+
+def stops(request: ir.Request) -> list[str]:
+    """Stop sequences without those of white space only, which the vendor refuses (G52)."""
+    return [stop for stop in request.stop if stop.strip()]
+
+
+def _metadata(request: ir.Request) -> dict[str, str] | None:
+    user = request.safety_identifier or request.user
+    return {"user_id": user} if user else None
+
+
+def tier(request: ir.Request, can: ir.Capabilities) -> str | None:
+    """The service tier in the vendor's words, or None when it has no such tier."""
+    return _TIERS.get(request.service_tier or "") if can.service_tiers else None
+
+
+def patch(fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.Named]]:
+    """Exact relays: the model's name, sampling only where it is taken, and the operator's options."""
+    refused = () if upstream.capabilities.sampling else ("temperature", "top_p", "top_k")
+    out = {name: value for name, value in fields.items() if name not in refused}
+    dropped = [ir.Named(name, "this model does not take it", "tuning") for name in refused if name in fields]
+    options = {name: raw(value) for name, value in upstream.options.items()}
+    return {**out, "model": raw(upstream.model), **options}, dropped

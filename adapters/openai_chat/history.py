@@ -1,0 +1,102 @@
+"""A chat request's messages, read: each role into the hub's turns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from adapters import ir
+from adapters.openai_chat import content, wire
+
+_MESSAGE = msgspec.json.Decoder(wire.Message)
+_TOOL_CALL = msgspec.json.Decoder(wire.ToolCall)
+_EXTRA_CONTENT = msgspec.json.Decoder(dict[str, dict[str, object]])
+_FIELDS = frozenset(wire.Message.__struct_fields__)
+_CALL_FIELDS = frozenset(wire.ToolCall.__struct_fields__)
+_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+
+
+def read(raws: Sequence[msgspec.Raw]) -> tuple[ir.Message, ...]:
+    """All messages, in order. Raises ir.Invalid that names the message and the field."""
+    if not raws:
+        message = "Invalid 'messages': empty array. Expected an array with at least one message."
+        raise ir.Invalid(message, "messages", "empty_array")
+    history = _History()
+    return tuple(history.read(raw, f"messages[{index}]", index) for index, raw in enumerate(raws))
+
+
+class _History:
+    """What later messages need of earlier ones: legacy calls had no ids, and results do not say what they answer."""
+
+    def __init__(self) -> None:
+        self._legacy = ""
+        self._custom: set[str] = set()
+
+    def read(self, raw: msgspec.Raw, at: str, index: int) -> ir.Message:
+        told = wire.decode(_MESSAGE, raw, at)
+        extras = wire.unknown(raw, _FIELDS)
+        match told.role:
+            case "assistant":
+                blocks = self._assistant(told, at, index)
+                return ir.Message("assistant", blocks, name=told.name, extras=extras)
+            case "tool":
+                if told.tool_call_id is None:
+                    raise wire.missing(f"{at}.tool_call_id")
+                return self._result(told, at, told.tool_call_id, extras)
+            case "function":
+                return self._result(told, at, self._legacy or f"call_{told.name}", extras)
+            case "system" | "developer" | "user":
+                return ir.Message(told.role, content.read(told.content, f"{at}.content"), name=told.name, extras=extras)
+        raise wire.unsupported(f"{at}.role", told.role, _ROLES)
+
+    def _assistant(self, told: wire.Message, at: str, index: int) -> tuple[ir.Block, ...]:
+        blocks: list[ir.Block] = []
+        if thoughts := told.reasoning_content or told.reasoning:
+            blocks.append(ir.Reasoning(thoughts))
+        if told.content:
+            blocks += content.read(told.content, f"{at}.content")
+        if told.refusal:
+            blocks.append(ir.Refusal(told.refusal))
+        for number, raw in enumerate(told.tool_calls or ()):
+            blocks.append(self._call(raw, f"{at}.tool_calls[{number}]"))
+        if told.function_call is not None:
+            self._legacy = f"call_{index}"
+            blocks.append(ir.ToolCall(self._legacy, told.function_call.name, told.function_call.arguments or "{}"))
+        return tuple(blocks)
+
+    def _call(self, raw: msgspec.Raw, at: str) -> ir.Block:
+        call = wire.decode(_TOOL_CALL, raw, at)
+        extras = wire.unknown(raw, _CALL_FIELDS)
+        if call.type == "function":
+            if call.function is None:
+                raise wire.missing(f"{at}.function")
+            arguments = call.function.arguments or "{}"
+            return ir.ToolCall(call.id, call.function.name, arguments, state=_signature(extras), extras=extras)
+        if call.type == "custom":
+            if call.custom is None:
+                raise wire.missing(f"{at}.custom")
+            self._custom.add(call.id)
+            return ir.ToolCall(call.id, call.custom.name, call.custom.input, custom=True, extras=extras)
+        return ir.Opaque("openai", call.type, msgspec.Raw(bytes(raw)))
+
+    def _result(self, told: wire.Message, at: str, call: str, extras: ir.Extras) -> ir.Message:
+        parts: list[ir.Text | ir.Media] = []
+        for index, block in enumerate(content.read(told.content, f"{at}.content")):
+            if not isinstance(block, ir.Text | ir.Media):
+                raise ir.Invalid("A tool message may hold text parts only.", f"{at}.content[{index}].type")
+            parts.append(block)
+        result = ir.ToolResult(call, tuple(parts), name=told.name, custom=call in self._custom)
+        return ir.Message("tool", (result,), extras=extras)
+
+
+def _signature(extras: ir.Extras) -> ir.VendorState | None:
+    """Google's own compatible endpoint lets the signature of a call travel as a vendor field; clients echo it."""
+    if "extra_content" not in extras:
+        return None
+    try:
+        google: Mapping[str, object] = _EXTRA_CONTENT.decode(extras["extra_content"]).get("google", {})
+    except msgspec.DecodeError:
+        return None
+    signature = google.get("thought_signature")
+    return ir.VendorState("google", "thought_signature", signature) if isinstance(signature, str) else None

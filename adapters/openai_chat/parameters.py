@@ -1,0 +1,161 @@
+"""Which parameters a chat backend takes: one table for the writer, for what it refuses, and for exact relays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from adapters import efforts, ir, strict
+from adapters.openai_chat.wire import NAME
+
+RESPONSES_ONLY = frozenset(
+    {
+        "access_programs",
+        "background",
+        "context_management",
+        "conversation",
+        "max_tool_calls",
+        "previous_response_id",
+        "prompt",
+        "truncation",
+    }
+)
+"""Fields of OpenAI's other dialect that arrive as extras of the same family; chat has no word for them."""
+
+
+def _given(value: Any) -> bool:
+    return value is not None
+
+
+def _own(upstream: ir.Upstream) -> bool:
+    """Advice to OpenAI's own service; other servers ignore it or refuse it."""
+    return upstream.wire == "exact"
+
+
+class Rule(Struct, frozen=True):
+    """One parameter: who takes it, and when leaving it out must be told."""
+
+    name: str
+    taken: Callable[[ir.Upstream], bool]
+    contract: bool = False
+    asks: Callable[[Any], bool] = _given
+    """True for values that ask for something; other values may be left out without a word."""
+
+    def named(self) -> ir.Named:
+        """What to say where the backend does not take it."""
+        return ir.Named(self.name, f"this backend does not take {self.name}", "contract" if self.contract else "tuning")
+
+
+RULES: tuple[Rule, ...] = (
+    Rule("temperature", lambda upstream: upstream.capabilities.sampling),
+    Rule("top_p", lambda upstream: upstream.capabilities.sampling),
+    Rule("top_k", lambda upstream: upstream.capabilities.sampling and upstream.wire == "variant"),
+    Rule("presence_penalty", lambda upstream: upstream.capabilities.penalties, asks=bool),
+    Rule("frequency_penalty", lambda upstream: upstream.capabilities.penalties, asks=bool),
+    Rule("seed", lambda upstream: upstream.capabilities.seed),
+    Rule("n", lambda upstream: upstream.capabilities.choices, contract=True, asks=lambda n: n not in (None, 1)),
+    Rule("logprobs", lambda upstream: upstream.capabilities.logprobs, contract=True, asks=bool),
+    Rule("top_logprobs", lambda upstream: upstream.capabilities.logprobs, contract=True, asks=bool),
+    Rule("logit_bias", lambda upstream: upstream.capabilities.logit_bias, contract=True, asks=bool),
+    Rule("modalities", _own, contract=True, asks=lambda modes: bool(modes) and list(modes) != ["text"]),
+    Rule("verbosity", lambda upstream: upstream.capabilities.verbosity),
+    Rule("service_tier", lambda upstream: upstream.capabilities.service_tiers),
+    Rule("user", _own),
+    Rule("safety_identifier", _own),
+    Rule("prompt_cache_key", _own),
+    Rule("store", _own, asks=bool),
+    Rule("metadata", _own, asks=bool),
+)
+
+
+def is_own(request: ir.Request) -> bool:
+    """The client spoke chat too, so that extras of messages, parts and tools are chat's own words."""
+    return request.dialect == NAME
+
+
+def effort(request: ir.Request, upstream: ir.Upstream) -> str | None:
+    """The word to send, the nearest that the backend knows; None where it can be told none."""
+    asked = asked_effort(request)
+    if asked is None or (request.tools and asked != "none" and not upstream.capabilities.chat_tools_with_effort):
+        return None
+    return clamp_effort(asked, upstream.capabilities)
+
+
+def asked_effort(request: ir.Request) -> str | None:
+    """The client's word, or the word for its token budget."""
+    if request.effort is None and request.thinking_budget is not None:
+        return efforts.of_budget(request.thinking_budget)
+    return request.effort
+
+
+def clamp_effort(asked: str, capabilities: ir.Capabilities) -> str | None:
+    """``none`` is never the nearest word: it would turn off what was asked for."""
+    if capabilities.thinking == "none":
+        return None
+    allowed = capabilities.efforts or ir.EFFORTS
+    if asked == "none" and capabilities.can_disable_thinking and "none" in allowed:
+        return asked
+    return efforts.nearest(asked, [word for word in allowed if word != "none"])
+
+
+def temperature(asked: float, capabilities: ir.Capabilities) -> float:
+    """No higher than the backend takes."""
+    return min(asked, capabilities.max_temperature)
+
+
+def patch(fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.Named]]:
+    """Exact relays: the top level as this upstream must have it; all that is not touched stays byte for byte."""
+    refused = {rule.name: rule for rule in RULES if rule.name in fields and not rule.taken(upstream)}
+    dropped = [rule.named() for name, rule in refused.items() if rule.asks(strict.value(fields, name, Any))]
+    out = {name: raw for name, raw in fields.items() if name not in refused}
+    _patch_limit(out, upstream)
+    dropped += _patch_effort(out, upstream)
+    if strict.head(fields).stream:
+        out["stream_options"] = _raw(_with_usage(out))
+    out |= {name: _raw(value) for name, value in upstream.options.items()}
+    out["model"] = _raw(upstream.model)
+    return out, dropped
+
+
+def _patch_limit(out: ir.Extras, upstream: ir.Upstream) -> None:
+    """One limit under the name that the backend knows; ``max_completion_tokens`` wins (G50)."""
+    limits = [raw for name in ("max_completion_tokens", "max_tokens") if (raw := out.pop(name, None)) is not None]
+    told = [raw for raw in limits if bytes(raw) != b"null"]
+    if told:
+        out[upstream.capabilities.max_tokens_field] = told[0]
+
+
+def _patch_effort(out: ir.Extras, upstream: ir.Upstream) -> list[ir.Named]:
+    asked = strict.value(out, "reasoning_effort", str | None) if "reasoning_effort" in out else None
+    if not isinstance(asked, str):
+        return []
+    refused = asked != "none" and not upstream.capabilities.chat_tools_with_effort and "tools" in out
+    sent = None if refused else clamp_effort(asked, upstream.capabilities)
+    if sent == asked:
+        return []
+    if sent is None:
+        del out["reasoning_effort"]
+    else:
+        out["reasoning_effort"] = _raw(sent)
+    return named_effort(asked, sent)
+
+
+def named_effort(asked: str | None, sent: str | None) -> list[ir.Named]:
+    """What became of the effort, where it is not what was asked for."""
+    if asked == sent or asked is None or (asked == "none" and sent is None):
+        return []
+    why = f"sent as {sent}" if sent else "this backend takes no effort here"
+    return [ir.Named("reasoning_effort", why, "tuning")]
+
+
+def _with_usage(fields: ir.Extras) -> dict[str, Any]:
+    """Usage is always asked for: the ledger needs it, and the relay hides it from a client that did not ask."""
+    told = strict.value(fields, "stream_options", dict[str, msgspec.Raw] | None) if "stream_options" in fields else None
+    return {**(told if isinstance(told, dict) else {}), "include_usage": True}
+
+
+def _raw(value: Any) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))

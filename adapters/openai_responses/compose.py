@@ -1,0 +1,131 @@
+"""The hub's request -> the body that a Responses upstream is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+import msgspec
+
+from adapters import ir
+from adapters.openai_responses import tools, wire
+from adapters.openai_responses.effort import effective
+from adapters.openai_responses.items_out import Items
+from adapters.openai_responses.refusals import carried, is_own, max_output, temperature
+from adapters.openai_responses.tools import known
+
+PATH = "/responses"
+
+_NO_PARAMETERS = {"type": "object", "properties": {}}
+
+
+def write_request(request: ir.Request, upstream: ir.Upstream, context: ir.Context) -> ir.UpstreamRequest:
+    """``request`` as this upstream is told it; what it cannot be told is left out, and named by ``refuses``."""
+    own, same = is_own(request), request.family == "openai"
+    effort = effective(request.effort, request.thinking_budget, upstream.capabilities)
+    extras = carried(request)
+    reasoning = {"effort": effort, "summary": _summary(request, upstream.capabilities)}
+    body: dict[str, Any] = {
+        "model": upstream.model,
+        "input": Items(upstream, own, same, context.fetched).write(request.messages),
+        **known(
+            {
+                "instructions": _instructions(request),
+                **_plain(request, upstream),
+                **_tools(request, upstream),
+                "reasoning": _object(reasoning, extras.pop("reasoning", None)),
+                "text": _object(_text(request, upstream), extras.pop("text", None)),
+                "include": _include(request) or None,
+                "store": request.store if own else False,
+            }
+        ),
+        "stream": request.stream,
+        **extras,
+        **upstream.options,
+    }
+    if not request.messages and own:
+        del body["input"]
+    return ir.UpstreamRequest(PATH, msgspec.json.encode(body), effort=effort)
+
+
+def _instructions(request: ir.Request) -> str | None:
+    return "\n\n".join(text.text for text in request.system) if request.system else None
+
+
+def _summary(request: ir.Request, can: ir.Capabilities) -> str | None:
+    return None if can.thinking == "none" else request.reasoning_summary
+
+
+def _object(ours: Mapping[str, Any], kept: msgspec.Raw | None) -> dict[str, Any] | None:
+    """An object field put together again from what the hub knows and what it kept, one level deep."""
+    whole = cast("dict[str, Any]", wire.RAW_OBJECT.decode(kept)) if kept is not None else {}
+    for name, value in ours.items():
+        inner = whole.get(name)
+        if inner is not None and isinstance(value, dict):
+            whole[name] = {**wire.RAW_OBJECT.decode(inner), **value}
+        elif value is not None:
+            whole[name] = value
+    return whole or None
+
+
+def _plain(request: ir.Request, upstream: ir.Upstream) -> dict[str, Any]:
+    can = upstream.capabilities
+    sampling = {"temperature": temperature(request, can), "top_p": request.top_p} if can.sampling else {}
+    penalties = {}
+    if upstream.wire == "variant" and can.penalties:
+        penalties = {"presence_penalty": request.presence_penalty, "frequency_penalty": request.frequency_penalty}
+    return {
+        "parallel_tool_calls": request.parallel_tool_calls if can.parallel_tools else None,
+        "max_output_tokens": max_output(request, upstream),
+        **sampling,
+        **penalties,
+        "top_logprobs": request.top_logprobs if can.logprobs else None,
+        "service_tier": request.service_tier if can.service_tiers else None,
+        "user": request.user,
+        "safety_identifier": request.safety_identifier,
+        "prompt_cache_key": request.prompt_cache_key,
+        "metadata": request.metadata,
+    }
+
+
+def _tools(request: ir.Request, upstream: ir.Upstream) -> dict[str, Any]:
+    choice = request.tool_choice
+    if not request.tools:
+        return {"tool_choice": tools.write_choice(choice, ())} if choice is not None and is_own(request) else {}
+    offered = tuple(_offered(tool, request, upstream.capabilities) for tool in request.tools)
+    if choice is not None and not upstream.capabilities.custom_tools:
+        choice = msgspec.structs.replace(choice, custom=False)
+    return {
+        "tools": [tools.write_tool(tool) for tool in offered],
+        "tool_choice": None if choice is None else tools.write_choice(choice, offered),
+    }
+
+
+def _offered(tool: ir.Tool, request: ir.Request, can: ir.Capabilities) -> ir.Tool:
+    """A tool as this upstream can take it: free text wrapped, and ``strict`` said where the default would differ."""
+    if tool.kind == "hosted":
+        return tool
+    extras = tool.extras if is_own(request) else {}
+    if tool.kind == "custom":
+        if can.custom_tools:
+            return msgspec.structs.replace(tool, extras=extras)
+        return ir.Tool(
+            tool.name, description=tool.description, parameters=tools.WRAPPED, strict=can.strict_tools or None
+        )
+    strict = tool.strict if can.strict_tools else None
+    if is_own(request):
+        return msgspec.structs.replace(tool, strict=strict)
+    parameters = _NO_PARAMETERS if tool.parameters is None else tool.parameters
+    return msgspec.structs.replace(tool, parameters=parameters, strict=bool(strict), extras=extras)
+
+
+def _text(request: ir.Request, upstream: ir.Upstream) -> dict[str, Any]:
+    shape = None if request.format is None else tools.write_format(request.format)
+    return {"format": shape, "verbosity": request.verbosity if upstream.capabilities.verbosity else None}
+
+
+def _include(request: ir.Request) -> list[str]:
+    wanted = list(request.include)
+    if request.logprobs and wire.LOGPROBS not in wanted:
+        wanted.append(wire.LOGPROBS)
+    return wanted

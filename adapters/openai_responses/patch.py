@@ -1,0 +1,35 @@
+"""An exact relay's request: top-level fields renamed, dropped or set for this upstream, nested bytes untouched."""
+
+from __future__ import annotations
+
+from adapters import ir
+from adapters.openai_responses import wire
+from adapters.openai_responses.effort import clamped
+from adapters.openai_responses.wire import Fields
+
+_SAMPLING = ("temperature", "top_p")
+
+
+def patch(fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.Named]]:
+    """The fields to send, and what was changed of the client's. Raises ir.Invalid for a field of the wrong type."""
+    named: list[ir.Named] = []
+    out = {**fields, "model": wire.encode(upstream.model)}
+    if not upstream.capabilities.sampling:
+        told = [name for name in _SAMPLING if not wire.is_null(out.pop(name, None))]
+        named += [ir.Named(name, "the model takes none", "tuning") for name in told]
+    named += _clamp(out, upstream.capabilities)
+    out.update({name: wire.encode(value) for name, value in upstream.options.items()})
+    return out, named
+
+
+def _clamp(out: ir.Extras, can: ir.Capabilities) -> list[ir.Named]:
+    """The effort, where the model does not know the one that was asked for."""
+    raw = out.get("reasoning")
+    if raw is None or wire.is_null(raw) or not can.efforts:
+        return []
+    inner = Fields.of(raw, "reasoning")
+    asked = inner.take("effort", wire.STR)
+    if asked is None or (effort := clamped(asked, can)) == asked:
+        return []
+    out["reasoning"] = wire.encode({"effort": effort, **inner.rest})
+    return [ir.Named("reasoning.effort", f"the nearest that the model takes is '{effort}'", "tuning")]

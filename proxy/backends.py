@@ -1,0 +1,163 @@
+"""Backends: an entry of the configuration and its provider's row, resolved into one callable thing."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Mapping
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Struct
+
+from adapters import ir, providers
+from adapters.providers import PROVIDERS, Provider
+from policies.pricing import Price, per_million
+from policies.verdict import Target
+from proxy.settings.grammar import BackendEntry, PriceSheet
+from proxy.settings.units import Secret
+
+FROM_CLIENT = "from_client"
+_FIRST_BYTE = {True: 60.0, False: 120.0}
+"""Seconds until the first event, for a local backend and for others."""
+_PRIVATE_SUFFIXES = (
+    ".local", ".localhost", ".internal", ".lan", ".home", ".home.arpa", ".intranet", ".corp", ".private", ".test",
+    ".svc", ".cluster.local",
+)  # fmt: skip
+
+
+class Timeouts(Struct, frozen=True):
+    """Seconds; infinite where there is no limit."""
+
+    connect: float
+    first_byte: float
+    idle: float
+    total: float
+
+
+class Backend(Struct, frozen=True, kw_only=True):
+    """One callable thing: provider, URL, credential, upstream model. Its repr shows neither secrets nor headers."""
+
+    name: str
+    provider: str
+    upstream: ir.Upstream
+    speaks: tuple[str, ...]
+    """The dialects that may be used with it, the preferred one first."""
+    base_url: str
+    credential: Secret | None = None
+    from_client: bool = False
+    """The caller's own bearer goes to this backend, and nowhere else."""
+    local: bool = False
+    timeouts: Timeouts
+    max_parallel: int | None = None
+    price: Price | None = None
+    """The operator's own; None: the price sheet's."""
+    headers: Mapping[str, str] = {}
+    unavailable: str | None = None
+    """Why it is never offered, or None."""
+
+    def __repr__(self) -> str:
+        return f"Backend({self.name!r}, {self.provider!r}, {self.upstream.model!r}, {self.base_url!r})"
+
+    @property
+    def family(self) -> ir.Family:
+        return self.upstream.family
+
+    @property
+    def target(self) -> Target:
+        return Target(self.name, self.upstream, self.local)
+
+    def with_dialect(self, name: str) -> ir.Upstream:
+        """The same upstream, spoken to in another of its dialects."""
+        if name == self.upstream.dialect:
+            return self.upstream
+        return msgspec.structs.replace(self.upstream, dialect=name, family=providers.FAMILIES[name])
+
+
+def resolve(name: str, entry: BackendEntry, unavailable: str | None) -> Backend:
+    """The backend of a checked entry (settings.checks has found no mistake in it)."""
+    row = PROVIDERS[entry.provider]
+    speaks = (entry.dialect,) if entry.dialect else providers.speaks(entry.provider, entry.model)
+    base_url = normal_url(entry.base_url or row.base_url or "", row)
+    local = is_local(entry, row)
+    credential = entry.credential
+    from_client = credential is not None and credential.reveal() == FROM_CLIENT
+    limits = entry.timeouts
+    return Backend(
+        name=name,
+        provider=entry.provider,
+        upstream=ir.Upstream(
+            provider=entry.provider,
+            dialect=speaks[0],
+            model=entry.model,
+            family=providers.FAMILIES[speaks[0]],
+            wire=row.wire,
+            capabilities=capabilities(entry),
+            options=entry.options,
+        ),
+        speaks=speaks,
+        base_url=base_url,
+        credential=None if from_client else credential,
+        from_client=from_client,
+        local=local,
+        timeouts=Timeouts(
+            limits.connect,
+            _FIRST_BYTE[local] if limits.first_byte is None else limits.first_byte,
+            limits.idle,
+            limits.total,
+        ),
+        max_parallel=entry.max_parallel,
+        price=None if entry.price is None else _price(entry.price),
+        headers={key.lower(): value.reveal() for key, value in entry.headers.items()},
+        unavailable=unavailable,
+    )
+
+
+def capabilities(entry: BackendEntry) -> ir.Capabilities:
+    """The tables' answer, corrected by the operator."""
+    base = providers.capabilities(entry.provider, entry.model)
+    changes = dict(entry.capabilities)
+    if entry.context is not None:
+        changes["context"] = entry.context
+    return msgspec.convert({**msgspec.structs.asdict(base), **changes}, ir.Capabilities, strict=False)
+
+
+def normal_url(url: str, row: Provider) -> str:
+    """Without a trailing slash; without a path, with the provider's version."""
+    url = url.rstrip("/")
+    return url if urlsplit(url).path else url + row.version
+
+
+def is_local(entry: BackendEntry, row: Provider) -> bool:
+    """The operator's word, else: a server that people run themselves, at an address that is not public."""
+    if entry.local is not None:
+        return entry.local
+    return row.local and not is_public(entry.base_url or row.base_url or "")
+
+
+def is_public(url: str) -> bool:
+    """May this address be outside the operator's network? Names are judged without asking DNS: one label, or a
+    suffix that is private by custom, is inside; anything else may be anywhere."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        return ipaddress.ip_address(host).is_global
+    except ValueError:
+        pass
+    try:
+        return ipaddress.ip_address(socket.inet_aton(host)).is_global
+    except OSError:
+        return "." in host and not host.endswith(_PRIVATE_SUFFIXES)
+
+
+def _price(sheet: PriceSheet) -> Price:
+    def nano(dollars: Decimal | None) -> int | None:
+        return None if dollars is None else per_million(dollars)
+
+    return Price(
+        input=nano(sheet.input),
+        output=nano(sheet.output),
+        cached=nano(sheet.cached),
+        cache_write=nano(sheet.cache_write),
+        cache_write_1h=nano(sheet.cache_write_1h),
+    )

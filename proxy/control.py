@@ -1,0 +1,93 @@
+"""What the supervisor and its workers say to each other: one JSON message a line, over a socket pair."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+LIMIT = 16 * 1024 * 1024
+"""A configuration file larger than this is refused; bytes."""
+
+
+class Load(Struct, frozen=True, tag="load"):
+    """Build this configuration, and say whether it could be built."""
+
+    generation: int
+    text: str
+    file: str
+
+
+class Swap(Struct, frozen=True, tag="swap"):
+    """Every worker has built it: follow it from now on."""
+
+    generation: int
+
+
+class Tell(Struct, frozen=True, tag="tell"):
+    """The outcome of a reload, for ``GET /admin/config``; ``asked`` answers an ``Ask``."""
+
+    outcome: dict[str, Any]
+    asked: bool = False
+
+
+class Drain(Struct, frozen=True, tag="drain"):
+    """Take no more calls, finish those in flight, and leave."""
+
+
+class Built(Struct, frozen=True, tag="built"):
+    """``problem`` is None when it could be built."""
+
+    generation: int
+    problem: str | None = None
+
+
+class Swapped(Struct, frozen=True, tag="swapped"):
+    """This worker's new calls follow the generation."""
+
+    generation: int
+
+
+class Ask(Struct, frozen=True, tag="ask"):
+    """A worker was asked for a reload (``POST /admin/config/reload``)."""
+
+
+Order: TypeAlias = Load | Swap | Tell | Drain
+Report: TypeAlias = Built | Swapped | Ask
+
+_orders = msgspec.json.Decoder(Order)
+_reports = msgspec.json.Decoder(Report)
+
+
+class Channel:
+    """One end of the pair."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    def say(self, message: Order | Report) -> None:
+        """Send without waiting: messages are few and small."""
+        if not self._writer.is_closing():
+            self._writer.write(msgspec.json.encode(message) + b"\n")
+
+    async def order(self) -> Order | None:
+        """The supervisor's next word, or None when it is gone."""
+        line = await self._line()
+        return _orders.decode(line) if line else None
+
+    async def report(self) -> Report | None:
+        """The worker's next word, or None when it is gone."""
+        line = await self._line()
+        return _reports.decode(line) if line else None
+
+    def close(self) -> None:
+        self._writer.close()
+
+    async def _line(self) -> bytes:
+        try:
+            return await self._reader.readline()
+        except ConnectionError:
+            return b""

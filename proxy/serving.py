@@ -1,0 +1,65 @@
+"""``turnout serve``: the configuration read and checked, its warnings told, and the supervisor set to work."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import structlog
+
+from proxy.origin import Origin
+from proxy.settings import ConfigError
+from proxy.snapshot import Snapshot, build_text
+from proxy.supervisor import Supervisor
+from proxy.telemetry import logs
+
+_log = structlog.get_logger("turnout")
+
+
+def serve(path: Path | None, *, host: str | None = None, port: int | None = None, workers: int | None = None) -> int:
+    """Serve until told to stop; the exit status: 0 after a drain, 1 when the configuration or the port is bad."""
+    env = dict(os.environ)
+    for name, value in (("HOST", host), ("PORT", port), ("WORKERS", workers)):
+        if value is not None:
+            env[f"TURNOUT_SERVER__{name}"] = str(value)
+    logs.configure()
+    origin = Origin(path, env)
+    try:
+        origin.text = origin.read()
+        snapshot = build_text(origin.text, file=origin.name, generation=1, env=env)
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except OSError as error:
+        sys.stderr.write(f"{origin.name}: cannot be read: {error.strerror}\n")
+        return 1
+    return asyncio.run(_run(origin, snapshot))
+
+
+async def _run(origin: Origin, snapshot: Snapshot) -> int:
+    try:
+        supervisor = Supervisor(origin, snapshot)
+    except OSError as error:
+        server = snapshot.config.server
+        sys.stderr.write(f"cannot listen on {server.host}:{server.port}: {error.strerror}. Choose another --port.\n")
+        return 1
+    _tell(snapshot, supervisor.url)
+    return await supervisor.run()
+
+
+def _tell(snapshot: Snapshot, url: str) -> None:
+    """What an operator wants to know at once: the address, who answers, and what is left out."""
+    usable = [name for name, backend in snapshot.backends.items() if backend.unavailable is None]
+    out = {name: backend.unavailable for name, backend in snapshot.backends.items() if backend.unavailable}
+    _log.info(
+        "serving", base_url=f"{url}/v1", config=snapshot.file, backends=usable, **({"left_out": out} if out else {})
+    )
+    if snapshot.demo:
+        _log.warning(
+            "demo",
+            note="No key in the environment and no local model server found: the built-in demo answers, and no model.",
+        )
+    for warning in snapshot.warnings:
+        _log.warning("config", note=warning)

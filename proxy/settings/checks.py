@@ -1,0 +1,173 @@
+"""What a file of the right shape may still get wrong: names that lead nowhere, unsafe binds, impossible backends."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit
+
+from adapters import ir
+from adapters.providers import PROVIDERS, Provider
+from proxy.backends import FROM_CLIENT, is_public
+from proxy.settings.grammar import Alias, BackendEntry, Document, Key
+from proxy.settings.shape import did_you_mean, mistakes
+from proxy.settings.source import Mistake, Path
+
+Found = Iterable[Mistake]
+
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_OUR_HEADERS = frozenset(
+    {"host", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection", "accept"}
+)
+_ENDPOINTS = ("/chat/completions", "/responses", "/messages", "/completions", "/embeddings", "/models")
+
+
+def check(document: Document, absent: Iterable[str], *, has_keys: bool) -> list[Mistake]:
+    """Every mistake, each with its mend. ``absent``: backends that are left out because they have no credential.
+    ``has_keys``: there are keys besides the file's, in the store."""
+    missing = frozenset(absent)
+    found = [item for each in _CHECKS for item in each(document)]
+    found += _server(document, has_keys=has_keys or bool(document.keys))
+    for name, entry in document.backends.items():
+        found += [(("backends", name, *path), text) for path, text in _backend(entry, has_none=name in missing)]
+    return found
+
+
+def is_loopback(host: str) -> bool:
+    """Is a bind to this host reachable from this machine only?"""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _server(document: Document, *, has_keys: bool) -> Found:
+    server = document.server
+    if not (is_loopback(server.host) or has_keys or server.open):
+        yield (
+            ("server", "host"),
+            f"'{server.host}' is reachable from other machines and there is no key: add one under 'keys:', bind to "
+            "127.0.0.1, or set 'server.open: true' to serve everybody",
+        )
+
+
+def _stores(document: Document) -> Found:
+    if document.state.redis is not None:
+        yield ("state", "redis"), "this build keeps state in process and in SQLite only: set 'redis: null'"
+    if not document.ledger.url.startswith("sqlite:///"):
+        yield ("ledger", "url"), "this build keeps the ledger in SQLite only: write 'sqlite:///turnout.db'"
+
+
+def _pools(document: Document) -> Found:
+    for name, members in document.pools.items():
+        if name in document.backends:
+            yield ("pools", name), f"'{name}' is a backend, too: pools and backends share their names, rename one"
+        if not members:
+            yield ("pools", name), "the pool is empty: name its backends or remove it"
+        for index, member in enumerate(members):
+            if member not in document.backends:
+                yield ("pools", name, index), f"no backend '{member}': {did_you_mean(member, document.backends)}"
+
+
+def _roles(document: Document) -> Found:
+    known = {*document.backends, *document.pools}
+    for role, target in document.roles.items():
+        if target not in known:
+            yield ("roles", role), f"no backend or pool '{target}': {did_you_mean(target, known)}"
+
+
+def _aliases(document: Document) -> Found:
+    for name, alias in document.aliases.items():
+        text = _alias(name, alias)
+        if text:
+            yield ("aliases", name), text
+
+
+def _alias(name: str, alias: Alias) -> str | None:
+    if (alias.policy is None) == (alias.use is None):
+        return "an alias has either 'policy' or 'use': write one of them"
+    if name.startswith("backend/"):
+        return "names that begin with 'backend/' pin a backend: choose another"
+    return "'use' is empty: name backends, pools or roles" if alias.use == () else None
+
+
+def _teams(document: Document) -> Found:
+    known = {*document.aliases, "default"}
+    for name, team in document.teams.items():
+        for alias in team.policy:
+            if alias not in known:
+                yield ("teams", name, "policy", alias), f"no alias '{alias}': {did_you_mean(alias, known)}"
+
+
+def _keys(document: Document) -> Found:
+    names: set[str] = set()
+    for index, key in enumerate(document.keys):
+        path: Path = ("keys", index)
+        if key.name in names:
+            yield (*path, "name"), f"a second key is named '{key.name}': names are unique"
+        names.add(key.name)
+        if key.team is not None and key.team not in document.teams:
+            yield (*path, "team"), f"no team '{key.team}': {did_you_mean(key.team, document.teams)}"
+        if _sources(key) != 1:
+            yield path, "a key has exactly one of 'secret_file', 'sha256' and 'secret': write one of them"
+
+
+def _sources(key: Key) -> int:
+    return sum(source is not None for source in (key.sha256, key.secret, key.secret_file))
+
+
+_CHECKS: tuple[Callable[[Document], Found], ...] = (_stores, _pools, _roles, _aliases, _teams, _keys)
+
+
+# --- one backend ---------------------------------------------------------------------------------------------------
+
+
+def _backend(entry: BackendEntry, *, has_none: bool) -> Found:
+    row = PROVIDERS.get(entry.provider)
+    if row is None:
+        yield ("provider",), f"no provider '{entry.provider}': {did_you_mean(entry.provider, PROVIDERS)}"
+        return
+    yield from _url(entry, row)
+    yield from _where(entry, row)
+    spoken = {*row.speaks, *row.may_speak}
+    if entry.dialect is not None and entry.dialect not in spoken:
+        yield ("dialect",), f"{entry.provider} does not speak '{entry.dialect}': {did_you_mean(entry.dialect, spoken)}"
+    if row.key_env and entry.base_url is None and entry.credential is None and not has_none:
+        yield (), f"{entry.provider} wants a credential: add 'credential: \"${{{row.key_env}}}\"' or '{FROM_CLIENT}'"
+    for path, text in mistakes(ir.Capabilities, dict(entry.capabilities)):
+        yield ("capabilities", *path), text
+    for name in entry.headers:
+        if not _HEADER.fullmatch(name) or name.lower() in _OUR_HEADERS:
+            yield ("headers", name), "not a header that can be set here: remove it"
+
+
+def _url(entry: BackendEntry, row: Provider) -> Found:
+    if entry.base_url is None:
+        if row.base_url is None:
+            yield (), f"'base_url' is missing: {entry.provider} can be anywhere, say where"
+        return
+    try:
+        url = urlsplit(entry.base_url)
+        port = url.port
+    except ValueError:
+        yield ("base_url",), "not a URL: write https://host/v1"
+        return
+    if url.scheme not in {"http", "https"} or not url.hostname or port == 0:
+        yield ("base_url",), "not a URL: write https://host/v1"
+    elif url.username is not None or url.password is not None:
+        yield ("base_url",), "a secret stands in the URL: move it to 'credential'"
+    elif url.query or url.fragment:
+        yield ("base_url",), "a base URL ends with its path: remove what follows '?' or '#'"
+    elif url.path.rstrip("/").endswith(_ENDPOINTS):
+        yield ("base_url",), f"a base URL ends before the endpoint: remove '{url.path[url.path.rindex('/', 0, -1) :]}'"
+
+
+def _where(entry: BackendEntry, row: Provider) -> Found:
+    url = entry.base_url or row.base_url or ""
+    if entry.local and entry.local_public is None and is_public(url):
+        yield (
+            ("local",),
+            "the address may be public, and 'local: true' lets restricted data go there: remove it, or add "
+            "'local_public: confirm'",
+        )

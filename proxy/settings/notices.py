@@ -1,0 +1,49 @@
+"""What the operator should know of a good file: keys that change nothing yet, backends that are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from adapters.providers import PROVIDERS
+from proxy.backends import is_public
+from proxy.settings.grammar import BackendEntry, Document
+from proxy.settings.source import Path, dotted
+
+_LATER: tuple[Path, ...] = (
+    ("ledger", "retention"),
+    ("ledger", "attribution"),
+    ("backends", "*", "cost"),
+    ("backends", "*", "prompt_cache"),
+    ("backends", "*", "limits"),
+    ("aliases", "*", "baseline"),
+    ("aliases", "*", "responses"),
+    ("teams", "*", "budget"),
+)
+"""Keys of the grammar that this build reads and does not act on. ``*`` is any name."""
+
+
+def notices(document: Document, written: Mapping[str, object], absent: Mapping[str, str]) -> list[str]:
+    """``written``: the file's own values, so that a default is not taken for the operator's word."""
+    found = [f"backends.{name} is left out: {reason}" for name, reason in absent.items()]
+    found += [f"{dotted(path)} has no effect in this build" for key in _LATER for path in _places(written, key)]
+    for name, entry in document.backends.items():
+        found += [f"backends.{name}: {text}" for text in _backend(entry)]
+    return found
+
+
+def _backend(entry: BackendEntry) -> Iterator[str]:
+    row = PROVIDERS[entry.provider]
+    url = entry.base_url or row.base_url or ""
+    if entry.local is None and row.local and is_public(url):
+        yield "the address may be public, so it does not count as local ('local: false' says so without this notice)"
+    if entry.credential is not None and url.startswith("http:") and is_public(url):
+        yield "the credential crosses a public network in the clear: use https"
+
+
+def _places(value: object, key: Path, path: Path = ()) -> Iterator[Path]:
+    if not key:
+        yield path
+    elif isinstance(value, Mapping):
+        names = list(value) if key[0] == "*" else [key[0]] if key[0] in value else []
+        for name in names:
+            yield from _places(value[name], key[1:], (*path, name))

@@ -1,0 +1,166 @@
+"""The snapshot: one configuration, resolved and compiled, immutable. A call keeps the one that it came in with."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from difflib import get_close_matches
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from policies import library
+from policies.pricing import Price
+from policies.retries import Retries
+from policies.rules import Book, Route
+from policies.verdict import Caller
+from proxy import defaults
+from proxy.backends import Backend, Timeouts
+from proxy.config import Config, compile_rules, load, resolve_backends
+from proxy.settings.grammar import Alias, Key, Team
+from proxy.settings.units import shown
+
+__all__ = ["Backend", "Snapshot", "Timeouts", "build", "build_text"]
+
+_ANY = "*"
+_NO_DEADLINE = float("inf")
+
+
+class Pattern(Struct, frozen=True):
+    """A wildcard alias: ``gpt-*``."""
+
+    expression: re.Pattern[str]
+    route: Route
+
+
+class Snapshot(Struct, frozen=True, kw_only=True):
+    """What every call of one generation follows. Values only: no clock, no connection, no counter."""
+
+    generation: int
+    hash: str
+    """SHA-256 of the text, hex."""
+    file: str
+    loaded_at: float
+    """Wall clock, seconds."""
+    config: Config
+    backends: Mapping[str, Backend]
+    aliases: Mapping[str, Route]
+    """Exact names, in the order of the file."""
+    patterns: tuple[Pattern, ...]
+    """Wildcards, the longest first."""
+    book: Book
+    callers: Mapping[str, Caller]
+    """SHA-256 of the key, hex -> who has it."""
+    warnings: tuple[str, ...] = ()
+
+    def route(self, alias: str) -> Route | None:
+        """Exact names win over patterns, longer patterns over shorter."""
+        found = self.aliases.get(alias)
+        if found is not None:
+            return found
+        return next((pattern.route for pattern in self.patterns if pattern.expression.fullmatch(alias)), None)
+
+    def near(self, alias: str) -> list[str]:
+        """At most three names that may have been meant."""
+        return get_close_matches(alias, self.listed(), n=3, cutoff=0.5)
+
+    def listed(self) -> list[str]:
+        """The names of ``GET /v1/models``: a pattern is shown only where the operator says so."""
+        exact = [name for name, route in self.aliases.items() if route.listed is not False]
+        return [*exact, *(pattern.route.alias for pattern in self.patterns if pattern.route.listed)]
+
+    def retries(self, policy: str | None) -> Retries:
+        """The policy's own, else the file's."""
+        own = self.book.retries(policy) if policy is not None else Retries()
+        return own if own != Retries() else _retries(self.config)
+
+    def policies(self) -> list[str]:
+        """Every policy that a decision may name: the library's, the file's own, and what stands beside them."""
+        return [*self.config.policies, *library.load(), "pinned", "use"]
+
+    def own_prices(self) -> dict[str, Price]:
+        """The operator's prices, by backend name."""
+        return {name: backend.price for name, backend in self.backends.items() if backend.price is not None}
+
+    @property
+    def demo(self) -> bool:
+        """Nothing but the demo answers here."""
+        usable = {name for name, backend in self.backends.items() if backend.unavailable is None}
+        return bool(usable) and usable <= defaults.DEMO_NAMES
+
+    def masked(self) -> dict[str, Any]:
+        """The configuration as plain values, secrets hidden, for ``GET /admin/config``."""
+        plain: dict[str, Any] = msgspec.to_builtins(self.config, enc_hook=shown)
+        return {key: value for key, value in plain.items() if key not in {"warnings", "absent"}}
+
+
+def build_text(
+    text: str, *, file: str, generation: int, env: Mapping[str, str], has_keys: bool = False, now: float | None = None
+) -> Snapshot:
+    """Load and build. Raises ConfigError."""
+    config = load(text, file=file, env=env, has_keys=has_keys)
+    return build(config, generation=generation, text_hash=sha256(text.encode()).hexdigest(), file=file, now=now)
+
+
+def build(config: Config, *, generation: int, text_hash: str, file: str, now: float | None = None) -> Snapshot:
+    """The snapshot of a configuration that ``load`` has checked. ``now``: wall clock, seconds."""
+    backends = resolve_backends(config)
+    routes = {name: _route(name, alias) for name, alias in config.aliases.items()}
+    return Snapshot(
+        generation=generation,
+        hash=text_hash,
+        file=file,
+        loaded_at=time.time() if now is None else now,
+        config=config,
+        backends=backends,
+        aliases={name: route for name, route in routes.items() if _ANY not in name},
+        patterns=_patterns(routes),
+        book=compile_rules(config, backends),
+        callers=dict(_caller(key, config.teams) for key in config.keys),
+        warnings=config.warnings,
+    )
+
+
+def _route(name: str, alias: Alias) -> Route:
+    filled = {key: value for key, value in msgspec.structs.asdict(alias.defaults).items() if value is not None}
+    return Route(
+        alias=name,
+        policy=alias.policy,
+        use=alias.use,
+        defaults=filled,
+        baseline=alias.baseline,
+        listed=alias.listed,
+    )
+
+
+def _patterns(routes: Mapping[str, Route]) -> tuple[Pattern, ...]:
+    found = [
+        Pattern(re.compile(".*".join(map(re.escape, name.split(_ANY))), re.DOTALL), route)
+        for name, route in routes.items()
+        if _ANY in name
+    ]
+    return tuple(sorted(found, key=lambda pattern: -len(pattern.route.alias.replace(_ANY, ""))))
+
+
+def _caller(key: Key, teams: Mapping[str, Team]) -> tuple[str, Caller]:
+    secret = key.secret.reveal() if key.secret is not None else ""
+    digest = key.sha256.lower() if key.sha256 is not None else sha256(secret.encode()).hexdigest()
+    team = teams.get(key.team or "", Team())
+    return digest, Caller(
+        key_id=key.name,
+        name=key.name,
+        team=key.team,
+        tags=(*team.tags, *key.tags),
+        data_class=team.data_class,
+        pin=team.pin,
+        policy=team.policy,
+    )
+
+
+def _retries(config: Config) -> Retries:
+    rules = config.retries
+    deadline = None if rules.deadline == _NO_DEADLINE else float(rules.deadline)
+    return Retries(attempts=rules.attempts, base=float(rules.base), cap=float(rules.cap), deadline=deadline)

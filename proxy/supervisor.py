@@ -1,0 +1,219 @@
+"""The supervisor: owns the sockets, the workers, the file watch and the generations (decision D12).
+
+It alone reads and numbers configurations. A new one is built by every worker before any of them follows it; a bad one
+changes nothing and says why in one line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+import watchfiles
+
+from proxy.control import LIMIT, Ask, Built, Channel, Drain, Load, Report, Swap, Swapped, Tell
+from proxy.origin import Origin
+from proxy.seat import Seat
+from proxy.settings import ConfigError
+from proxy.snapshot import Snapshot, build_text
+
+_log = structlog.get_logger("supervisor")
+
+_BUILD_SECONDS = 10.0
+"""A worker that has not built a configuration by then counts as one that could not."""
+_LEAVE_SECONDS = 5.0
+"""What a worker may take, after its drain, to close its ledger."""
+_RESTART_SECONDS = 1.0
+
+
+class Hand:
+    """One worker process, as the supervisor holds it."""
+
+    def __init__(self, slot: int, process: asyncio.subprocess.Process, channel: Channel) -> None:
+        self.slot = slot
+        self.process = process
+        self.channel = channel
+        self.told: asyncio.Queue[Built | Swapped] = asyncio.Queue()
+
+    async def wait_for(self, kind: type[Built] | type[Swapped], generation: int) -> Built | Swapped:
+        """The worker's word on this generation; older words are passed over. Raises TimeoutError."""
+        async with asyncio.timeout(_BUILD_SECONDS):
+            while True:
+                report = await self.told.get()
+                if isinstance(report, kind) and report.generation == generation:
+                    return report
+
+
+class Supervisor:
+    """Runs until it is told to stop; ``run`` returns the exit status."""
+
+    def __init__(self, origin: Origin, snapshot: Snapshot) -> None:
+        """Binds the port. Raises OSError when it is taken."""
+        self._origin = origin
+        self._snapshot = snapshot
+        self._hands: dict[int, Hand] = {}
+        self._reloading = asyncio.Lock()
+        self._stopping = asyncio.Event()
+        self._listen = self._bind()
+        self._demo = origin.demo
+
+    @property
+    def url(self) -> str:
+        """Where it listens: ``http://127.0.0.1:4000``."""
+        host, port = self._listen.getsockname()[:2]
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    async def run(self) -> int:
+        """Start the workers, watch, reload, and at the end drain."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop)
+        async with asyncio.TaskGroup() as group:
+            loop.add_signal_handler(signal.SIGHUP, lambda: group.create_task(self.reload("signal")))
+            for slot in range(self._snapshot.config.server.workers):
+                group.create_task(self._keep(slot))
+            watch = group.create_task(self._watch()) if self._origin.path is not None else None
+            await self._stopping.wait()
+            if watch is not None:
+                watch.cancel()
+            self._listen.close()
+        return 0
+
+    async def reload(self, why: str) -> dict[str, Any]:
+        """Read, validate, number, build everywhere, swap everywhere; the outcome says which of these failed."""
+        async with self._reloading:
+            outcome = await self._reload()
+            outcome = {**outcome, "why": why, "at": datetime.now(UTC).isoformat(timespec="milliseconds")}
+            (_log.info if outcome["ok"] else _log.error)("config.reload", **outcome)
+            for hand in self._hands.values():
+                hand.channel.say(Tell(outcome, asked=False))
+            return outcome
+
+    async def _reload(self) -> dict[str, Any]:
+        generation = self._snapshot.generation + 1
+        try:
+            text = self._origin.read()
+            snapshot = build_text(text, file=self._origin.name, generation=generation, env=self._origin.env)
+        except (ConfigError, OSError) as error:
+            return {"ok": False, "generation": self._snapshot.generation, "error": str(error)}
+        problem = await self._everywhere(Load(generation, text, self._origin.name))
+        if problem is not None:
+            return {"ok": False, "generation": self._snapshot.generation, "error": problem}
+        self._snapshot = snapshot
+        self._origin.text = text
+        await self._all_swapped(generation)
+        return {"ok": True, "generation": generation, "hash": snapshot.hash[:12], "warnings": list(snapshot.warnings)}
+
+    async def _everywhere(self, order: Load) -> str | None:
+        """Have every worker build it; the first problem, or None."""
+        hands = list(self._hands.values())
+        for hand in hands:
+            hand.channel.say(order)
+        for hand in hands:
+            try:
+                report = await hand.wait_for(Built, order.generation)
+            except TimeoutError:
+                return f"worker {hand.slot} did not build the configuration in time"
+            if isinstance(report, Built) and report.problem is not None:
+                return report.problem
+        return None
+
+    async def _all_swapped(self, generation: int) -> None:
+        hands = list(self._hands.values())
+        for hand in hands:
+            hand.channel.say(Swap(generation))
+        for hand in hands:
+            with contextlib.suppress(TimeoutError):
+                await hand.wait_for(Swapped, generation)
+
+    async def _keep(self, slot: int) -> None:
+        """Keep one worker running: a crash costs its calls in flight, never the service."""
+        while not self._stopping.is_set():
+            async with asyncio.TaskGroup() as group:
+                hand = await self._start(slot)
+                group.create_task(self._listen_to(hand, group))
+                leaving = group.create_task(self._end(hand))
+                code = await hand.process.wait()
+                leaving.cancel()
+                hand.channel.close()
+            self._hands.pop(slot, None)
+            if not self._stopping.is_set():
+                _log.error("worker.died", slot=slot, code=code)
+                await asyncio.sleep(_RESTART_SECONDS)
+
+    async def _start(self, slot: int) -> Hand:
+        ours, theirs = socket.socketpair()
+        fds = [theirs.fileno(), self._listen.fileno(), self._demo.fileno()]
+        seat = Seat(
+            slot=slot,
+            workers=self._snapshot.config.server.workers,
+            control=theirs.fileno(),
+            listen=self._listen.fileno(),
+            demo=self._demo.fileno(),
+        )
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "proxy.worker",
+            *seat.words(),
+            pass_fds=fds,
+            start_new_session=True,
+            env=self._origin.env,
+        )
+        theirs.close()
+        reader, writer = await asyncio.open_connection(sock=ours, limit=LIMIT)
+        hand = Hand(slot, process, Channel(reader, writer))
+        async with self._reloading:
+            self._hands[slot] = hand
+            hand.channel.say(Load(self._snapshot.generation, self._origin.text, self._origin.name))
+            hand.channel.say(Swap(self._snapshot.generation))
+        return hand
+
+    async def _listen_to(self, hand: Hand, group: asyncio.TaskGroup) -> None:
+        while (report := await hand.channel.report()) is not None:
+            self._hear(hand, report, group)
+
+    def _hear(self, hand: Hand, report: Report, group: asyncio.TaskGroup) -> None:
+        if isinstance(report, Ask):
+            group.create_task(self._asked(hand))
+            return
+        hand.told.put_nowait(report)
+        if isinstance(report, Built) and report.problem is not None:
+            _log.error("worker.config", slot=hand.slot, error=report.problem)
+
+    async def _asked(self, hand: Hand) -> None:
+        hand.channel.say(Tell(await self.reload("admin"), asked=True))
+
+    async def _end(self, hand: Hand) -> None:
+        """Once told to stop: drain, wait for the grace and a little more, then end it."""
+        await self._stopping.wait()
+        hand.channel.say(Drain())
+        await asyncio.sleep(self._snapshot.config.server.drain + _LEAVE_SECONDS)
+        hand.process.kill()
+
+    async def _watch(self) -> None:
+        """The folder, not the file: editors rename, and a ConfigMap swaps a link beside it."""
+        path = self._origin.path
+        assert path is not None  # noqa: S101 - only a file is watched
+        async for _ in watchfiles.awatch(
+            path.parent, recursive=False, debounce=200, step=50, stop_event=self._stopping
+        ):
+            if self._origin.changed():
+                await self.reload("file")
+
+    def _stop(self) -> None:
+        if self._stopping.is_set():
+            for hand in self._hands.values():
+                hand.process.kill()
+        self._stopping.set()
+
+    def _bind(self) -> socket.socket:
+        server = self._snapshot.config.server
+        family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+        return socket.create_server((server.host, server.port), family=family, backlog=2048)

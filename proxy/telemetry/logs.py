@@ -1,0 +1,68 @@
+"""Logs: one wide line per call and one per failed attempt, JSON for machines and text on a terminal.
+
+Lines are made from ledger rows, which hold no body, no prompt and no key.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from operator import attrgetter
+from typing import Any, Literal, TypeAlias
+
+import orjson
+import structlog
+
+from proxy.ledger.record import COLUMNS, UsageRecord
+from proxy.telemetry import names
+
+Style: TypeAlias = Literal["auto", "json", "text"]
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+_FIELD = dict(zip(COLUMNS, UsageRecord.__struct_fields__, strict=True))
+_call = attrgetter(*(_FIELD[name] for name in names.CALL_FIELDS))
+_attempt = attrgetter(*(_FIELD[name] for name in names.ATTEMPT_FIELDS))
+_log = structlog.get_logger("turnout")
+
+
+def configure(level: str = "info", style: Style = "auto") -> None:
+    """Set up logging for this process. ``auto``: text on a terminal, else one JSON object per line on stdout."""
+    text = style == "text" or (style == "auto" and sys.stdout.isatty())
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    ending = _text() if text else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_dumps)]
+    structlog.configure(
+        processors=[*shared, *ending],
+        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory() if text else structlog.BytesLoggerFactory(sys.stdout.buffer),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _text() -> list[Any]:
+    colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    return [structlog.dev.ConsoleRenderer(colors=colours)]
+
+
+def _dumps(event: Any, **_: Any) -> bytes:
+    return orjson.dumps(event, default=repr)
+
+
+def call_done(record: UsageRecord, *, attempts: int, trace_id: str | None = None) -> None:
+    """The one line of a call, from the row of its last attempt."""
+    _log.info(
+        names.CALL_DONE,
+        attempts=attempts,
+        trace_id=trace_id,
+        **dict(zip(names.CALL_FIELDS, _call(record), strict=True)),
+    )
+
+
+def attempt_failed(record: UsageRecord, *, trace_id: str | None = None) -> None:
+    """The line of an attempt that failed, whether another took over or not."""
+    _log.warning(
+        names.ATTEMPT_FAILED, trace_id=trace_id, **dict(zip(names.ATTEMPT_FIELDS, _attempt(record), strict=True))
+    )

@@ -1,0 +1,121 @@
+"""The one table of names: metrics with their labels, span attributes, log events."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from msgspec import Struct
+
+_FIRST = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_ADDED = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5)
+_LONG = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+
+
+class Metric(Struct, frozen=True):
+    """A metric. ``merge`` is how the workers' values become one; ``scale`` turns our integers into the shown unit."""
+
+    name: str
+    kind: Literal["counter", "gauge", "histogram"]
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+    merge: Literal["sum", "max"] = "sum"
+    scale: float = 1.0
+
+
+REQUESTS: Final = Metric(
+    "turnout_requests_total",
+    "counter",
+    "Calls that ended, by how they ended for the client.",
+    ("api", "policy", "backend", "status_class", "stream", "outcome"),
+)
+ATTEMPTS: Final = Metric(
+    "turnout_attempts_total",
+    "counter",
+    "Attempts at an upstream, retries and fallbacks included.",
+    ("backend", "outcome"),
+)
+FIRST_TOKEN: Final = Metric(
+    "turnout_first_token_seconds",
+    "histogram",
+    "From the arrival of a call to the first meaningful event of its answer.",
+    ("api", "backend"),
+    _FIRST,
+)
+OVERHEAD: Final = Metric(
+    "turnout_added_latency_seconds", "histogram", "Turnout's own share of a call's time.", ("api",), _ADDED
+)
+DURATION: Final = Metric(
+    "turnout_request_duration_seconds", "histogram", "From the arrival of a call to its end.", ("api", "backend"), _LONG
+)
+TOKENS: Final = Metric(
+    "turnout_tokens_total",
+    "counter",
+    "Tokens by class: cached and cache_write are part of input, reasoning is part of output.",
+    ("backend", "class"),
+)
+COST: Final = Metric("turnout_cost_usd_total", "counter", "What priced attempts cost.", ("backend",), scale=1e-9)
+PRICE_MISSING: Final = Metric(
+    "turnout_price_missing_total", "counter", "Attempts with usage that no price was found for.", ("backend", "reason")
+)
+RECORDS: Final = Metric(
+    "turnout_usage_records_total",
+    "counter",
+    "Ledger rows by what became of them: written, spooled, held (in memory), replayed, lost.",
+    ("state",),
+)
+ANSWERS: Final = Metric("turnout_answers_total", "counter", "Answers whose end was released to the client.")
+IN_FLIGHT: Final = Metric("turnout_in_flight", "gauge", "Calls that have begun and not ended.")
+GENERATION: Final = Metric("turnout_config_generation", "gauge", "The configuration in force.", merge="max")
+RELOADS: Final = Metric("turnout_config_reload_total", "counter", "Reloads of the configuration.", ("outcome",))
+BREAKER: Final = Metric("turnout_breaker_state", "gauge", "0 closed, 1 half open, 2 open.", ("backend",), merge="max")
+DROPPED_SERIES: Final = Metric(
+    "turnout_series_folded_total",
+    "counter",
+    "Values counted as `other` because a label or metric was full.",
+    ("metric",),
+)
+
+METRICS: Final = (
+    REQUESTS, ATTEMPTS, FIRST_TOKEN, OVERHEAD, DURATION, TOKENS, COST, PRICE_MISSING, RECORDS, ANSWERS, IN_FLIGHT,
+    GENERATION, RELOADS, BREAKER, DROPPED_SERIES,
+)  # fmt: skip
+BREAKER_STATES: Final = {"closed": 0, "half_open": 1, "open": 2}
+
+GEN_AI_OPERATION: Final = "gen_ai.operation.name"
+GEN_AI_PROVIDER: Final = "gen_ai.provider.name"
+GEN_AI_REQUEST_MODEL: Final = "gen_ai.request.model"
+GEN_AI_REQUEST_STREAM: Final = "gen_ai.request.stream"
+GEN_AI_RESPONSE_MODEL: Final = "gen_ai.response.model"
+GEN_AI_RESPONSE_ID: Final = "gen_ai.response.id"
+GEN_AI_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+GEN_AI_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
+GEN_AI_INPUT: Final = "gen_ai.usage.input_tokens"
+GEN_AI_OUTPUT: Final = "gen_ai.usage.output_tokens"
+GEN_AI_CACHE_READ: Final = "gen_ai.usage.cache_read.input_tokens"
+GEN_AI_CACHE_WRITE: Final = "gen_ai.usage.cache_creation.input_tokens"
+GEN_AI_REASONING: Final = "gen_ai.usage.reasoning.output_tokens"
+ERROR_TYPE: Final = "error.type"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+HTTP_METHOD: Final = "http.request.method"
+HTTP_ROUTE: Final = "http.route"
+HTTP_STATUS: Final = "http.response.status_code"
+HTTP_RESEND: Final = "http.request.resend_count"
+
+OPERATIONS: Final = {"embeddings": "embeddings", "completions": "text_completion"}
+"""api -> gen_ai.operation.name; everything else is ``chat``."""
+GEN_AI_PROVIDERS: Final = {"google": "gcp.gemini"}
+"""provider -> gen_ai.provider.name where the convention has another word for it."""
+
+CALL_DONE: Final = "call.done"
+ATTEMPT_FAILED: Final = "attempt.failed"
+CALL_FIELDS: Final = (
+    "request_id", "client_request_id", "tenant", "key_id", "api", "alias", "policy", "rule", "class", "backend",
+    "upstream_model", "stream", "status", "outcome", "input_tokens", "cached_tokens", "output_tokens",
+    "reasoning_tokens", "cost_nano_usd", "generation", "duration_ms", "ttft_ms", "overhead_ms", "finish_reason",
+)  # fmt: skip
+ATTEMPT_FIELDS: Final = (
+    "request_id", "attempt", "backend", "upstream_model", "outcome", "status", "upstream_status", "error_code",
+    "error_message", "upstream_request_id", "duration_ms",
+)  # fmt: skip

@@ -1,0 +1,120 @@
+"""What one worker tells of its calls: metrics, one log line per call, spans. The road speaks to nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import structlog
+
+from proxy.ledger.record import UsageRecord
+from proxy.telemetry import logs
+from proxy.telemetry.metrics import Meters
+from proxy.telemetry.traceparent import TraceContext
+from proxy.telemetry.tracing import AttemptSpan, ServerSpan, Tracing
+
+if TYPE_CHECKING:
+    from proxy.call import Call
+    from proxy.snapshot import Snapshot
+
+_FAILED = ("fallback", "error", "interrupted")
+
+_log = structlog.get_logger("turnout")
+
+
+class Telemetry:
+    """Meters and traces of one worker."""
+
+    def __init__(self, *, otlp: str | None = None) -> None:
+        self.meters = Meters()
+        self._tracing = Tracing(otlp)
+
+    def adopted(self, snapshot: Snapshot) -> None:
+        """A snapshot is in force: its backends and policies are the labels from now on."""
+        self.meters.allow("backend", list(snapshot.backends))
+        self.meters.allow("policy", snapshot.policies())
+        self.meters.reloaded("ok", snapshot.generation)
+
+    def refused(self, generation: int) -> None:
+        """A reload failed; ``generation`` goes on."""
+        self.meters.reloaded("failed", generation)
+
+    def trace(self, headers: Mapping[str, str]) -> TraceContext:
+        return self._tracing.start(headers)
+
+    def call_began(self) -> None:
+        self.meters.request_started()
+
+    def call_ended(self, call: Call) -> None:
+        """The client has its answer, or is gone."""
+        now = time.monotonic()
+        attempt = call.attempt
+        first = attempt.first_event if attempt is not None and call.head.stream else None
+        self.meters.request_ended(
+            api=call.api.name,
+            policy=call.decision.policy if call.decision else None,
+            backend=attempt.target.backend if attempt else None,
+            status=call.status or 500,
+            stream=call.head.stream,
+            outcome=call.outcome or ("error" if call.failure else "ok"),
+            duration=now - call.started,
+            first_token=first - call.started if first else None,
+            overhead=None if call.head.stream else max(now - call.started - call.upstream_seconds, 0.0),
+        )
+        if call.failure is None and call.outcome is None:
+            self.meters.answered()
+
+    def recorded(self, call: Call, rows: Sequence[UsageRecord]) -> None:
+        """The rows of a call are committed: count them, log them, hand over their spans."""
+        trace_id = call.trace.trace_id if call.trace else None
+        for attempt, row in zip(call.attempts, rows, strict=False):
+            self.meters.attempt(attempt.target.backend, row.outcome)
+            self.meters.tokens(attempt.target.backend, attempt.usage, attempt.reasoning_tokens, attempt.cost)
+            if row.outcome in _FAILED:
+                logs.attempt_failed(row, trace_id=trace_id)
+        logs.call_done(rows[-1], attempts=len(call.attempts), trace_id=trace_id)
+        if call.trace is not None:
+            self._tracing.finish(call.trace, _server_span(call), list(_attempt_spans(call, rows)))
+
+    def crashed(self, call: Call, error: BaseException) -> None:
+        """A defect of ours: the whole trace goes to the log, the client is told an id."""
+        _log.error("call.crashed", request_id=call.id, exc_info=error)
+
+    def price_missing(self, provider: str, model: str, why: str) -> None:
+        """Tokens without a price: counted, and said once per look-up."""
+        self.meters.price_missing(provider, why)
+
+    def render(self) -> bytes:
+        return self.meters.render()
+
+    def close(self) -> None:
+        self._tracing.close()
+
+
+def _server_span(call: Call) -> ServerSpan:
+    return ServerSpan(
+        route=call.api.name,
+        status=call.status or 500,
+        started=call.started_at * 1_000_000,
+        ended=time.time_ns(),
+        error=call.failure.code if call.failure else None,
+    )
+
+
+def _attempt_spans(call: Call, rows: Sequence[UsageRecord]) -> list[AttemptSpan]:
+    found = []
+    for attempt, row in zip(call.attempts, rows, strict=False):
+        address = urlsplit(attempt.backend.base_url)
+        found.append(
+            AttemptSpan(
+                record=row,
+                traceparent=attempt.traceparent or "",
+                provider=attempt.upstream.provider,
+                server_address=address.hostname,
+                server_port=address.port,
+                response_model=attempt.model,
+            )
+        )
+    return found

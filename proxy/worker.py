@@ -1,0 +1,166 @@
+"""One worker process: serves on inherited sockets, follows the supervisor's snapshots, leaves when told or orphaned."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+import uvloop
+
+from proxy.app import create_app
+from proxy.control import LIMIT, Ask, Built, Channel, Drain, Load, Swap, Swapped, Tell
+from proxy.demo import app as demo_app
+from proxy.house import House
+from proxy.opening import open_house
+from proxy.seat import Seat
+from proxy.settings import ConfigError
+from proxy.snapshot import Snapshot, build_text
+from proxy.telemetry import logs
+
+_ASK_SECONDS = 10.0
+"""How long an admin's reload may take before the worker gives up waiting for the supervisor's word."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its signal handling, which would end the process by the very signal that asked for a drain."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def stop(self) -> None:
+        """Accept no more and finish what is open; told twice: leave at once."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+
+
+class Worker:
+    """The life of one worker."""
+
+    def __init__(self, seat: Seat, channel: Channel) -> None:
+        self._seat = seat
+        self._channel = channel
+        self._built: Snapshot | None = None
+        self._house: House | None = None
+        self._server: Server | None = None
+        self._demo: Server | None = None
+        self._answers: list[asyncio.Future[dict[str, Any]]] = []
+
+    async def run(self) -> None:
+        """Until drained, or until the supervisor is gone: an orphan would hold the port and the ledger for ever."""
+        async with asyncio.TaskGroup() as group:
+            try:
+                while (order := await self._channel.order()) is not None:
+                    if isinstance(order, Drain):
+                        self.stop()
+                        continue
+                    self._follow(order, group)
+            finally:
+                self.stop()
+
+    def _follow(self, order: Load | Swap | Tell, group: asyncio.TaskGroup) -> None:
+        match order:
+            case Load():
+                self._channel.say(Built(order.generation, self._build(order)))
+            case Swap(generation):
+                self._swap(group)
+                self._channel.say(Swapped(generation))
+            case Tell(outcome, asked):
+                if self._house is not None:
+                    self._house.reloaded(outcome)
+                if asked and self._answers:
+                    self._answers.pop(0).set_result(outcome)
+
+    def _build(self, order: Load) -> str | None:
+        try:
+            self._built = build_text(order.text, file=order.file, generation=order.generation, env=os.environ)
+        except ConfigError as error:
+            return str(error)
+        return None
+
+    def _swap(self, group: asyncio.TaskGroup) -> None:
+        snapshot, self._built = self._built, None
+        if snapshot is None:
+            return
+        if snapshot.demo and self._demo is None:
+            self._demo = Server(_uvicorn(demo_app, graceful=1))
+            group.create_task(self._demo.serve(sockets=[socket.socket(fileno=self._seat.demo)]))
+        if self._house is not None:
+            self._house.adopt(snapshot)
+            return
+        self._house = open_house(snapshot, slot=self._seat.slot, workers=self._seat.workers)
+        group.create_task(self._serve(self._house))
+
+    async def _serve(self, house: House) -> None:
+        drain = int(house.snapshot.config.server.drain) or 1
+        self._server = server = Server(_uvicorn(create_app(house, reload=self._reload), graceful=drain))
+        # What stands now stays: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        await server.serve(sockets=[socket.socket(fileno=self._seat.listen)])
+        if self._demo is not None:
+            self._demo.stop()
+        await house.close()
+        self._channel.close()
+
+    async def _reload(self) -> dict[str, Any]:
+        """Forward an admin's wish; the supervisor answers when every worker has swapped."""
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._answers.append(answer)
+        self._channel.say(Ask())
+        async with asyncio.timeout(_ASK_SECONDS):
+            return await answer
+
+    def stop(self) -> None:
+        """Drain; readiness fails first, so that no balancer sends more."""
+        if self._house is not None:
+            self._house.draining = True
+        if self._server is not None:
+            self._server.stop()
+        else:
+            self._channel.close()
+
+
+def _uvicorn(app: Any, *, graceful: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http="httptools",
+        loop="none",
+        ws="none",
+        interface="asgi3",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=graceful,
+    )
+
+
+async def _main(seat: Seat) -> None:
+    logs.configure()
+    reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=seat.control), limit=LIMIT)
+    worker = Worker(seat, Channel(reader, writer))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.stop)
+    await worker.run()
+
+
+def main() -> None:
+    """``python -m proxy.worker SLOT WORKERS CONTROL_FD LISTEN_FD DEMO_FD``: started by the supervisor alone."""
+    uvloop.run(_main(Seat.of(sys.argv[1:])))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,483 @@
+"""Gemini's stream, frame by frame and cut anywhere, into the hub's events."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from vendor_types import assert_google_response
+
+from adapters import ir
+from adapters.google_gemini import DIALECT
+from adapters.relay import StreamRelay
+from adapters.sse import Frame
+
+ECHO = ir.Echo("ab12", 1_700_000_000, "shown")
+
+
+def frame(*parts: dict[str, Any], finish: str | None = None, **fields: Any) -> dict[str, Any]:
+    candidate: dict[str, Any] = {"content": {"parts": list(parts), "role": "model"}, "index": 0}
+    if finish:
+        candidate["finishReason"] = finish
+    return {"candidates": [candidate], "responseId": "r1", "modelVersion": "gemini-x", **fields}
+
+
+def events(*frames: Any, ended: bool = True) -> list[ir.Event]:
+    reader = DIALECT.reader()
+    found = [event for told in frames for event in reader.read(Frame(msgspec.json.encode(told)))]
+    return found + (list(reader.end()) if ended else [])
+
+
+def reply(*frames: Any) -> ir.Reply:
+    return ir.collect(events(*frames))
+
+
+def call(name: str = "f", **fields: Any) -> dict[str, Any]:
+    return {"functionCall": {"name": name, "args": {}, **fields}}
+
+
+# --- text and thoughts ---------------------------------------------------------------------------------------------
+
+
+def test_parts_of_one_kind_are_one_block_whatever_frame_they_come_in() -> None:
+    told = reply(
+        frame({"text": "hm", "thought": True}),
+        frame({"text": "…", "thought": True}, {"text": "a"}),
+        frame({"text": "b"}, {"text": "c"}, finish="STOP"),
+    )
+    assert [(block.kind, block.summary, block.text) for block in told.blocks] == [
+        ("reasoning", ["hm…"], ""),
+        ("text", [], "abc"),
+    ]
+    assert told.started == ir.Started("r1", "gemini-x")
+    assert told.finishes[0] == ir.Finished(0, "stop", "STOP")
+
+
+def test_events_come_in_their_order() -> None:
+    kinds = [
+        type(event).__name__
+        for event in events(frame({"text": "a"}, finish="STOP", usageMetadata={"promptTokenCount": 1}))
+    ]
+    assert kinds == ["Started", "BlockStarted", "Delta", "UsageReported", "BlockEnded", "Finished", "Ended"]
+
+
+def test_a_signature_belongs_to_the_block_it_ends() -> None:
+    told = reply(frame({"text": "a"}), frame({"text": "", "thoughtSignature": "c2ln"}, finish="STOP"))
+    assert [(block.kind, block.state) for block in told.blocks] == [
+        ("text", ir.VendorState("google", "thought_signature", "c2ln"))
+    ]
+
+
+def test_a_lone_signature_gets_a_block_of_its_own() -> None:
+    told = reply(frame(call(id="x")), frame({"text": "", "thoughtSignature": "c2ln"}, finish="STOP"))
+    assert [(block.kind, bool(block.state)) for block in told.blocks] == [("tool_call", False), ("reasoning", True)]
+
+
+def test_two_signatures_never_share_a_block() -> None:
+    told = reply(
+        frame({"text": "a", "thoughtSignature": "AAAA"}, {"text": "b", "thoughtSignature": "BBBB"}, finish="STOP")
+    )
+    assert [(block.text, block.state and block.state.data) for block in told.blocks] == [("a", "AAAA"), ("b", "BBBB")]
+
+
+# --- calls ---------------------------------------------------------------------------------------------------------
+
+
+def test_g22_stop_with_a_call_is_tool_calls() -> None:
+    assert reply(frame(call(), finish="STOP")).finishes[0].reason == "tool_calls"
+
+
+def test_g23_a_call_in_an_earlier_frame_counts() -> None:
+    told = reply(frame(call()), frame({"text": ""}, finish="STOP"))
+    assert told.finishes[0].reason == "tool_calls"
+    assert [block.kind for block in told.blocks] == ["tool_call"]
+
+
+def test_length_wins_over_calls() -> None:
+    assert reply(frame(call(), finish="MAX_TOKENS")).finishes[0].reason == "length"
+
+
+def test_g10_no_arguments_are_an_empty_object() -> None:
+    bare = {"functionCall": {"name": "f"}}
+    assert [block.text for block in reply(frame(call(), bare, call(args=None), finish="STOP")).blocks] == ["{}"] * 3
+
+
+def test_g14_missing_ids_are_made_up_unique_and_given_ones_kept() -> None:
+    one = reply(frame(call(), call(), call(id="own")), frame(call(), finish="STOP"))
+    ids = [block.meta["id"] for block in one.blocks]
+    assert ids[2] == "own"
+    assert len(set(ids)) == 4
+    assert all(made.startswith("call_gemini_") for made in ids if made != "own")
+    other = reply(frame(call(), finish="STOP", responseId="r2"))
+    assert other.blocks[0].meta["id"] not in ids
+    assert [
+        block.meta["id"] for block in reply(frame(call(), call(), call(id="own")), frame(call(), finish="STOP")).blocks
+    ] == ids
+
+
+def test_g21_arguments_keep_their_digits_and_letters() -> None:
+    body = b'{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{"id": 2512292042121000001 , "n":"\xe6\x9d\xb1","f":1.10}}}]},"finishReason":"STOP"}]}'
+    (block,) = ir.collect(DIALECT.read_response(body)).blocks
+    assert block.text == '{"id":2512292042121000001,"n":"東","f":1.10}'
+
+
+def test_arguments_that_come_in_pieces_are_put_together() -> None:
+    def piece(*pieces: dict[str, Any], more: bool = True) -> dict[str, Any]:
+        return frame({"functionCall": {"partialArgs": list(pieces), "willContinue": more}})
+
+    told = reply(
+        frame({"functionCall": {"name": "f", "id": "i", "willContinue": True}, "thoughtSignature": "c2ln"}),
+        piece({"jsonPath": "$.a", "stringValue": "Bos", "willContinue": True}),
+        piece({"jsonPath": "$.a", "stringValue": "ton"}, {"jsonPath": "$.list[1].x", "numberValue": 2}),
+        piece({"jsonPath": "$.list[0]", "boolValue": True}, {"jsonPath": "$['b c']", "nullValue": "NULL_VALUE"}),
+        frame({"functionCall": {}}, finish="STOP"),
+    )
+    (block,) = told.blocks
+    assert msgspec.json.decode(block.text) == {"a": "Boston", "list": [True, {"x": 2}], "b c": None}
+    assert (block.meta["id"], block.state and block.state.data) == ("i", "c2ln")
+
+
+def test_a_call_cut_off_in_the_middle_is_told_as_far_as_it_came() -> None:
+    told = reply(
+        frame({"functionCall": {"name": "f", "willContinue": True}}),
+        frame({"functionCall": {"partialArgs": [{"jsonPath": "$.a", "stringValue": "x"}], "willContinue": True}}),
+        frame(finish="MAX_TOKENS"),
+    )
+    assert (told.blocks[0].text, told.finishes[0].reason) == ('{"a":"x"}', "length")
+
+
+def test_an_index_without_measure_fills_no_memory() -> None:
+    told = reply(
+        frame({"functionCall": {"name": "f", "willContinue": True}}),
+        frame({"functionCall": {"partialArgs": [{"jsonPath": "$.a[999999999]", "numberValue": 1}]}}, finish="STOP"),
+    )
+    assert len(told.blocks[0].text) < 100
+
+
+# --- other parts ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["executableCode", "codeExecutionResult", "toolCall", "toolResponse"])
+def test_what_google_runs_itself_is_kept_whole(name: str) -> None:
+    part = {name: {"id": "1", "args": {"big": 2512292042121000001}}, "thoughtSignature": "c2ln"}
+    told = reply(frame({"text": "a"}), frame(part), frame({"text": "b"}, finish="STOP"))
+    assert [block.kind for block in told.blocks] == ["text", "server_tool", "text"]
+    block = told.blocks[1]
+    assert (block.meta["type"], block.meta["family"]) == (name, "google")
+    assert msgspec.json.decode(block.raw or b"") == part
+
+
+def test_pictures_are_image_blocks() -> None:
+    part = {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}
+    (block,) = reply(frame(part, finish="STOP")).blocks
+    assert (block.kind, msgspec.json.decode(block.raw or b"")) == ("image", part)
+
+
+def test_unknown_parts_and_fields_are_passed_over() -> None:
+    told = reply(frame({"hologram": {}}, {"text": "a", "partMetadata": {}}, finish="STOP", novelty=[1]))
+    assert [block.text for block in told.blocks] == ["a"]
+
+
+def test_citations_count_characters_where_google_counts_bytes() -> None:
+    grounding = {
+        "groundingChunks": [{"web": {"uri": "https://a", "title": "A"}}, {"retrievedContext": {"text": "no address"}}],
+        "groundingSupports": [{"segment": {"startIndex": 3, "endIndex": 8}, "groundingChunkIndices": [0, 1, 7]}],
+    }
+    first, last = frame({"text": "°C "}), frame({"text": "is 5°"}, finish="STOP")
+    for told in (first, last):
+        told["candidates"][0]["groundingMetadata"] = grounding
+    last["candidates"][0]["groundingMetadata"] = grounding
+    (block,) = reply(
+        frame({"text": "°C is 5°"}), {**last, "candidates": [{**last["candidates"][0], "content": {}}]}
+    ).blocks
+    assert block.annotations == [ir.Annotation("url_citation", "https://a", "A", 2, 7)]
+
+
+def test_logprobs_ride_on_the_text() -> None:
+    told = frame({"text": "Hi"}, finish="STOP")
+    told["candidates"][0]["logprobsResult"] = {
+        "chosenCandidates": [{"token": "Hi", "logProbability": -0.5, "tokenId": 1}],
+        "topCandidates": [{"candidates": [{"token": "Ho", "logProbability": -2}]}],
+    }
+    assert reply(told).blocks[0].logprobs == [
+        {
+            "token": "Hi",
+            "logprob": -0.5,
+            "bytes": [72, 105],
+            "top_logprobs": [{"token": "Ho", "logprob": -2.0, "bytes": [72, 111]}],
+        }
+    ]
+
+
+def test_several_candidates_do_not_mix() -> None:
+    def both(one: str, two: str, **fields: Any) -> dict[str, Any]:
+        return {
+            "candidates": [
+                {"content": {"parts": [{"text": one}]}, "index": 0, **fields},
+                {"content": {"parts": [{"text": two}]}, "index": 1, **fields},
+            ]
+        }
+
+    told = reply(both("a", "x"), both("b", "y", finishReason="STOP"))
+    assert [(block.choice, block.text) for block in told.blocks] == [(0, "ab"), (1, "xy")]
+    assert sorted(told.finishes) == [0, 1]
+    assert told.ended is not None
+
+
+# --- ends ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("word", "reason"),
+    [
+        ("STOP", "stop"),
+        ("MAX_TOKENS", "length"),
+        ("CONTINUATION", "length"),
+        *((word, "content_filter") for word in ("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII")),
+        *((word, "content_filter") for word in ("MODEL_ARMOR", "IMAGE_SAFETY", "IMAGE_OTHER", "IMAGE_RECITATION")),
+        ("OTHER", "stop"),
+        ("SOMETHING_NEW", "stop"),
+    ],
+)
+def test_every_reason_has_its_word(word: str, reason: str) -> None:
+    assert reply(frame({"text": "a"}, finish=word)).finishes[0] == ir.Finished(0, reason, word)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "MALFORMED_FUNCTION_CALL",
+        "UNEXPECTED_TOOL_CALL",
+        "TOO_MANY_TOOL_CALLS",
+        "MISSING_THOUGHT_SIGNATURE",
+        "MALFORMED_RESPONSE",
+    ],
+)
+def test_broken_answers_fail_and_say_why(word: str) -> None:
+    told = frame({"text": "a"}, finish=word, usageMetadata={"promptTokenCount": 3, "totalTokenCount": 5})
+    told["candidates"][0]["finishMessage"] = "print(f)"
+    found = reply(told)
+    assert found.failure is not None
+    assert (found.failure.kind, found.failure.status, found.failure.code) == ("upstream_error", 502, "upstream_error")
+    assert word in found.failure.message
+    assert "print(f)" in found.failure.message
+    assert found.usage is not None
+    assert not found.finishes
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_g85_a_blocked_prompt_is_one_filtered_choice(whole: bool) -> None:
+    told = {
+        "promptFeedback": {"blockReason": "PROHIBITED_CONTENT"},
+        "usageMetadata": {"promptTokenCount": 7, "totalTokenCount": 7},
+    }
+    found = ir.collect(DIALECT.read_response(msgspec.json.encode(told))) if whole else reply(told)
+    assert found.finishes == {0: ir.Finished(0, "content_filter", "PROHIBITED_CONTENT")}
+    assert found.usage is not None
+    assert (found.usage.input, found.usage.output) == (7, 0)
+    assert found.blocks == []
+    assert found.ended is not None
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_g85_a_filtered_candidate_without_content(whole: bool) -> None:
+    told = {"candidates": [{"finishReason": "SAFETY", "index": 0}]}
+    found = ir.collect(DIALECT.read_response(msgspec.json.encode(told))) if whole else reply(told)
+    assert found.finishes[0].reason == "content_filter"
+
+
+def test_bytes_that_end_early_are_a_failure() -> None:
+    assert [reply(frame({"text": "a"})).failure, reply().failure] == [reply().failure] * 2
+    found = reply().failure
+    assert found is not None
+    assert found.kind == "interrupted"
+
+
+def test_errors_within_the_stream_are_mapped() -> None:
+    found = reply(frame({"text": "a"}), {"error": {"code": 503, "message": "full", "status": "UNAVAILABLE"}}).failure
+    assert found is not None
+    assert (found.kind, found.status, found.message) == ("overloaded", 503, "full")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"no",
+        b"[]",
+        b'{"candidates":7}',
+        b'{"candidates":[{"content":{"parts":[{"text":1}]}}]}',
+        b"[" * 5000,
+        b'{"responseId":"\xff"}',
+    ],
+)
+def test_what_is_not_gemini_fails_and_never_raises(data: bytes) -> None:
+    reader = DIALECT.reader()
+    found = list(reader.read(Frame(data)))
+    assert isinstance(found[-1], ir.Failed)
+    assert found[-1].failure.kind == "bad_response"
+    assert [*reader.read(Frame(b"{}")), *reader.end()] == []
+
+
+# --- usage ---------------------------------------------------------------------------------------------------------
+
+
+def usage(**counts: int) -> ir.Usage | None:
+    return reply(frame({"text": "a"}, finish="STOP", usageMetadata=counts)).usage
+
+
+def test_g39_thoughts_are_output() -> None:
+    told = usage(promptTokenCount=10, candidatesTokenCount=20, thoughtsTokenCount=100, totalTokenCount=130)
+    assert told == ir.Usage(input=10, output=120, reasoning=100, total=130)
+
+
+def test_tool_input_and_cache_are_input() -> None:
+    told = usage(
+        promptTokenCount=10,
+        toolUsePromptTokenCount=5,
+        cachedContentTokenCount=4,
+        candidatesTokenCount=2,
+        totalTokenCount=17,
+    )
+    assert told == ir.Usage(input=15, output=2, cached=4, tool_input=5, reasoning=0, total=17)
+
+
+def test_unknown_stays_unknown() -> None:
+    assert usage() is None
+    assert usage(promptTokenCount=3) == ir.Usage(input=3)
+
+
+def test_g82_the_last_snapshot_wins() -> None:
+    first = frame({"text": "a"}, usageMetadata={"promptTokenCount": 3, "candidatesTokenCount": 1, "totalTokenCount": 4})
+    last = frame(
+        {"text": "b"},
+        finish="STOP",
+        usageMetadata={"promptTokenCount": 3, "candidatesTokenCount": 9, "totalTokenCount": 12},
+    )
+    assert reply(first, last).usage == ir.Usage(input=3, output=9, reasoning=0, total=12)
+
+
+# --- recordings ----------------------------------------------------------------------------------------------------
+
+
+def recorded(shared: Path) -> list[tuple[str, bytes]]:
+    """Every recorded stream of Google's, as bytes on the wire."""
+    golden = shared / "data" / "golden"
+    streams = []
+    for path in sorted(golden.glob("vercel-ai/google/*.chunks.txt")):
+        lines = path.read_bytes().splitlines()
+        streams.append((path.name, b"".join(b"data: " + line + b"\r\n\r\n" for line in lines if line)))
+    for path in sorted(golden.glob("pydantic-ai/*/*.yaml")):
+        if "streamGenerateContent" not in (text := path.read_text()):
+            continue
+        for told in yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["interactions"]:
+            if "streamGenerateContent" in told["request"]["uri"] and "string" in told["response"].get("body", {}):
+                streams.append((path.name, told["response"]["body"]["string"].encode()))
+    assert len(streams) > 8
+    return streams
+
+
+def frames_of(stream: bytes) -> list[dict[str, Any]]:
+    return [msgspec.json.decode(found) for found in re.findall(rb"^data: (.*?)\r?$", stream, re.MULTILINE)]
+
+
+def words(frames: list[dict[str, Any]], *, thought: bool) -> str:
+    parts = [part for told in frames for part in told["candidates"][0].get("content", {}).get("parts", [])]
+    return "".join(part.get("text", "") for part in parts if part.get("thought", False) is thought)
+
+
+def test_recordings_lose_no_word_no_call_and_no_token(shared: Path) -> None:
+    for name, stream in recorded(shared):
+        frames = frames_of(stream)
+        found = reply(*frames)
+        assert found.failure is None, name
+        assert found.ended is not None, name
+        said = "".join(block.text for block in found.blocks if block.kind == "text")
+        thought = "".join("".join(block.summary) for block in found.blocks if block.kind == "reasoning")
+        assert (said, thought) == (words(frames, thought=False), words(frames, thought=True)), name
+        calls = [block for block in found.blocks if block.kind == "tool_call"]
+        sent = [
+            part
+            for told in frames
+            for part in told["candidates"][0]["content"]["parts"]
+            if part.get("functionCall", {}).get("name")
+        ]
+        assert [block.meta["name"] for block in calls] == [part["functionCall"]["name"] for part in sent], name
+        assert found.finishes[0].reason == ("tool_calls" if calls else "stop"), name
+        last = frames[-1]["usageMetadata"]
+        assert found.usage is not None
+        assert found.usage.total == last["totalTokenCount"], name
+        assert found.usage.output == last.get("candidatesTokenCount", 0) + last.get("thoughtsTokenCount", 0), name
+        signatures = re.findall(rb'"thoughtSignature": ?"([^"]+)"', stream)
+        kept = [block.state.data.encode() for block in found.blocks if block.state]
+        assert kept == signatures, name
+
+
+def test_the_recorded_call_in_pieces(shared: Path) -> None:
+    path = shared / "data/golden/vercel-ai/google/google-stream-tool-call-arguments.chunks.txt"
+    found = reply(*(msgspec.json.decode(line) for line in path.read_bytes().splitlines() if line))
+    assert [block.text for block in found.blocks] == ['{"location":"Boston"}', '{"location":"San Francisco"}']
+    assert [bool(block.state) for block in found.blocks] == [True, False]
+
+
+def relayed(stream: bytes, cuts: list[int], *, exact: bool) -> tuple[bytes, StreamRelay]:
+    relay = StreamRelay(DIALECT, DIALECT, ECHO, exact=exact)
+    out: list[bytes] = []
+    for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
+        out += relay.feed(stream[start:end])
+    out += relay.close()
+    return b"".join(out + relay.tail), relay
+
+
+SAMPLE = (
+    'data: {"candidates":[{"content":{"parts":[{"text":"naïve 東京","thought":true}]},"index":0}]}\r\n\r\n'
+    'data: {"candidates":[{"content":{"parts":[{"text":"é°😀"},{"functionCall":{"name":"f","args":{"a":"ü"}}}]}}],\r\n'
+    'data: "modelVersion":"m","responseId":"r"}\r\n\r\n'
+    ": ping\r\n\r\n"
+    'data: {"candidates":[{"content":{"parts":[{"text":""}]},"finishReason":"STOP"}],'
+    '"usageMetadata":{"promptTokenCount":1,"candidatesTokenCount":2,"totalTokenCount":3}}\r\n\r\n'
+).encode()
+
+
+def test_g02_every_single_cut_gives_the_same_answer() -> None:
+    whole, relay = relayed(SAMPLE, [], exact=False)
+    assert relay.failure is None
+    for cut in range(1, len(SAMPLE)):
+        assert relayed(SAMPLE, [cut], exact=False)[0] == whole
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_g02_recordings_cut_anywhere_give_the_same_answer(shared: Path, data: st.DataObject) -> None:
+    _, stream = data.draw(st.sampled_from(STREAMS.setdefault("all", recorded(shared))))
+    stream = stream.replace(b"\r\n", data.draw(st.sampled_from([b"\r\n", b"\n", b"\r"])))
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
+    exact = data.draw(st.booleans())
+    whole, _ = relayed(stream, [], exact=exact)
+    cut, relay = relayed(stream, cuts, exact=exact)
+    assert relay.failure is None
+    assert relay.done
+    assert cut == whole
+
+
+STREAMS: dict[str, list[tuple[str, bytes]]] = {}
+
+
+def test_recordings_written_again_say_the_same(shared: Path) -> None:
+    for name, stream in recorded(shared):
+        again = frames_of(relayed(stream, [], exact=False)[0])
+        for told in again:
+            assert_google_response(told)
+            assert told["modelVersion"] == "shown"
+        before, after = reply(*frames_of(stream)), reply(*again)
+        assert after.finishes == before.finishes, name
+        assert after.usage is not None
+        assert before.usage is not None
+        assert (after.usage.input, after.usage.output) == (before.usage.input, before.usage.output), name
+        assert [block.text for block in after.blocks] == [block.text for block in before.blocks], name
+        assert [block.state for block in after.blocks] == [block.state for block in before.blocks], name
+        assert [block.annotations for block in after.blocks] == [block.annotations for block in before.blocks], name

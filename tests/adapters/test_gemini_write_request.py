@@ -1,0 +1,493 @@
+"""What is asked of Gemini: every body is checked against google-genai's types, unknown keys forbidden."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from vendor_types import assert_google_request
+
+from adapters import ir
+from adapters.google_gemini import DIALECT
+from adapters.google_gemini.write_content import SKIP
+
+CONTEXT = ir.Context("ab12", 1_700_000_000)
+BUDGETS = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24_576}
+OLD = ir.Capabilities(thinking="budget", budgets=BUDGETS, image_urls=False, files=True, audio=True, service_tiers=True)
+NEW = ir.Capabilities(
+    thinking="level",
+    efforts=("minimal", "low", "medium", "high"),
+    can_disable_thinking=False,
+    image_urls=False,
+    files=True,
+    audio=True,
+)
+CALL_A = ir.ToolCall("a1", "weather", '{"city":"Oslo"}')
+CALL_B = ir.ToolCall("b2", "time", "{}")
+PNG = ir.Media("image", data="iVBORw0KGgo=", media_type="image/png")
+WEATHER = ir.Tool("weather", description="d", parameters={"type": "object"})
+
+
+def upstream(capabilities: ir.Capabilities = OLD, **changes: Any) -> ir.Upstream:
+    return ir.Upstream(
+        provider="google",
+        dialect="google_gemini",
+        model="gemini-2.5-flash",
+        family="google",
+        capabilities=capabilities,
+        **changes,
+    )
+
+
+def user(*blocks: ir.Block | str) -> ir.Message:
+    return ir.Message("user", tuple(ir.Text(block) if isinstance(block, str) else block for block in blocks))
+
+
+def ask(*messages: ir.Message, **fields: Any) -> ir.Request:
+    return ir.Request(model="alias", messages=messages or (user("Hi"),), **fields)
+
+
+def written(request: ir.Request, target: ir.Upstream | None = None, context: ir.Context = CONTEXT) -> dict[str, Any]:
+    body: dict[str, Any] = msgspec.json.decode(DIALECT.write_request(request, target or upstream(), context).body)
+    assert_google_request(body)
+    return body
+
+
+def generation(request: ir.Request, target: ir.Upstream | None = None) -> dict[str, Any]:
+    config: dict[str, Any] = written(request, target).get("generationConfig", {})
+    return config
+
+
+def loop(*results: ir.Block, calls: tuple[ir.ToolCall, ...] = (CALL_A, CALL_B)) -> tuple[ir.Message, ...]:
+    """A question, the model's calls, and what came back, one message each as chat clients send it."""
+    return (user("Hi"), ir.Message("assistant", calls), *(ir.Message("tool", (result,)) for result in results))
+
+
+def result(call_id: str, text: str = "ok", **fields: Any) -> ir.ToolResult:
+    return ir.ToolResult(call_id, (ir.Text(text),), **fields)
+
+
+# --- where it goes -------------------------------------------------------------------------------------------------
+
+
+def test_the_path_names_model_and_method() -> None:
+    assert DIALECT.write_request(ask(), upstream(), CONTEXT).path == "/models/gemini-2.5-flash:generateContent"
+    streamed = DIALECT.write_request(ask(stream=True), upstream(), CONTEXT)
+    assert streamed.path == "/models/gemini-2.5-flash:streamGenerateContent?alt=sse"
+    strange = msgspec.structs.replace(upstream(), model="models/a b/c?d")
+    assert DIALECT.path(strange, stream=False) == "/models/a%20b%2Fc%3Fd:generateContent"
+
+
+def test_neither_model_nor_stream_stands_in_the_body() -> None:
+    assert set(written(ask(stream=True))) == {"contents"}
+
+
+# --- conversation --------------------------------------------------------------------------------------------------
+
+
+def test_instructions_are_hoisted_in_order_from_wherever_they_stood() -> None:
+    late = ir.Message("developer", (ir.Text("c"),))
+    body = written(ask(ir.Message("system", (ir.Text("b"),)), user("Hi"), late, system=(ir.Text("a"),)))
+    assert body["systemInstruction"] == {"role": "user", "parts": [{"text": "a"}, {"text": "b"}, {"text": "c"}]}
+    assert body["contents"] == [{"role": "user", "parts": [{"text": "Hi"}]}]
+
+
+def test_instructions_alone_become_the_question() -> None:
+    body = written(ask(ir.Message("system", (ir.Text("a"),))))
+    assert body == {"contents": [{"role": "user", "parts": [{"text": "a"}]}]}
+
+
+def test_neighbours_of_one_role_become_one_content() -> None:
+    answer = ir.Message("assistant", (ir.Text("A"),))
+    contents = written(ask(user("x"), user("y"), answer, answer, user("z")))["contents"]
+    assert [(content["role"], len(content["parts"])) for content in contents] == [
+        ("user", 2),
+        ("model", 2),
+        ("user", 1),
+    ]
+
+
+def test_g74_all_text_parts_arrive_in_order() -> None:
+    body = written(ask(user("a", "b"), *loop(ir.ToolResult("a1", (ir.Text("x"), ir.Text("y"))), calls=(CALL_A,))[1:]))
+    assert body["contents"][0]["parts"] == [{"text": "a"}, {"text": "b"}]
+    assert body["contents"][2]["parts"][0]["functionResponse"]["response"] == {"output": "x\ny"}
+
+
+def test_empty_text_is_not_sent_and_refusals_are_words() -> None:
+    body = written(ask(user("Hi"), ir.Message("assistant", (ir.Text(""), ir.Refusal("No."))), user("Why?")))
+    assert body["contents"][1]["parts"] == [{"text": "No."}]
+
+
+# --- tools ---------------------------------------------------------------------------------------------------------
+
+
+def test_g13_results_of_a_turn_are_one_content_in_call_order() -> None:
+    contents = written(ask(*loop(result("b2", "late"), result("a1", "early")), user("go on")))["contents"]
+    assert [content["role"] for content in contents] == ["user", "model", "user"]
+    assert contents[2]["parts"] == [
+        {"functionResponse": {"id": "a1", "name": "weather", "response": {"output": "early"}}},
+        {"functionResponse": {"id": "b2", "name": "time", "response": {"output": "late"}}},
+        {"text": "go on"},
+    ]
+
+
+def test_g13_text_written_before_results_in_one_message_follows_them() -> None:
+    mixed = user("Look:", result("a1"))
+    parts = written(ask(user("Hi"), ir.Message("assistant", (CALL_A,)), mixed))["contents"][2]["parts"]
+    assert ["functionResponse" in part for part in parts] == [True, False]
+
+
+def test_g14_only_ids_that_the_upstream_gave_are_echoed() -> None:
+    invented = ir.ToolCall("call_gemini_9f_0_1", "weather", "{}")
+    contents = written(ask(*loop(result(invented.id), result("a1"), calls=(invented, CALL_A))))["contents"]
+    assert [part["functionCall"].get("id") for part in contents[1]["parts"]] == [None, "a1"]
+    assert [part["functionResponse"].get("id") for part in contents[2]["parts"]] == [None, "a1"]
+
+
+def test_g21_digits_and_letters_of_arguments_are_not_touched() -> None:
+    arguments = '{"id":2512292042121000001,"f":1.10,"名":"東京"}'
+    call = ir.ToolCall("a1", "weather", arguments)
+    sent = DIALECT.write_request(ask(*loop(result("a1"), calls=(call,))), upstream(), CONTEXT).body
+    assert f'"args":{arguments}'.encode() in sent
+
+
+@pytest.mark.parametrize("arguments", ["", " ", "null"])
+def test_empty_arguments_are_an_empty_object(arguments: str) -> None:
+    call = ir.ToolCall("a1", "weather", arguments)
+    assert written(ask(*loop(calls=(call,))))["contents"][1]["parts"][0]["functionCall"]["args"] == {}
+
+
+@pytest.mark.parametrize("arguments", ["[1]", "{", '"x"', "nonsense"])
+def test_arguments_that_are_no_object_are_refused_by_name(arguments: str) -> None:
+    call = ir.ToolCall("a1", "weather", arguments)
+    with pytest.raises(ir.Invalid, match="'weather' are not a JSON object"):
+        DIALECT.write_request(ask(*loop(calls=(call,))), upstream(), CONTEXT)
+
+
+def test_g83_an_unanswered_call_gets_an_answer_that_says_so() -> None:
+    parts = written(ask(*loop(result("b2")), user("go on")))["contents"][2]["parts"]
+    assert parts[0]["functionResponse"]["name"] == "weather"
+    assert "not answered" in parts[0]["functionResponse"]["response"]["error"]
+    assert parts[1]["functionResponse"]["response"] == {"output": "ok"}
+
+
+def test_a_result_without_its_call_is_refused() -> None:
+    with pytest.raises(ir.Invalid, match="answers no tool call"):
+        DIALECT.write_request(ask(user("Hi"), ir.Message("tool", (result("lost"),))), upstream(), CONTEXT)
+
+
+def test_errors_of_tools_are_told_as_errors() -> None:
+    parts = written(ask(*loop(result("a1", "boom", is_error=True), calls=(CALL_A,))))["contents"][2]["parts"]
+    assert parts[0]["functionResponse"]["response"] == {"error": "boom"}
+
+
+def test_pictures_from_tools_stand_inside_the_response_since_gemini_3_and_beside_it_before() -> None:
+    shot = ir.ToolResult("a1", (ir.Text("see"), PNG))
+    request = ask(*loop(shot, result("b2")))
+    new = written(request, upstream(NEW))["contents"][2]["parts"]
+    assert new[0]["functionResponse"]["parts"] == [{"inlineData": {"mimeType": "image/png", "data": "iVBORw0KGgo="}}]
+    old = written(request)["contents"][2]["parts"]
+    assert [sorted(part) for part in old] == [["functionResponse"], ["functionResponse"], ["inlineData"]]
+
+
+def test_g15_schemas_go_unchanged_as_json_schema() -> None:
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": {"a": {"type": ["string", "null"]}, "b": {"const": 1}, "c": {"exclusiveMinimum": 0}},
+        "anyOf": [{"required": ["a"]}, {"type": "null"}],
+        "additionalProperties": False,
+    }
+    declared = written(ask(tools=(ir.Tool("f", description="d", parameters=schema),)))["tools"]
+    assert declared == [{"functionDeclarations": [{"name": "f", "description": "d", "parametersJsonSchema": schema}]}]
+
+
+@pytest.mark.parametrize("name", ["github.com/x__list", "a" * 65, "2fa", "名前"])
+def test_g16_names_are_made_legal_everywhere_alike(name: str) -> None:
+    call = ir.ToolCall("a1", name, "{}")
+    body = written(
+        ask(
+            *loop(result("a1"), calls=(call,)),
+            tools=(ir.Tool(name), ir.Tool("plain")),
+            tool_choice=ir.ToolChoice("named", (name,)),
+        )
+    )
+    declared, plain = (tool["name"] for tool in body["tools"][0]["functionDeclarations"])
+    assert declared.isascii()
+    assert declared.replace("_", "a").replace("-", "a").isalnum()
+    assert len(declared) <= 64
+    assert not declared[0].isdigit()
+    assert plain == "plain"
+    assert body["toolConfig"]["functionCallingConfig"]["allowedFunctionNames"] == [declared]
+    assert body["contents"][1]["parts"][0]["functionCall"]["name"] == declared
+    assert body["contents"][2]["parts"][0]["functionResponse"]["name"] == declared
+
+
+@pytest.mark.parametrize(
+    ("choice", "config"),
+    [
+        (ir.ToolChoice("none"), {"mode": "NONE"}),
+        (ir.ToolChoice("auto"), {"mode": "AUTO"}),
+        (ir.ToolChoice("required"), {"mode": "ANY"}),
+        (ir.ToolChoice("named", ("weather",)), {"mode": "ANY", "allowedFunctionNames": ["weather"]}),
+        (ir.ToolChoice("allowed", ("weather",), True), {"mode": "ANY", "allowedFunctionNames": ["weather"]}),
+        (ir.ToolChoice("allowed", ("weather",)), {"mode": "VALIDATED", "allowedFunctionNames": ["weather"]}),
+    ],
+)
+def test_g17_tool_choice(choice: ir.ToolChoice, config: dict[str, Any]) -> None:
+    assert written(ask(tools=(WEATHER,), tool_choice=choice))["toolConfig"] == {"functionCallingConfig": config}
+    assert "toolConfig" not in written(ask(tool_choice=choice))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"type": "grammar", "syntax": "lark", "definition": "start: X"},
+        {"type": "grammar", "grammar": {"syntax": "lark", "definition": "start: X"}},
+    ],
+)
+def test_g84_a_free_text_tool_is_a_function_with_one_string(shape: Any) -> None:
+    tool = ir.Tool("apply_patch", "custom", "Edit.", format=shape)
+    call = ir.ToolCall("a1", "apply_patch", "*** Begin\n", custom=True)
+    body = written(ask(*loop(result("a1", custom=True), calls=(call,)), tools=(tool,)))
+    declared = body["tools"][0]["functionDeclarations"][0]
+    assert declared["parametersJsonSchema"]["required"] == ["input"]
+    assert declared["parametersJsonSchema"]["properties"] == {"input": {"type": "string"}}
+    assert declared["description"].startswith("Edit.")
+    assert declared["description"].endswith("start: X")
+    assert body["contents"][1]["parts"][0]["functionCall"]["args"] == {"input": "*** Begin\n"}
+
+
+# --- signatures ----------------------------------------------------------------------------------------------------
+
+
+def state(data: str = "c2ln") -> ir.VendorState:
+    return ir.VendorState("google", "thought_signature", data)
+
+
+def test_signatures_return_on_the_part_that_they_came_with() -> None:
+    answer = ir.Message(
+        "assistant",
+        (
+            ir.Reasoning(summary=("hm",), state=state("AAAA")),
+            ir.Text("So:", state=state("BBBB")),
+            ir.ToolCall("a1", "weather", "{}", state=state("CCCC")),
+            ir.Reasoning(state=state("DDDD")),
+        ),
+    )
+    parts = written(ask(user("Hi"), answer, ir.Message("tool", (result("a1"),))), upstream(NEW))["contents"][1]["parts"]
+    assert parts == [
+        {"text": "hm", "thought": True, "thoughtSignature": "AAAA"},
+        {"text": "So:", "thoughtSignature": "BBBB"},
+        {"functionCall": {"id": "a1", "name": "weather", "args": {}}, "thoughtSignature": "CCCC"},
+        {"text": "", "thoughtSignature": "DDDD"},
+    ]
+
+
+def test_state_of_other_vendors_never_reaches_google() -> None:
+    foreign = ir.VendorState("anthropic", "signature", "secret")
+    answer = ir.Message("assistant", (ir.Reasoning("raw", state=foreign), ir.Text("x", state=foreign)))
+    sent = DIALECT.write_request(ask(user("Hi"), answer, user("?")), upstream(NEW), CONTEXT).body
+    assert b"secret" not in sent
+    assert b"raw" not in sent
+
+
+def signatures(request: ir.Request, target: ir.Upstream, context: ir.Context = CONTEXT) -> list[list[str | None]]:
+    contents = written(request, target, context)["contents"]
+    steps = [content["parts"] for content in contents if content["role"] == "model"]
+    return [[part.get("thoughtSignature") for part in step] for step in steps]
+
+
+def test_g28_the_first_unsigned_call_of_each_step_of_the_turn_gets_the_skip_value() -> None:
+    second = ir.Message("assistant", (ir.ToolCall("c3", "time", "{}"),))
+    request = ask(*loop(result("a1"), result("b2")), user("next"), *loop(result("a1"), result("b2"))[1:], second)
+    assert signatures(request, upstream(NEW)) == [[None, None], [SKIP, None], [SKIP]]
+    assert signatures(request, upstream(OLD)) == [[None, None], [None, None], [None]]
+
+
+def test_g28_real_signatures_always_win() -> None:
+    signed = ir.ToolCall("b2", "time", "{}", state=state())
+    request = ask(*loop(result("a1"), result("b2"), calls=(CALL_A, signed)))
+    assert signatures(request, upstream(NEW)) == [[None, "c2ln"]]
+
+
+def test_g28_the_signature_that_the_proxy_kept_is_asked_for_and_put_back() -> None:
+    request = ask(*loop(result("a1"), result("b2")))
+    needs = DIALECT.needs(request, upstream(NEW))
+    assert needs == [ir.Need("vendor_state", "a1"), ir.Need("vendor_state", "b2")]
+    context = ir.Context("ab", 1, fetched={needs[0]: state("S0VQVA=="), needs[1]: None})
+    assert signatures(request, upstream(NEW), context) == [["S0VQVA==", None]]
+    assert DIALECT.needs(request, upstream(ir.Capabilities())) == []
+
+
+# --- media ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("block", "blob"),
+    [
+        (ir.Media("image", data="/9j/4A==", media_type="image/jpg"), {"mimeType": "image/jpeg", "data": "/9j/4A=="}),
+        (ir.Media("image", data="/9j/4A=="), {"mimeType": "image/jpeg", "data": "/9j/4A=="}),
+        (ir.Media("image", data="AAAA"), {"mimeType": "image/png", "data": "AAAA"}),
+        (ir.Media("file", data="JVBERi0=", name="a.pdf"), {"mimeType": "application/pdf", "data": "JVBERi0="}),
+        (ir.Media("file", data="aGk=", media_type="text/plain"), {"mimeType": "text/plain", "data": "aGk="}),
+        (ir.Media("audio", data="AAAA", media_type="audio/wav"), {"mimeType": "audio/wav", "data": "AAAA"}),
+    ],
+)
+def test_g41_g43_media_is_inline_with_a_true_type(block: ir.Media, blob: dict[str, str]) -> None:
+    assert written(ask(user(block)))["contents"][0]["parts"] == [{"inlineData": blob}]
+
+
+def test_g87_web_media_is_fetched_and_sent_with_the_served_type() -> None:
+    request = ask(user(ir.Media("image", url="https://host/x")))
+    (need,) = DIALECT.needs(request, upstream())
+    assert need == ir.Need("media_url", "https://host/x")
+    served = ir.Context("ab", 1, fetched={need: ir.Media("image", data="AAAA", media_type="image/webp")})
+    parts = written(request, context=served)["contents"][0]["parts"]
+    assert parts == [{"inlineData": {"mimeType": "image/webp", "data": "AAAA"}}]
+    with pytest.raises(ir.Invalid, match="could not be fetched"):
+        DIALECT.write_request(request, upstream(), CONTEXT)
+
+
+@pytest.mark.parametrize(
+    ("block", "uri"),
+    [
+        (ir.Media("image", url="gs://bucket/x.png"), "gs://bucket/x.png"),
+        (ir.Media("file", file_id="files/abc"), "https://generativelanguage.googleapis.com/v1beta/files/abc"),
+        (ir.Media("file", url="https://youtu.be/lCdaVNyHtjU"), "https://youtu.be/lCdaVNyHtjU"),
+    ],
+)
+def test_files_that_google_can_reach_are_named_not_fetched(block: ir.Media, uri: str) -> None:
+    assert DIALECT.needs(ask(user(block)), upstream()) == []
+    assert written(ask(user(block)))["contents"][0]["parts"] == [{"fileData": {"fileUri": uri}}]
+
+
+def test_files_of_another_vendor_are_needed_and_backends_that_follow_urls_get_them() -> None:
+    assert DIALECT.needs(ask(user(ir.Media("file", file_id="file-1"))), upstream()) == [ir.Need("file_id", "file-1")]
+    follows = upstream(ir.Capabilities(image_urls=True))
+    request = ask(user(ir.Media("image", url="https://host/x", media_type="image/jpg")))
+    assert DIALECT.needs(request, follows) == []
+    assert written(request, follows)["contents"][0]["parts"] == [
+        {"fileData": {"fileUri": "https://host/x", "mimeType": "image/jpeg"}}
+    ]
+
+
+# --- generationConfig ----------------------------------------------------------------------------------------------
+
+
+def test_every_parameter_has_its_field() -> None:
+    request = ask(
+        max_output_tokens=5,
+        temperature=0.2,
+        top_p=0.9,
+        top_k=4,
+        stop=("a", ""),
+        seed=1,
+        presence_penalty=0.1,
+        frequency_penalty=0.3,
+        n=2,
+        logprobs=True,
+        top_logprobs=3,
+        service_tier="default",
+    )
+    body = written(request)
+    assert body["serviceTier"] == "standard"
+    assert body["generationConfig"] == {
+        "maxOutputTokens": 5,
+        "temperature": 0.2,
+        "topP": 0.9,
+        "topK": 4,
+        "stopSequences": ["a"],
+        "seed": 1,
+        "presencePenalty": 0.1,
+        "frequencyPenalty": 0.3,
+        "candidateCount": 2,
+        "responseLogprobs": True,
+        "logprobs": 3,
+    }
+
+
+def test_what_a_model_does_not_take_is_left_out() -> None:
+    bare = ir.Capabilities(sampling=False, penalties=False, seed=False, max_output=100)
+    request = ask(temperature=1.0, top_p=1.0, top_k=1, presence_penalty=1.0, seed=1, n=1, max_output_tokens=200)
+    assert generation(request, upstream(bare)) == {"maxOutputTokens": 100}
+    assert generation(ask(temperature=3.0)) == {"temperature": 2.0}
+    assert generation(ask(), upstream(ir.Capabilities(default_max_output=7))) == {"maxOutputTokens": 7}
+
+
+SHAPE = ir.Format("json_schema", "answer", {"type": "object", "additionalProperties": False}, True)
+
+
+def test_shapes_are_native() -> None:
+    native = {"responseMimeType": "application/json", "responseJsonSchema": SHAPE.schema}
+    assert generation(ask(format=SHAPE)) == native
+    assert generation(ask(format=ir.Format("json_object"))) == {"responseMimeType": "application/json"}
+    assert generation(ask(format=ir.Format("text"))) == {}
+    assert generation(ask(format=SHAPE, tools=(WEATHER,)), upstream(NEW)) == native
+
+
+def test_g35_shape_with_tools_is_asked_for_in_words_before_gemini_3() -> None:
+    body = written(ask(format=SHAPE, tools=(WEATHER,), system=(ir.Text("sys"),)))
+    assert "generationConfig" not in body
+    sys, told = (part["text"] for part in body["systemInstruction"]["parts"])
+    assert sys == "sys"
+    assert '{"type":"object","additionalProperties":false}' in told
+
+
+# --- thinking ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fields", "config", "effort"),
+    [
+        ({}, None, None),
+        ({"effort": "low"}, {"thinkingBudget": 1024, "includeThoughts": True}, "low"),
+        ({"effort": "none"}, {"thinkingBudget": 0}, "none"),
+        ({"effort": "none", "reasoning_summary": "auto"}, {"thinkingBudget": 0}, "none"),
+        ({"effort": "xhigh"}, {"thinkingBudget": 24_576, "includeThoughts": True}, "high"),
+        ({"effort": "strange"}, {"thinkingBudget": 8192, "includeThoughts": True}, "medium"),
+        ({"reasoning_summary": "auto"}, {"includeThoughts": True}, None),
+        ({"thinking_budget": 99_999}, {"thinkingBudget": 24_576}, "high"),
+        ({"thinking_budget": -1}, {"thinkingBudget": -1}, "medium"),
+    ],
+)
+def test_thinking_by_budget(fields: dict[str, Any], config: Any, effort: str | None) -> None:
+    assert generation(ask(**fields)).get("thinkingConfig") == config
+    assert DIALECT.write_request(ask(**fields), upstream(), CONTEXT).effort == effort
+
+
+@pytest.mark.parametrize(
+    ("fields", "config", "effort"),
+    [
+        ({"effort": "medium"}, {"thinkingLevel": "MEDIUM", "includeThoughts": True}, "medium"),
+        ({"effort": "max"}, {"thinkingLevel": "HIGH", "includeThoughts": True}, "high"),
+        ({"effort": "none"}, {"thinkingLevel": "MINIMAL"}, "minimal"),
+        ({"thinking_budget": 9000}, {"thinkingLevel": "MEDIUM"}, "medium"),
+    ],
+)
+def test_thinking_by_level(fields: dict[str, Any], config: Any, effort: str) -> None:
+    assert generation(ask(**fields), upstream(NEW)).get("thinkingConfig") == config
+    assert DIALECT.write_request(ask(**fields), upstream(NEW), CONTEXT).effort == effort
+
+
+def test_models_that_always_think_get_their_smallest_budget() -> None:
+    always = ir.Capabilities(thinking="budget", budgets={"low": 1024, "high": 9000}, can_disable_thinking=False)
+    assert generation(ask(effort="none"), upstream(always))["thinkingConfig"] == {"thinkingBudget": 1024}
+    assert generation(ask(thinking_budget=0), upstream(always))["thinkingConfig"] == {"thinkingBudget": 1024}
+
+
+def test_models_that_do_not_think_are_asked_nothing() -> None:
+    assert generation(ask(effort="high"), upstream(ir.Capabilities())) == {}
+
+
+# --- the operator, and other families ------------------------------------------------------------------------------
+
+
+def test_the_operators_options_come_last() -> None:
+    options = {"safetySettings": [], "generationConfig": {"mediaResolution": "MEDIA_RESOLUTION_LOW", "seed": 9}}
+    body = written(ask(seed=1, temperature=0.5), upstream(options=options))
+    assert body["safetySettings"] == []
+    assert body["generationConfig"] == {"temperature": 0.5, "seed": 9, "mediaResolution": "MEDIA_RESOLUTION_LOW"}
+
+
+def test_fields_of_another_family_are_not_carried() -> None:
+    assert set(written(ask(extras={"prediction": msgspec.Raw(b"{}")}))) == {"contents"}

@@ -1,0 +1,150 @@
+"""Every word under ``when``: what it matches, what it does not, and how a wrong value is told."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from book_kit import ask, decide, facts, plan, rules, tool
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters import ir
+from policies.conditions import CONTENT, compile_when
+from policies.rules import RuleErrors
+from policies.verdict import Caller
+
+CALL = ir.Message("assistant", (ir.ToolCall("c1", "get_weather", "{}"),))
+USER = ir.Message("user", (ir.Text("and now?"),))
+PICTURE = ir.Message("user", (ir.Text("what is this?"), ir.Media("image", url="https://example.org/a.png")))
+TEAM = Caller(name="ci", team="interns", tags=("batch", "night"), data_class="internal")
+MONDAY_LATE = datetime(2026, 11, 16, 23, 15)  # noqa: DTZ001
+SCHEMA = ir.Format("json_schema", schema={})
+
+# (the rule's `when`, what makes it hold, what makes it not hold)
+WORDS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("alias: auto", {"alias": "auto"}, {"alias": "other"}),
+    ("alias: [gpt-*, auto]", {"alias": "gpt-4o"}, {"alias": "claude-x"}),
+    ("model: gpt-4?", {"model": "gpt-4o"}, {"model": "gpt-4o-mini"}),
+    ("api: responses", {"api": "responses"}, {"api": "chat"}),
+    ("stream: true", {"stream": True}, {"stream": False}),
+    ("stream: false", {"stream": False}, {"stream": True}),
+    ("caller: interns", {"caller": TEAM}, {"caller": Caller()}),
+    ("caller: ci", {"caller": TEAM}, {"caller": Caller(name="other")}),
+    ("team: intern*", {"caller": TEAM}, {"caller": Caller(name="interns")}),
+    ("tags: [night, weekend]", {"caller": TEAM}, {"caller": Caller(tags=("day",))}),
+    ("headers: {X-Mode: fast*}", {"headers": {"x-mode": "fast-1"}}, {"headers": {"x-mode": "slow"}}),
+    ("headers: {x-mode: true}", {"headers": {"x-mode": ""}}, {"headers": {}}),
+    ("headers: {x-mode: false}", {"headers": {}}, {"headers": {"x-mode": "1"}}),
+    ("tools: any", {"request": ask(tools=(tool(),))}, {"request": ask()}),
+    ("tools: none", {"request": ask()}, {"request": ask(tools=(tool(),))}),
+    ("tools: history", {"request": ask(messages=(CALL, USER))}, {"request": ask(tools=(tool(),))}),
+    ("tools: [get_weather]", {"request": ask(tools=(tool(),))}, {"request": ask(tools=(tool("any"),))}),
+    ("needs: tools", {"request": ask(tools=(tool(),))}, {"request": ask()}),
+    ("needs: tools", {"request": ask(messages=(CALL, USER))},
+     {"request": ask(tools=(tool(),), tool_choice=ir.ToolChoice("none"))}),
+    ("needs: images", {"request": ask(messages=(PICTURE,))}, {"request": ask()}),
+    ("needs: structured_output", {"request": ask(format=SCHEMA)}, {"request": ask(format=ir.Format("text"))}),
+    ("needs: reasoning", {"request": ask(effort="high")}, {"request": ask(effort="none")}),
+    ("modality: [image, audio]", {"request": ask(messages=(PICTURE,))}, {"request": ask()}),
+    ("input_tokens: '>32000'", {"request": ask("word " * 40_000)}, {"request": ask("word " * 100)}),
+    ("input_tokens: <=8k", {"request": ask("word " * 1000)}, {"request": ask("word " * 40_000)}),
+    ("input_tokens: 100-2k", {"request": ask("word " * 1000)}, {"request": ask("word")}),
+    ("max_output: '>=1000'", {"request": ask(max_output_tokens=1000)}, {"request": ask(max_output_tokens=999)}),
+    ("max_output: '>=0'", {"request": ask(max_output_tokens=1)}, {"request": ask()}),  # unknown is not zero
+    ("structured_output: true", {"request": ask(format=SCHEMA)}, {"request": ask()}),
+    ("structured_output: false", {"request": ask()}, {"request": ask(format=SCHEMA)}),
+    ("structured_output: json_schema", {"request": ask(format=SCHEMA)},
+     {"request": ask(format=ir.Format("json_object"))}),
+    ("effort: [low, minimal]", {"request": ask(effort="low")}, {"request": ask(effort="high")}),
+    ("effort: '>=high'", {"request": ask(effort="xhigh")}, {"request": ask(effort="medium")}),
+    ("class: simple", {"request": ask("Hi!")}, {"request": ask("Create a FastAPI server")}),
+    ("class: [moderate, complex]", {"request": ask("Create a FastAPI server")}, {"request": ask("Hi!")}),
+    ("score: '>0'", {"request": ask("Create a FastAPI server")}, {"request": ask("Hi!")}),
+    ("language: [pt, es]", {"request": ask("Qual é a capital do país? Não sei, o que você acha?")},
+     {"request": ask("What is the capital of the country?")}),
+    ("data_class: internal", {"caller": TEAM}, {"caller": Caller()}),
+    ("data_class: restricted", {"headers": {"x-turnout-data-class": "restricted"}}, {"caller": TEAM}),
+    ("depth: '>=2'", {"request": ask(messages=(USER, CALL, USER))}, {"request": ask()}),
+    ("time: 22:00-06:00", {"now": MONDAY_LATE}, {"now": datetime(2026, 11, 16, 6, 0)}),  # noqa: DTZ001
+    ("time: 9-17", {"now": datetime(2026, 11, 16, 9, 0)}, {"now": datetime(2026, 11, 16, 17, 0)}),  # noqa: DTZ001
+    ("weekday: mon-fri", {"now": MONDAY_LATE}, {"now": datetime(2026, 11, 21)}),  # noqa: DTZ001
+    ("budget_used: '>80%'", {"conditions": {"budget_used": 0.81}}, {"conditions": {"budget_used": 0.8}}),
+    ("budget_used: '>=0%'", {"conditions": {"budget_used": 0.0}}, {"conditions": {}}),
+    ("health: {local: down}", {"conditions": {"health": {"oss": "down"}}}, {"conditions": {"health": {"oss": "up"}}}),
+    ("health: {clouds: down}", {"conditions": {"health": {"claude": "down", "gemini": "down"}}},
+     {"conditions": {"health": {"claude": "down", "gemini": "up"}}}),
+    ("load: {oss: '>90%'}", {"conditions": {"load": {"oss": 0.95}}}, {"conditions": {"load": {"oss": 0.5}}}),
+    ("load: {oss: '>90%'}", {"conditions": {"load": {"oss": 0.95}}}, {"conditions": {"load": {"oss": None}}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("when", "yes", "no"), WORDS, ids=lambda value: value if isinstance(value, str) else "")
+def test_every_word(when: str, yes: dict[str, Any], no: dict[str, Any]) -> None:
+    book = rules(f"{{when: {{{when}}}, use: [oss]}}", "{use: [gemini]}")
+    for given_, expected in ((yes, "oss"), (no, "gemini")):
+        changes = dict(given_)
+        request = changes.pop("request", ask("Hi!"))
+        decision = decide(book, request, **changes)
+        named = [*plan(decision), *(name for name, _ in decision.skipped)]
+        assert named == [expected], decision.trace
+
+
+def test_all_words_of_a_when_must_hold() -> None:
+    book = rules("{when: {stream: true, api: chat}, use: [oss]}", "{use: [gemini]}")
+    assert plan(decide(book, stream=True)) == ["oss"]
+    assert plan(decide(book, stream=True, api="responses")) == ["gemini"]
+
+
+@pytest.mark.parametrize(
+    ("when", "place", "told"),
+    [
+        ("{clas: simple}", ("clas",), "did you mean 'class'"),
+        ("{class: simpel}", ("class",), "did you mean 'simple'"),
+        ("{class: true}", ("class",), "takes a text"),
+        ("{input_tokens: many}", ("input_tokens",), "takes a comparison"),
+        ("{input_tokens: true}", ("input_tokens",), "takes a comparison"),
+        ("{input_tokens: 9k-2k}", ("input_tokens",), "the range"),
+        ("{budget_used: '>80'}", ("budget_used",), "write per cent"),
+        ("{effort: '>=hihg'}", ("effort",), "did you mean 'high'"),
+        ("{stream: 'yes'}", ("stream",), "true or false"),
+        ("{time: noon}", ("time",), "takes hours"),
+        ("{time: 25-26}", ("time",), "not a time of day"),
+        ("{weekday: [monday, fun]}", ("weekday",), "takes days"),
+        ("{headers: x}", ("headers",), "takes a mapping"),
+        ("{headers: {x-a: 3}}", ("headers", "x-a"), "takes a text"),
+        ("{health: {os: up}}", ("health", "os"), "no backend"),
+        ("{health: {oss: ill}}", ("health", "oss"), "unknown value"),
+        ("{load: {oss: 80}}", ("load", "oss"), "per cent"),
+        ("{tools: []}", ("tools",), "takes a text"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_place_and_its_mend(when: str, place: tuple[str, ...], told: str) -> None:
+    with pytest.raises(RuleErrors) as caught:
+        rules(f"{{when: {when}, use: [oss]}}")
+    [(path, text)] = caught.value.problems
+    assert path == ("policies", "p", "rules", 0, "when", *place)
+    assert told in text
+
+
+def test_content_facts_are_unknown_while_the_body_is_unread() -> None:
+    unread = facts(None)
+    assert all(unread.value(name) is None for name in CONTENT)
+
+
+def test_a_prompt_is_classified_only_when_nothing_cheaper_decides() -> None:
+    asked: list[object] = []
+
+    def classify(view: object) -> None:
+        asked.append(view)
+
+    book = rules("{when: {class: simple, stream: true}, use: [oss]}", "{use: [gemini]}")
+    decide(book, ask("Hi!"), stream=False, classify=classify)
+    assert asked == []
+
+
+@given(st.integers(0, 10**7), st.integers(0, 10**7), st.sampled_from([">", ">=", "<", "<=", "="]))
+def test_comparisons_are_what_they_say(value: int, bound: int, sign: str) -> None:
+    [condition], problems = compile_when({"input_tokens": f"{sign}{bound}"}, (), lambda _: None)
+    expected = {">": value > bound, ">=": value >= bound, "<": value < bound, "<=": value <= bound, "=": value == bound}
+    assert problems == []
+    assert condition.test(value) is expected[sign]

@@ -1,0 +1,91 @@
+"""The step after a failure, as a table."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from adapters import ir
+from policies.retries import Retries
+
+KINDS = {
+    # kind: (with another target left, alone at the first try, alone at the last try)
+    "unreachable": ("next", "stop", "stop"),
+    "timeout": ("next", "stop", "stop"),
+    "overloaded": ("next", "again", "stop"),
+    "upstream_error": ("next", "again", "stop"),
+    "limited": ("next", "again", "stop"),
+    "quota": ("next", "stop", "stop"),
+    "bad_response": ("next", "stop", "stop"),
+    "upstream_auth": ("next", "stop", "stop"),
+    "invalid": ("stop", "stop", "stop"),
+    "unauthorized": ("stop", "stop", "stop"),
+    "forbidden": ("stop", "stop", "stop"),
+    "not_found": ("next", "stop", "stop"),
+    "too_large": ("stop", "stop", "stop"),
+    "context_length": ("stop", "stop", "stop"),
+    "unsupported": ("stop", "stop", "stop"),
+    "interrupted": ("next", "stop", "stop"),
+    "cancelled": ("stop", "stop", "stop"),
+    "internal": ("stop", "stop", "stop"),
+}
+
+
+def failure(kind: str, retry_after: float | None = None) -> ir.Failure:
+    return ir.Failure(kind, 502, "away", retry_after=retry_after)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_table(kind: str) -> None:
+    rows = ((True, 1), (False, 1), (False, 2))
+    found = [
+        Retries().after(failure(kind), attempt=attempt, bytes_sent=False, more_targets=more, jitter=0.0).what
+        for more, attempt in rows
+    ]
+    assert tuple(found) == KINDS[kind]
+
+
+@given(st.sampled_from(sorted(KINDS)), st.integers(1, 5), st.booleans(), st.booleans(), st.floats(0, 1))
+def test_after_the_first_byte_nothing_is_tried_again(
+    kind: str, attempt: int, more: bool, stale: bool, jitter: float
+) -> None:
+    step = Retries(attempts=9).after(
+        failure(kind), attempt=attempt, bytes_sent=True, more_targets=more, stale=stale, jitter=jitter
+    )
+    assert step.what == "stop"
+
+
+@pytest.mark.parametrize("more", [True, False])
+def test_a_stale_connection_is_opened_anew_at_once_but_not_forever(more: bool) -> None:
+    step = Retries().after(failure("unreachable"), attempt=1, bytes_sent=False, more_targets=more, stale=True)
+    assert (step.what, step.wait) == ("again", 0.0)
+    last = Retries().after(failure("unreachable"), attempt=2, bytes_sent=False, more_targets=more, stale=True)
+    assert last.what == ("next" if more else "stop")
+
+
+@given(st.integers(1, 60), st.floats(0, 1))
+def test_waits_grow_and_stay_under_the_cap(attempt: int, jitter: float) -> None:
+    retries = Retries(attempts=100, base=0.2, cap=5.0)
+    step = retries.after(failure("overloaded"), attempt=attempt, bytes_sent=False, more_targets=False, jitter=jitter)
+    full = min(5.0, 0.2 * 2 ** (attempt - 1))
+    assert step.what == "again"
+    assert full / 2 <= step.wait <= full
+
+
+@pytest.mark.parametrize(("told", "what", "wait"), [(0.0, "again", 0.0), (3.0, "again", 3.0), (6.0, "stop", 0.0)])
+def test_retry_after_is_kept_to_up_to_the_cap(told: float, what: str, wait: float) -> None:
+    step = Retries(cap=5.0).after(failure("limited", told), attempt=1, bytes_sent=False, more_targets=False)
+    assert (step.what, step.wait) == (what, wait)
+
+
+def test_the_deadline_ends_all_tries() -> None:
+    retries = Retries(attempts=9, deadline=10.0)
+
+    def at(elapsed: float, *, more: bool, told: float | None = None) -> str:
+        return retries.after(
+            failure("limited", told), attempt=1, bytes_sent=False, more_targets=more, elapsed=elapsed
+        ).what
+
+    assert at(10.0, more=True) == "stop"
+    assert at(8.0, more=False, told=3.0) == "stop"
+    assert at(8.0, more=False, told=1.0) == "again"
+    assert at(8.0, more=True) == "next"

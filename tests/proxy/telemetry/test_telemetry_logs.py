@@ -1,0 +1,62 @@
+"""Logs: one wide JSON line per call, without bodies, prompts or keys."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+import structlog
+
+from proxy.ledger.record import COLUMNS, UsageRecord
+from proxy.telemetry import logs, names
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    yield
+    structlog.reset_defaults()
+
+
+def row(**changes: Any) -> UsageRecord:
+    values: dict[str, Any] = {"request_id": "r", "started_at": 10**12, "api": "chat", "outcome": "ok"}
+    return UsageRecord(**values | changes)
+
+
+def test_a_call_is_one_json_line(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    logs.configure("info", "auto")
+    logs.call_done(row(cls="simple", cost_nano_usd=5), attempts=2, trace_id="abc")
+    line = msgspec.json.decode(capsysbinary.readouterr().out)
+    assert line["event"] == "call.done"
+    assert (line["level"], line["class"], line["cost_nano_usd"], line["attempts"]) == ("info", "simple", 5, 2)
+    assert line["input_tokens"] is None
+    assert line["timestamp"].endswith("Z")
+
+
+def test_a_failed_attempt_is_a_warning(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    logs.configure("warning", "json")
+    logs.call_done(row(), attempts=1)
+    logs.attempt_failed(row(outcome="fallback", error_code="upstream_timeout"))
+    lines = capsysbinary.readouterr().out.splitlines()
+    assert len(lines) == 1
+    assert msgspec.json.decode(lines[0])["error_code"] == "upstream_timeout"
+
+
+def test_text_is_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "text")
+    logs.call_done(row(), attempts=1)
+    out = capsys.readouterr().out
+    assert "call.done" in out
+    assert "request_id=r" in out
+    assert "\x1b[" not in out
+
+
+def test_what_cannot_be_encoded_does_not_break_the_line(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    logs.configure("info", "json")
+    structlog.get_logger().info("odd", value={1, 2}, raised=ValueError("x"))
+    assert b"ValueError" in capsysbinary.readouterr().out
+
+
+def test_c14_the_fields_are_columns_of_the_row_and_none_holds_content() -> None:
+    assert set(names.CALL_FIELDS) <= set(COLUMNS)
+    assert set(names.ATTEMPT_FIELDS) <= set(COLUMNS)
+    assert not {"facts", "trace"} & {*names.CALL_FIELDS, *names.ATTEMPT_FIELDS}
