@@ -1,7 +1,8 @@
 """The hub's vocabulary: what any dialect can say, as one small set of values.
 
 A dialect reads its wire format into these and writes them out again. The shapes follow the items of OpenAI Responses
-and the block life-cycle of Anthropic Messages. Unknown is ``None``, never zero.
+and the block life-cycle of Anthropic Messages. Unknown is ``None``, never zero. It is
+longer than a room should be because a vocabulary is read in one place: request, what a writer must know, answer, stream.
 """
 
 from __future__ import annotations
@@ -523,13 +524,8 @@ def collect(events: Sequence[Event]) -> Reply:
             case BlockStarted(block, kind, item, choice, meta):
                 blocks[block] = ReplyBlock(kind, item, choice, meta)
                 reply.blocks.append(blocks[block])
-            case BlockEnded(block, state, raw):
-                blocks[block].state = state or blocks[block].state
-                blocks[block].raw = raw
-            case Annotated(block, annotation):
-                blocks[block].annotations.append(annotation)
-            case UsageReported(usage):
-                reply.usage = usage if reply.usage is None else reply.usage.merged(usage)
+            case BlockEnded() | Annotated():
+                _collect_block(blocks[event.block], event)
             case _:
                 _collect_frame(reply, event)
     for (block, into), parts in pieces.items():
@@ -540,8 +536,18 @@ def collect(events: Sequence[Event]) -> Reply:
     return reply
 
 
+def _collect_block(block: ReplyBlock, event: BlockEnded | Annotated) -> None:
+    if isinstance(event, Annotated):
+        block.annotations.append(event.annotation)
+    else:
+        block.state = event.state or block.state
+        block.raw = event.raw
+
+
 def _collect_frame(reply: Reply, event: Event) -> None:
     match event:
+        case UsageReported(usage):
+            reply.usage = usage if reply.usage is None else reply.usage.merged(usage)
         case Started():
             reply.started = event
         case Finished(choice):
@@ -550,3 +556,5 @@ def _collect_frame(reply: Reply, event: Event) -> None:
             reply.ended = event
         case Failed(failure):
             reply.failure = failure
+        case _:
+            pass

@@ -131,11 +131,9 @@ class StreamRelay:
 
     def _note(self, event: ir.Event) -> None:
         match event:
-            case ir.Started(id, model):
-                self.model = model or self.model
-                self.upstream_id = id or self.upstream_id
-            case ir.UsageReported(usage):
-                self.usage = usage if self.usage is None else self.usage.merged(usage)
+            case ir.Delta() | ir.BlockStarted():
+                self.meaningful = True
+                self._count(event)
             case ir.Finished(choice):
                 self.finishes[choice] = event
                 self.meaningful = True
@@ -144,16 +142,23 @@ class StreamRelay:
                 self.done = self.meaningful = True
             case ir.Ended():
                 self.done = True
-            case ir.Delta(block, channel, data):
-                self.meaningful = True
-                if block in self._thoughts:
-                    self.reasoning_chars += len(data)
-                elif channel != "state":
-                    self.answer_chars += len(data)
-            case ir.BlockStarted(block, kind):
-                self.meaningful = True
-                if kind == "reasoning":
-                    self._thoughts.add(block)
+            case ir.UsageReported(usage):
+                self.usage = usage if self.usage is None else self.usage.merged(usage)
+            case ir.Started(id, model):
+                self.model = model or self.model
+                self.upstream_id = id or self.upstream_id
+            case _:
+                pass
+
+    def _count(self, event: ir.Delta | ir.BlockStarted) -> None:
+        """Characters of thought and of answer: what the reasoning split is estimated from."""
+        if isinstance(event, ir.BlockStarted):
+            if event.kind == "reasoning":
+                self._thoughts.add(event.block)
+        elif event.block in self._thoughts:
+            self.reasoning_chars += len(event.data)
+        elif event.channel != "state":
+            self.answer_chars += len(event.data)
 
 
 class Whole:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from proxy.telemetry.traceparent import TraceContext
 
 
+_UNREAD = ir.Head("")
+
+
 class Rejected(Exception):  # noqa: N818 - the call is rejected, nothing is broken
     """The road ends here with an answer for the client."""
 
@@ -89,7 +92,7 @@ class Call:
     caller: Caller = field(default_factory=Caller)
     body: bytes = b""
     top: ir.Extras = field(default_factory=dict)
-    head: ir.Head = ir.Head("")
+    head: ir.Head = _UNREAD
     decision: Decision | None = None
     attempts: list[Attempt] = field(default_factory=list)
     status: int | None = None

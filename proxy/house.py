@@ -42,6 +42,7 @@ class House:
         """Swap the snapshot: calls that come in from now on follow it, calls in flight keep theirs."""
         self.snapshot = snapshot
         self.prices = self._prices(snapshot)
+        self.ledger.retention = snapshot.config.ledger.retention
         self.telemetry.adopted(snapshot)
 
     def reloaded(self, outcome: dict[str, Any]) -> None:
@@ -99,7 +100,7 @@ class House:
         if call.recorded:
             return
         call.recorded = True
-        settle.settle(call, self.prices)
+        settle.settle(call, self.prices, missing=self.telemetry.price_missing)
         rows = settle.rows(call, time.monotonic())
         self.ledger.write(rows)
         self.telemetry.recorded(call, rows)
@@ -107,4 +108,4 @@ class House:
     def _prices(self, snapshot: Snapshot) -> Prices:
         from proxy.prices import Prices
 
-        return Prices(snapshot.own_prices(), missing=self.telemetry.price_missing)
+        return Prices(snapshot.own_prices())

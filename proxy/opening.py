@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 from proxy.house import House
 from proxy.keys import is_loopback
+from proxy.ledger.schema import path_of
 from proxy.ledger.sqlite import Ledger
 from proxy.snapshot import Snapshot
 from proxy.telemetry.observer import Telemetry
@@ -17,9 +17,7 @@ def open_house(snapshot: Snapshot, *, slot: int, workers: int) -> House:
     """Raises LedgerError when the ledger's file cannot be used."""
     config = snapshot.config
     telemetry = Telemetry(otlp=config.telemetry.otlp)
-    ledger = Ledger(
-        ledger_path(config.ledger.url), worker=slot if workers > 1 else None, count=telemetry.meters.records
-    )
+    ledger = Ledger(path_of(config.ledger.url), worker=slot if workers > 1 else None, count=telemetry.meters.records)
     ledger.start()
     house = House(
         snapshot,
@@ -32,8 +30,3 @@ def open_house(snapshot: Snapshot, *, slot: int, workers: int) -> House:
         # The price sheet brings pydantic and takes 0.2 s: no call shall wait for it.
         threading.Thread(target=house.prices.warm, name="prices", daemon=True).start()
     return house
-
-
-def ledger_path(url: str) -> Path:
-    """``sqlite:///turnout.db`` (beside the working directory), ``sqlite:////var/lib/turnout.db`` (absolute)."""
-    return Path(url.removeprefix("sqlite:///"))

@@ -54,7 +54,7 @@ def _tell(snapshot: Snapshot, url: str) -> None:
     usable = [name for name, backend in snapshot.backends.items() if backend.unavailable is None]
     out = {name: backend.unavailable for name, backend in snapshot.backends.items() if backend.unavailable}
     _log.info(
-        "serving", base_url=f"{url}/v1", config=snapshot.file, backends=usable, **({"left_out": out} if out else {})
+        "serving", base_url=f"{url}/v1", config=snapshot.file, backends=usable, left_out=out
     )
     if snapshot.demo:
         _log.warning(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from proxy.prices import Prices
 
 
-def settle(call: Call, prices: Prices) -> None:
-    """Tokens and money of every attempt that has an answer. Unknown stays None."""
+def settle(call: Call, prices: Prices, *, missing: Callable[[str, str], None]) -> None:
+    """Tokens and money of every attempt that has an answer. Unknown stays None, and ``missing`` is told the backend
+    and why."""
     for attempt in call.attempts:
         if attempt.usage is None:
             continue
@@ -29,11 +31,14 @@ def settle(call: Call, prices: Prices) -> None:
             now=call.started_at / 1000,
             backend=attempt.target.backend,
             tier=attempt.usage.service_tier,
+            local=attempt.target.local,
         )
         attempt.price_source = quote.source
         if quote.price is not None:
             attempt.cost = pricing.cost(attempt.usage, quote.price)
             attempt.unit_prices = msgspec.json.encode(quote.price).decode()
+        if attempt.cost is None:
+            missing(attempt.target.backend, quote.why or "incomplete usage")
 
 
 def rows(call: Call, now: float) -> list[UsageRecord]:
@@ -91,6 +96,7 @@ def _of_attempt(row: UsageRecord, call: Call, attempt: Attempt, now: float) -> U
     first = attempt.first_event
     return msgspec.structs.replace(
         row,
+        started_at=call.started_at + round((attempt.started - call.started) * 1000),
         status=told.status if told else row.status,
         backend=attempt.target.backend,
         upstream_model=attempt.model or attempt.upstream.model,

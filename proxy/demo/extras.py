@@ -19,7 +19,7 @@ from proxy.demo.tokens import count, pieces
 MODELS = ("demo-local", "demo-chat", "demo-openai", "demo-claude", "demo-gemini")
 """The names of the demo's backends. Any other name is answered too."""
 
-_BIRTH = "2026-11-20T00:00:00Z"
+_ALIVE = {"created_at": "2026-11-20T00:00:00Z", "lifecycle": "active"}
 
 
 class EmbeddingsRequest(Wire, frozen=True):
@@ -86,9 +86,11 @@ def tokenize(ask: Ask) -> Json:
 
 
 def models(headers: dict[str, str]) -> Json:
-    """The model list, in Anthropic's shape for a caller that names an ``anthropic-version``, else OpenAI's."""
+    """The model list in the shape of the caller's vendor, known by its headers; else in OpenAI's."""
+    if "x-goog-api-key" in headers:
+        return gemini_models()
     if "anthropic-version" in headers:
-        named = [{"type": "model", "id": name, "display_name": name, "created_at": _BIRTH} for name in MODELS]
+        named = [{"type": "model", "id": name, "display_name": name, **_ALIVE} for name in MODELS]
         return {"data": named, "has_more": False, "first_id": MODELS[0], "last_id": MODELS[-1]}
     listed = [{"id": name, "object": "model", "created": 1795132800, "owned_by": "turnout-demo"} for name in MODELS]
     return {"object": "list", "data": listed}

@@ -27,7 +27,8 @@ def misfit_error(misfit: MisfitError) -> RefusedError:
     if misfit.fault == "missing":
         return RefusedError(f"Missing required parameter: '{path}'.", path, "missing_required_parameter")
     if misfit.text.startswith("Invalid"):
-        return RefusedError(f"Invalid value: {misfit.text.removeprefix('Invalid value ')}.", path, "invalid_value")
+        given = misfit.text.removeprefix("Invalid ").removeprefix("enum ").removeprefix("value ")
+        return RefusedError(f"Invalid value: {given}.", path, "invalid_value")
     return RefusedError(f"Invalid type for '{path}': {misfit.text[:1].lower()}{misfit.text[1:]}.", path, "invalid_type")
 
 

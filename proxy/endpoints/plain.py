@@ -19,9 +19,8 @@ _EXISTS = "POST /v1/chat/completions, POST /v1/responses, POST /v1/embeddings, P
 
 def answer(house: House, value: Any, status: int = 200) -> Response[bytes]:
     """``value`` as JSON, with the headers that every answer has."""
-    return Response(
-        msgspec.json.encode(value), status_code=status, media_type="application/json", headers=_headers(house)
-    )
+    body = msgspec.json.encode(value)
+    return Response(body, status_code=status, media_type="application/json", headers=_headers(house))
 
 
 def failed(status: int, message: str, code: str, param: str | None = None) -> Rejected:

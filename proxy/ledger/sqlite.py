@@ -6,8 +6,10 @@ does not ask for it but spools the row: *committed* means database or spool (D3)
 
 from __future__ import annotations
 
+import math
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
@@ -29,6 +31,7 @@ _PRUNE = (
 )
 _CHUNK = 100
 """Rows replayed while the connection is held: about a millisecond."""
+_HOUR = 3600.0
 _WAL_LIMIT = 1 << 20
 
 _log = structlog.get_logger("ledger")
@@ -56,6 +59,9 @@ class Ledger:
         """Raises LedgerError when the file cannot be used. ``hold``: rows kept in memory if the disk is full."""
         check_sqlite()
         self.path = worker_file(path, worker)
+        self.retention = math.inf
+        """Seconds that a row is kept; a reload may change it."""
+        self._forget_at = 0.0
         self.trouble: str | None = None
         """Why the last row could not be committed to the database; None when it was."""
         self._count = count
@@ -102,9 +108,17 @@ class Ledger:
             self._checkpoint()
             if not self._held:
                 self.trouble = None
+            self._forget()
         except (*AWAY, OSError, LedgerError) as error:
             self.trouble = told(error)
             _log.warning("ledger.maintain", path=str(self.path), why=self.trouble)
+
+    def _forget(self) -> None:
+        """Once an hour, drop the rows that are older than ``retention``."""
+        now = time.time()
+        if now >= self._forget_at and self.retention < math.inf:
+            self._forget_at = now + _HOUR
+            self.prune(int((now - self.retention) * 1000))
 
     def start(self, every: float = 1.0) -> None:
         """Begin to maintain, every so many seconds, in a thread of our own."""

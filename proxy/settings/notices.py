@@ -10,7 +10,6 @@ from proxy.settings.grammar import BackendEntry, Document
 from proxy.settings.source import Path, dotted
 
 _LATER: tuple[Path, ...] = (
-    ("ledger", "retention"),
     ("ledger", "attribution"),
     ("backends", "*", "cost"),
     ("backends", "*", "prompt_cache"),

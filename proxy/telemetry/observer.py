@@ -82,9 +82,9 @@ class Telemetry:
         """A defect of ours: the whole trace goes to the log, the client is told an id."""
         _log.error("call.crashed", request_id=call.id, exc_info=error)
 
-    def price_missing(self, provider: str, model: str, why: str) -> None:
-        """Tokens without a price: counted, and said once per look-up."""
-        self.meters.price_missing(provider, why)
+    def price_missing(self, backend: str, why: str) -> None:
+        """Tokens without a price: counted, never guessed."""
+        self.meters.price_missing(backend, why)
 
     def render(self) -> bytes:
         return self.meters.render()

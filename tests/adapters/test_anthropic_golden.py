@@ -86,6 +86,8 @@ def recorded() -> list[Any]:
 def as_upstream(body: dict[str, Any]) -> ir.Upstream:
     row = PROVIDERS["anthropic"]
     can = msgspec.structs.replace(row.capabilities, **changes("anthropic", body["model"]))
+    if any(message["role"] == "system" for message in body["messages"]):
+        can = msgspec.structs.replace(can, mid_system=True)  # the recording shows that the model took them
     return ir.Upstream(
         provider="anthropic", dialect=DIALECT.name, model=body["model"], family="anthropic", capabilities=can
     )

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+import gemini_recordings as recordings
 import msgspec
 import pytest
-import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from vendor_types import assert_google_response
@@ -364,35 +364,14 @@ def test_g82_the_last_snapshot_wins() -> None:
 # --- recordings ----------------------------------------------------------------------------------------------------
 
 
-def recorded(shared: Path) -> list[tuple[str, bytes]]:
-    """Every recorded stream of Google's, as bytes on the wire."""
-    golden = shared / "data" / "golden"
-    streams = []
-    for path in sorted(golden.glob("vercel-ai/google/*.chunks.txt")):
-        lines = path.read_bytes().splitlines()
-        streams.append((path.name, b"".join(b"data: " + line + b"\r\n\r\n" for line in lines if line)))
-    for path in sorted(golden.glob("pydantic-ai/*/*.yaml")):
-        if "streamGenerateContent" not in (text := path.read_text()):
-            continue
-        for told in yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))["interactions"]:
-            if "streamGenerateContent" in told["request"]["uri"] and "string" in told["response"].get("body", {}):
-                streams.append((path.name, told["response"]["body"]["string"].encode()))
-    assert len(streams) > 8
-    return streams
-
-
-def frames_of(stream: bytes) -> list[dict[str, Any]]:
-    return [msgspec.json.decode(found) for found in re.findall(rb"^data: (.*?)\r?$", stream, re.MULTILINE)]
-
-
 def words(frames: list[dict[str, Any]], *, thought: bool) -> str:
     parts = [part for told in frames for part in told["candidates"][0].get("content", {}).get("parts", [])]
     return "".join(part.get("text", "") for part in parts if part.get("thought", False) is thought)
 
 
 def test_recordings_lose_no_word_no_call_and_no_token(shared: Path) -> None:
-    for name, stream in recorded(shared):
-        frames = frames_of(stream)
+    for name, stream in recordings.streams(shared):
+        frames = recordings.frames_of(stream)
         found = reply(*frames)
         assert found.failure is None, name
         assert found.ended is not None, name
@@ -453,7 +432,7 @@ def test_g02_every_single_cut_gives_the_same_answer() -> None:
 @settings(deadline=None, max_examples=60)
 @given(data=st.data())
 def test_g02_recordings_cut_anywhere_give_the_same_answer(shared: Path, data: st.DataObject) -> None:
-    _, stream = data.draw(st.sampled_from(STREAMS.setdefault("all", recorded(shared))))
+    _, stream = data.draw(st.sampled_from(STREAMS.setdefault("all", recordings.streams(shared))))
     stream = stream.replace(b"\r\n", data.draw(st.sampled_from([b"\r\n", b"\n", b"\r"])))
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=12)))
     exact = data.draw(st.booleans())
@@ -468,12 +447,12 @@ STREAMS: dict[str, list[tuple[str, bytes]]] = {}
 
 
 def test_recordings_written_again_say_the_same(shared: Path) -> None:
-    for name, stream in recorded(shared):
-        again = frames_of(relayed(stream, [], exact=False)[0])
+    for name, stream in recordings.streams(shared):
+        again = recordings.frames_of(relayed(stream, [], exact=False)[0])
         for told in again:
             assert_google_response(told)
             assert told["modelVersion"] == "shown"
-        before, after = reply(*frames_of(stream)), reply(*again)
+        before, after = reply(*recordings.frames_of(stream)), reply(*again)
         assert after.finishes == before.finishes, name
         assert after.usage is not None
         assert before.usage is not None
