@@ -40,10 +40,13 @@ def write_request(request: ir.Request, upstream: ir.Upstream, context: ir.Contex
 
 
 def _with_extras(body: dict[str, Any], extras: ir.Extras) -> dict[str, Any]:
-    """What we wrote stands; fields that we do not know follow it, and ``output_config`` is joined."""
+    """What we wrote stands and fields that we do not know follow it; the two that we know in part are joined."""
     out = {**body, **{name: value for name, value in extras.items() if name not in body}}
-    if "output_config" in body and "output_config" in extras:
-        out["output_config"] = {**PLAIN.decode(extras["output_config"]), **body["output_config"]}
+    for name in ("output_config", "thinking"):
+        if name in body and name in extras:
+            theirs = PLAIN.decode(extras[name])
+            same = theirs.get("type") == body[name].get("type")
+            out[name] = {**theirs, **body[name]} if same else body[name]
     return out
 
 

@@ -158,7 +158,7 @@ def _answered(turns: list[Turn]) -> list[Turn]:
             follower.blocks[:0] = results
             follower.bare = follower.bare and not results
         elif results:
-            out.append(Turn("user", list(results)))
+            out.append(Turn("user", list(results), bare=False))
     return out
 
 

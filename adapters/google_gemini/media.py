@@ -46,7 +46,7 @@ def part(media: ir.Media, upstream: ir.Upstream, context: ir.Context, *, own: bo
     if needed is not None:
         media = _fetched(media, needed, context)
     made = _inline(media) if media.data is not None else _file(media)
-    return _with_extras(made, media.extras) if own else made
+    return _with_extras(made, media) if own else made
 
 
 def _fetched(media: ir.Media, needed: ir.Need, context: ir.Context) -> ir.Media:
@@ -76,12 +76,14 @@ def _file(media: ir.Media) -> dict[str, Any]:
     return {"fileData": told}
 
 
-def _with_extras(made: dict[str, Any], extras: ir.Extras) -> dict[str, Any]:
+def _with_extras(made: dict[str, Any], media: ir.Media) -> dict[str, Any]:
     """A Gemini client's own fields, beside the media and within it."""
-    for where in ("inlineData", "fileData"):
-        if where in made and where in extras:
-            made[where] |= fields(extras[where], where)
-    return {**{name: told for name, told in extras.items() if name not in made}, **made}
+    ((where, told),) = made.items()
+    if media.name is not None:
+        told["displayName"] = media.name
+    if where in media.extras:
+        told |= fields(media.extras[where], where)
+    return media.extras | {where: told}
 
 
 def among(request: ir.Request) -> Iterator[ir.Media]:

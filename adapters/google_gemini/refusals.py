@@ -73,12 +73,18 @@ def _tuning(request: ir.Request, limits: ir.Capabilities) -> Iterator[ir.Named]:
         refused.append("seed")
     if request.parallel_tool_calls is False:
         refused.append("parallel_tool_calls")
-    if request.service_tier not in (None, "auto") and not (limits.service_tiers and wire_tier(request.service_tier)):
+    if not _tier_said(request, limits):
         refused.append("service_tier")
     if any(tool.strict for tool in request.tools):
         refused.append("tools.strict")
     for name in refused:
         yield ir.Named(name, _WHY if name in _UNSAID else "this backend has no such switch", "tuning")
+
+
+def _tier_said(request: ir.Request, limits: ir.Capabilities) -> bool:
+    if request.service_tier in (None, "auto"):
+        return True
+    return wire_tier(request.service_tier) is not None and (limits.service_tiers or request.family == "google")
 
 
 def _clamped(request: ir.Request, limits: ir.Capabilities) -> Iterator[ir.Named]:

@@ -18,19 +18,20 @@ _WOVEN = ("generationConfig", "toolConfig")
 
 def write_request(request: ir.Request, upstream: ir.Upstream, context: ir.Context) -> ir.UpstreamRequest:
     """Raises ir.Invalid for a conversation that Gemini could not follow."""
+    own = request.family == "google"
     config, effort = write_config.generation(request, upstream)
     body = _conversation(request, upstream, context)
     if request.tools:
         body["tools"] = schema.write_tools(request)
     choice = schema.write_choice(request)
-    if choice and (request.tools or request.family == "google"):
+    if choice and (request.tools or own):
         body["toolConfig"] = choice
-    if config or "generationConfig" in request.extras:
-        body["generationConfig"] = config
-    tier = wire_tier(request.service_tier) if upstream.capabilities.service_tiers else None
-    if tier is not None:
+    tier = wire_tier(request.service_tier)
+    if tier is not None and (own or upstream.capabilities.service_tiers):
         body["serviceTier"] = tier
-    if request.family == "google":
+    if config or ("generationConfig" in request.extras if own else len(body) > 1):
+        body["generationConfig"] = config
+    if own:
         body |= {name: told for name, told in request.extras.items() if name not in _WOVEN}
     _merge(body, upstream)
     return ir.UpstreamRequest(path(upstream, stream=request.stream), msgspec.json.encode(body), effort=effort)

@@ -18,7 +18,7 @@ _SNAKE = re.compile(r"_([a-z0-9])")
 _STEP = re.compile(r"(?<!^)([A-Z])")
 _OPAQUE = ("args", "response", "responseJsonSchema", "parametersJsonSchema", "labels", "default", "example")
 _MEDIA = re.compile(r"image/(jpeg|png|webp|heic|heif)|audio/.+|video/.+|text/.+|application/pdf")
-_URI = re.compile(r"gs://|https://(generativelanguage\.googleapis\.com|www\.youtube\.com|youtu\.be)/")
+_URI = re.compile(r"gs://|https://(generativelanguage\.googleapis\.com|(www|m)\.youtube\.com|youtu\.be)/")
 _STATUS = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",

@@ -85,7 +85,7 @@ def _blocks(role: str, content: Sequence[wire.Block]) -> Iterator[Said]:
                 yield from _result(block)
             case wire.Thinking():
                 yield Said(role, block.thinking, "thought")
-            case wire.Redacted():
+            case wire.Redacted() | wire.ServerBlock():
                 yield Said(role, "", "thought")
 
 

@@ -13,10 +13,9 @@ from proxy.demo.shape import MisfitError, fit
 
 R = TypeVar("R", bound=wire.CountRequest)
 
-_SERVER_TOOL = re.compile(
-    r"(bash|code_execution|browser_toolset|computer_toolset|memory|text_editor|web_search|web_fetch"
-    r"|tool_search_tool_(bm25|regex))_20\d{6}"
-)
+_SERVER_TOOL = re.compile(r"[a-z_0-9]+_20\d{6}|mcp_toolset")
+_SERVER_BLOCK = re.compile(r"(server|mcp)_tool_use|\w+_tool_result|tool_(reference|addition|removal)|container_upload")
+_BETA = ("context_management", "mcp_servers", "fallbacks", "thread", "betas")
 _UNSUPPORTED = (
     "minimum maximum exclusiveMinimum exclusiveMaximum multipleOf minLength maxLength uniqueItems "
     "patternProperties if then else not oneOf"
@@ -52,7 +51,7 @@ def _fit(ask: Ask, shape: type[R]) -> tuple[R, list[wire.Tool]]:
     if "anthropic-version" not in ask.headers:
         raise RefusedError("anthropic-version: header is required")
     try:
-        request = fit(ask.body, shape)
+        request = fit(_plain(ask), shape)
         tools = [tool for index, raw in enumerate(request.tools or ()) for tool in _tool(raw, index)]
     except MisfitError as misfit:
         raise _misfit_error(misfit) from None
@@ -61,6 +60,29 @@ def _fit(ask: Ask, shape: type[R]) -> tuple[R, list[wire.Tool]]:
     if encode(ask.body).count(b'"cache_control":{') > _MAX_CACHED:
         raise RefusedError("A maximum of 4 blocks with cache_control may be provided.")
     return request, tools
+
+
+def _plain(ask: Ask) -> Json:
+    """The body without the server tools' blocks and, for a caller that names a beta, without the beta's fields."""
+    body = {**ask.body, "messages": _without_server_blocks(ask.body.get("messages"))}
+    if "messages" not in ask.body:
+        del body["messages"]
+    if "anthropic-beta" not in ask.headers:
+        return body
+    config = body.get("output_config")
+    if isinstance(config, dict):
+        body["output_config"] = {key: value for key, value in config.items() if key != "task_budget"}
+    return {key: value for key, value in body.items() if key not in _BETA}
+
+
+def _without_server_blocks(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_server_blocks(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    if _SERVER_BLOCK.fullmatch(str(value.get("type"))):
+        return {"type": "server_block"}
+    return {**value, "content": _without_server_blocks(value["content"])} if "content" in value else value
 
 
 def _misfit_error(misfit: MisfitError) -> RefusedError:

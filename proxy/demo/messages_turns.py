@@ -41,7 +41,7 @@ def blocks(turn: wire.Message) -> Sequence[wire.Block]:
 
 
 def _check_roles(turns: list[wire.Message], model: str) -> None:
-    if turns[0].role != "user":
+    if turns[0].role != "user" and families.claude_is_new(model):
         raise RefusedError('messages: first message must use the "user" role')
     for index, turn in enumerate(turns):
         if turn.role == "system" and not families.claude_takes_system_turns(model):

@@ -81,7 +81,7 @@ class ToolUse(Wire, frozen=True, tag_field="type", tag="tool_use"):
 
 class ToolResult(Wire, frozen=True, tag_field="type", tag="tool_result"):
     tool_use_id: Ident
-    content: str | list[Text | Image | Document | SearchResult] | None = None
+    content: str | list[Text | Image | Document | SearchResult | ServerBlock] | None = None
     is_error: bool | None = None
     cache_control: CacheControl | None = None
 
@@ -95,12 +95,18 @@ class Redacted(Wire, frozen=True, tag_field="type", tag="redacted_thinking"):
     data: str
 
 
-Block = Text | Image | Document | SearchResult | ToolUse | ToolResult | Thinking | Redacted
+class ServerBlock(Wire, frozen=True, tag_field="type", tag="server_block"):
+    """Stands for the blocks of tools that Anthropic runs itself, which the demo passes over."""
+
+
+Block = Text | Image | Document | SearchResult | ToolUse | ToolResult | Thinking | Redacted | ServerBlock
 
 
 class Message(Wire, frozen=True):
     role: Literal["user", "assistant", "system"]
-    content: str | list[Text | Image | Document | SearchResult | ToolUse | ToolResult | Thinking | Redacted]
+    content: (
+        str | list[Text | Image | Document | SearchResult | ToolUse | ToolResult | Thinking | Redacted | ServerBlock]
+    )
 
 
 class Tool(Wire, frozen=True):

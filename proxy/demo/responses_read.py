@@ -85,7 +85,7 @@ def _item(item: wire.Item) -> Iterator[Said]:
             yield Said("tool", "".join(part.text for part in parts), "result")
         case wire.Reasoning():
             yield Said("assistant", "".join(part.text for part in item.summary), "thought")
-        case wire.Reference():
+        case wire.Reference() | wire.HostedItem():
             return
 
 

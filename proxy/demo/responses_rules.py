@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from typing import Any
 
 from proxy.demo import families
 from proxy.demo import responses_wire as wire
@@ -15,6 +17,11 @@ SEAL = "openai"
 _HOSTED = (
     *("file_search", "computer", "computer_use_preview", "web_search", "web_search_preview", "mcp", "code_interpreter"),
     *("image_generation", "local_shell", "shell", "apply_patch", "tool_search", "programmatic_tool_calling"),
+)
+_HOSTED_ITEM = re.compile(
+    r"(web_search|file_search|code_interpreter|image_generation|computer|mcp|(local_)?shell|apply_patch|tool_search)_call"
+    r"(_output)?|tool_search_output|mcp_(list_tools|approval_request|approval_response)|program(_output)?"
+    r"|compaction|additional_tools|configuration_update"
 )
 OwnTool = wire.FunctionTool | wire.CustomTool | wire.Namespace
 _OURS: dict[str, Callable[..., OwnTool]] = {
@@ -45,8 +52,15 @@ def _typed(body: Json) -> Json:
     items = body.get("input")
     if not isinstance(items, list):
         return body
-    easy = [{"type": "message", **item} if isinstance(item, dict) and "role" in item else item for item in items]
-    return {**body, "input": easy}
+    return {**body, "input": [_typed_item(item) for item in items]}
+
+
+def _typed_item(item: Any) -> Any:
+    if not isinstance(item, dict):
+        return item
+    if _HOSTED_ITEM.fullmatch(str(item.get("type"))):
+        return {"type": "hosted_item"}
+    return {"type": "message", **item} if "role" in item else item
 
 
 def _tool(raw: Json, path: str) -> list[OwnTool]:
@@ -119,7 +133,7 @@ def _check_reasoning(item: wire.Reasoning, after: list[wire.Item]) -> None:
     following = after[0] if after else None
     if isinstance(following, wire.Message) and following.role != "assistant":
         following = None
-    if not isinstance(following, wire.Message | wire.FunctionCall | wire.CustomCall | wire.Reasoning):
+    if not isinstance(following, wire.Message | wire.FunctionCall | wire.CustomCall | wire.Reasoning | wire.HostedItem):
         raise RefusedError(
             f"Item '{item.id}' of type 'reasoning' was provided without its required following item.", "input"
         )

@@ -117,7 +117,11 @@ class Reference(Wire, frozen=True, tag_field="type", tag="item_reference"):
     id: str
 
 
-Item = Message | FunctionCall | FunctionOutput | CustomCall | CustomOutput | Reasoning | Reference
+class HostedItem(Wire, frozen=True, tag_field="type", tag="hosted_item"):
+    """Stands for the items of tools that OpenAI runs itself, which the demo passes over."""
+
+
+Item = Message | FunctionCall | FunctionOutput | CustomCall | CustomOutput | Reasoning | Reference | HostedItem
 
 
 class FunctionTool(Wire, frozen=True, tag_field="type", tag="function"):

@@ -1,6 +1,7 @@
 """What the chat tests share: short ways to drive the dialect, and the installed SDK's types as the judge."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,7 @@ def relayed(
     relay = StreamRelay(DIALECT, DIALECT, to or echo(usage=True), exact=exact)
     edges = [0, *sorted(cuts), len(data)]
     out: list[bytes] = []
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         out += relay.feed(data[start:stop])
     out += relay.close()
     return relay, b"".join(out + relay.tail)

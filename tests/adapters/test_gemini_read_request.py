@@ -1,5 +1,6 @@
 """A Gemini client's question, read into the hub, and back again without a field lost."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -274,8 +275,6 @@ JSON = st.recursive(
 @given(contents=JSON, config=JSON, tools=JSON)
 def test_nothing_but_invalid_is_ever_raised(contents: Any, config: Any, tools: Any) -> None:
     body = {"contents": contents, "generationConfig": config, "tools": tools, "toolConfig": config}
-    try:
+    with contextlib.suppress(ir.Invalid):
         request = DIALECT.read_request(msgspec.json.encode(body))
-        DIALECT.write_request(request, GOOGLE, CONTEXT)
-    except ir.Invalid as error:
-        assert error.failure.message
+        assert DIALECT.write_request(request, GOOGLE, CONTEXT).body

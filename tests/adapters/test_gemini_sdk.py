@@ -100,11 +100,8 @@ def ours(capabilities: ir.Capabilities = LEVELS, **fields: Any) -> tuple[str, An
 
 
 def theirs(upstream: Upstream, client: genai.Client, contents: Any = "Hi", **config: Any) -> tuple[str, Any]:
-    client.models.generate_content(
-        model="gemini-x",
-        contents=contents,
-        config=types.GenerateContentConfig(automatic_function_calling=OFF, **config),
-    )
+    told = types.GenerateContentConfig(automatic_function_calling=OFF, **config) if config else None
+    client.models.generate_content(model="gemini-x", contents=contents, config=told)
     path, key, body = upstream.seen[-1]
     assert key == "k"
     return path.removeprefix("/v1beta"), recordings.spelt_alike(body)

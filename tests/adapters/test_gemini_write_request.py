@@ -4,67 +4,11 @@ from typing import Any
 
 import msgspec
 import pytest
-from vendor_types import assert_google_request
+from gemini_questions import CALL_A, CONTEXT, NEW, OLD, PNG, WEATHER, ask, loop, result, upstream, user, written
 
 from adapters import ir
 from adapters.google_gemini import DIALECT
 from adapters.google_gemini.write_content import SKIP
-
-CONTEXT = ir.Context("ab12", 1_700_000_000)
-BUDGETS = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24_576}
-OLD = ir.Capabilities(thinking="budget", budgets=BUDGETS, image_urls=False, files=True, audio=True, service_tiers=True)
-NEW = ir.Capabilities(
-    thinking="level",
-    efforts=("minimal", "low", "medium", "high"),
-    can_disable_thinking=False,
-    image_urls=False,
-    files=True,
-    audio=True,
-)
-CALL_A = ir.ToolCall("a1", "weather", '{"city":"Oslo"}')
-CALL_B = ir.ToolCall("b2", "time", "{}")
-PNG = ir.Media("image", data="iVBORw0KGgo=", media_type="image/png")
-WEATHER = ir.Tool("weather", description="d", parameters={"type": "object"})
-
-
-def upstream(capabilities: ir.Capabilities = OLD, **changes: Any) -> ir.Upstream:
-    return ir.Upstream(
-        provider="google",
-        dialect="google_gemini",
-        model="gemini-2.5-flash",
-        family="google",
-        capabilities=capabilities,
-        **changes,
-    )
-
-
-def user(*blocks: ir.Block | str) -> ir.Message:
-    return ir.Message("user", tuple(ir.Text(block) if isinstance(block, str) else block for block in blocks))
-
-
-def ask(*messages: ir.Message, **fields: Any) -> ir.Request:
-    return ir.Request(model="alias", messages=messages or (user("Hi"),), **fields)
-
-
-def written(request: ir.Request, target: ir.Upstream | None = None, context: ir.Context = CONTEXT) -> dict[str, Any]:
-    body: dict[str, Any] = msgspec.json.decode(DIALECT.write_request(request, target or upstream(), context).body)
-    assert_google_request(body)
-    return body
-
-
-def generation(request: ir.Request, target: ir.Upstream | None = None) -> dict[str, Any]:
-    config: dict[str, Any] = written(request, target).get("generationConfig", {})
-    return config
-
-
-def loop(*results: ir.Block, calls: tuple[ir.ToolCall, ...] = (CALL_A, CALL_B)) -> tuple[ir.Message, ...]:
-    """A question, the model's calls, and what came back, one message each as chat clients send it."""
-    return (user("Hi"), ir.Message("assistant", calls), *(ir.Message("tool", (result,)) for result in results))
-
-
-def result(call_id: str, text: str = "ok", **fields: Any) -> ir.ToolResult:
-    return ir.ToolResult(call_id, (ir.Text(text),), **fields)
-
 
 # --- where it goes -------------------------------------------------------------------------------------------------
 
@@ -369,114 +313,6 @@ def test_files_of_another_vendor_are_needed_and_backends_that_follow_urls_get_th
     assert written(request, follows)["contents"][0]["parts"] == [
         {"fileData": {"fileUri": "https://host/x", "mimeType": "image/jpeg"}}
     ]
-
-
-# --- generationConfig ----------------------------------------------------------------------------------------------
-
-
-def test_every_parameter_has_its_field() -> None:
-    request = ask(
-        max_output_tokens=5,
-        temperature=0.2,
-        top_p=0.9,
-        top_k=4,
-        stop=("a", ""),
-        seed=1,
-        presence_penalty=0.1,
-        frequency_penalty=0.3,
-        n=2,
-        logprobs=True,
-        top_logprobs=3,
-        service_tier="default",
-    )
-    body = written(request)
-    assert body["serviceTier"] == "standard"
-    assert body["generationConfig"] == {
-        "maxOutputTokens": 5,
-        "temperature": 0.2,
-        "topP": 0.9,
-        "topK": 4,
-        "stopSequences": ["a"],
-        "seed": 1,
-        "presencePenalty": 0.1,
-        "frequencyPenalty": 0.3,
-        "candidateCount": 2,
-        "responseLogprobs": True,
-        "logprobs": 3,
-    }
-
-
-def test_what_a_model_does_not_take_is_left_out() -> None:
-    bare = ir.Capabilities(sampling=False, penalties=False, seed=False, max_output=100)
-    request = ask(temperature=1.0, top_p=1.0, top_k=1, presence_penalty=1.0, seed=1, n=1, max_output_tokens=200)
-    assert generation(request, upstream(bare)) == {"maxOutputTokens": 100}
-    assert generation(ask(temperature=3.0)) == {"temperature": 2.0}
-    assert generation(ask(), upstream(ir.Capabilities(default_max_output=7))) == {"maxOutputTokens": 7}
-
-
-SHAPE = ir.Format("json_schema", "answer", {"type": "object", "additionalProperties": False}, True)
-
-
-def test_shapes_are_native() -> None:
-    native = {"responseMimeType": "application/json", "responseJsonSchema": SHAPE.schema}
-    assert generation(ask(format=SHAPE)) == native
-    assert generation(ask(format=ir.Format("json_object"))) == {"responseMimeType": "application/json"}
-    assert generation(ask(format=ir.Format("text"))) == {}
-    assert generation(ask(format=SHAPE, tools=(WEATHER,)), upstream(NEW)) == native
-
-
-def test_g35_shape_with_tools_is_asked_for_in_words_before_gemini_3() -> None:
-    body = written(ask(format=SHAPE, tools=(WEATHER,), system=(ir.Text("sys"),)))
-    assert "generationConfig" not in body
-    sys, told = (part["text"] for part in body["systemInstruction"]["parts"])
-    assert sys == "sys"
-    assert '{"type":"object","additionalProperties":false}' in told
-
-
-# --- thinking ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("fields", "config", "effort"),
-    [
-        ({}, None, None),
-        ({"effort": "low"}, {"thinkingBudget": 1024, "includeThoughts": True}, "low"),
-        ({"effort": "none"}, {"thinkingBudget": 0}, "none"),
-        ({"effort": "none", "reasoning_summary": "auto"}, {"thinkingBudget": 0}, "none"),
-        ({"effort": "xhigh"}, {"thinkingBudget": 24_576, "includeThoughts": True}, "high"),
-        ({"effort": "strange"}, {"thinkingBudget": 8192, "includeThoughts": True}, "medium"),
-        ({"reasoning_summary": "auto"}, {"includeThoughts": True}, None),
-        ({"thinking_budget": 99_999}, {"thinkingBudget": 24_576}, "high"),
-        ({"thinking_budget": -1}, {"thinkingBudget": -1}, "medium"),
-    ],
-)
-def test_thinking_by_budget(fields: dict[str, Any], config: Any, effort: str | None) -> None:
-    assert generation(ask(**fields)).get("thinkingConfig") == config
-    assert DIALECT.write_request(ask(**fields), upstream(), CONTEXT).effort == effort
-
-
-@pytest.mark.parametrize(
-    ("fields", "config", "effort"),
-    [
-        ({"effort": "medium"}, {"thinkingLevel": "MEDIUM", "includeThoughts": True}, "medium"),
-        ({"effort": "max"}, {"thinkingLevel": "HIGH", "includeThoughts": True}, "high"),
-        ({"effort": "none"}, {"thinkingLevel": "MINIMAL"}, "minimal"),
-        ({"thinking_budget": 9000}, {"thinkingLevel": "MEDIUM"}, "medium"),
-    ],
-)
-def test_thinking_by_level(fields: dict[str, Any], config: Any, effort: str) -> None:
-    assert generation(ask(**fields), upstream(NEW)).get("thinkingConfig") == config
-    assert DIALECT.write_request(ask(**fields), upstream(NEW), CONTEXT).effort == effort
-
-
-def test_models_that_always_think_get_their_smallest_budget() -> None:
-    always = ir.Capabilities(thinking="budget", budgets={"low": 1024, "high": 9000}, can_disable_thinking=False)
-    assert generation(ask(effort="none"), upstream(always))["thinkingConfig"] == {"thinkingBudget": 1024}
-    assert generation(ask(thinking_budget=0), upstream(always))["thinkingConfig"] == {"thinkingBudget": 1024}
-
-
-def test_models_that_do_not_think_are_asked_nothing() -> None:
-    assert generation(ask(effort="high"), upstream(ir.Capabilities())) == {}
 
 
 # --- the operator, and other families ------------------------------------------------------------------------------

@@ -14,19 +14,31 @@ from adapters.sse import Splitter
 
 UNREAD = ("stream_error", "test_text_response")
 """Recordings of failures: an error after the finish, and plain text in the place of JSON."""
-SNOWMAN = (
-    b'data: {"id":"chatcmpl-1","created":1,"model":"up","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
-    b": ping\n\n"
-    b'data: {"id":"chatcmpl-1","created":1,"model":"up","choices":[{"index":0,"delta":{"reasoning":"\xe2\x98\x83 hm"}}]}\r\n\r\n'
-    b'data: {"id":"chatcmpl-1","created":1,"model":"up","choices":[{"index":0,"delta":{"content":"\xf0\x9f\x9a\x82\xc3\xa9"}}]}\n\n'
-    b'data: {"id":"chatcmpl-1","created":1,"model":"up","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"c",'
-    b'"type":"function","function":{"name":"f","arguments":"{\\"a\\":"}}]}}]}\n\n'
-    b'data: {"id":"chatcmpl-1","created":1,"model":"up","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,'
-    b'"function":{"arguments":"\\"\xe6\xb1\x89\\"}"}}]}}]}\n\n'
-    b'data: {"id":"chatcmpl-1","created":1,"model":"up","choices":[{"index":0,"delta":{},"finish_reason":"tool_calls"}]}\n\n'
-    b'data: {"id":"chatcmpl-1","created":1,"model":"up","choices":[],"usage":{"prompt_tokens":3,"completion_tokens":4,'
-    b'"total_tokens":7}}\n\ndata: [DONE]\n\n'
+
+
+def _sse(line: str, end: str = "\n\n") -> bytes:
+    shell = '"id":"chatcmpl-1","created":1,"model":"up","choices":['
+    return ("data: {" + shell + line + "}" + end).encode()
+
+
+def _delta(delta: str) -> str:
+    return '{"index":0,"delta":' + delta + "}]"
+
+
+SNOWMAN = b"".join(
+    (
+        _sse(_delta('{"role":"assistant","content":""}')),
+        b": ping\n\n",
+        _sse(_delta('{"reasoning":"☃ hm"}'), "\r\n\r\n"),
+        _sse(_delta('{"content":"🚂é"}')),
+        _sse(_delta(r'{"tool_calls":[{"index":0,"id":"c","function":{"name":"f","arguments":"{\"a\":"}}]}')),
+        _sse(_delta(r'{"tool_calls":[{"index":0,"function":{"arguments":"\"汉\"}"}}]}')),
+        _sse('{"index":0,"delta":{},"finish_reason":"tool_calls"}]'),
+        _sse('],"usage":{"prompt_tokens":3,"completion_tokens":4,"total_tokens":7}'),
+        b"data: [DONE]\n\n",
+    )
 )
+"""Characters of two, three and four bytes, reasoning, a call in pieces, a comment, CRLF and a usage chunk."""
 
 
 def _events(body: bytes) -> list[ir.Event]:

@@ -157,7 +157,7 @@ def test_the_grammar_page_loads_and_names_what_has_no_effect_yet(tmp_path: Path,
     text = text.replace("{use: [oss-embed]}", "{use: [oss]}")
     config = load(text, file="proxy.yaml", env={"ANTHROPIC_API_KEY": "k", "GEMINI_API_KEY": "k"})
     later = [warning.split(" ")[0] for warning in config.warnings if "no effect" in warning]
-    assert {"ledger.retention", "backends.oss.cost", "backends.claude.limits", "teams.interns.budget"} <= set(later)
+    assert {"backends.oss.cost", "backends.claude.limits", "teams.interns.budget"} <= set(later)
     assert config.teams["clinical"].pin == "local"
 
 

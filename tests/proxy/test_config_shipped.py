@@ -66,7 +66,7 @@ def test_its_examples_are_good() -> None:
     shown = {line.split("#")[0].strip().split(":")[0] for line in SHIPPED.splitlines() if "no effect yet" in line}
     assert shown
     told = {warning.partition(" has no effect")[0] for warning in found.warnings}
-    assert {"backends.oss.cost", "backends.claude.limits", "teams.interns.budget", "ledger.retention"} <= told
+    assert {"backends.oss.cost", "backends.claude.limits", "teams.interns.budget"} <= told
 
 
 def test_the_schema_is_the_one_that_was_published() -> None:

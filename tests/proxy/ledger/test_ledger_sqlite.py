@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -231,6 +232,14 @@ def test_prune_deletes_old_rows_only(ledger: Ledger, book: Path, record: Row) ->
         ledger.write([record(f"r{number:04}", started_at=number)])
     assert ledger.prune(1100) == 1100
     assert [r.started_at for r in reader.rows(book)] == list(range(1100, 1200))
+
+
+def test_maintenance_keeps_to_the_retention(ledger: Ledger, book: Path, record: Row) -> None:
+    today = int(time.time() * 1000)
+    ledger.write([record("old", started_at=today - 3 * 86_400_000), record("new", started_at=today)])
+    ledger.retention = 2 * 86_400.0
+    ledger.maintain()
+    assert [r.request_id for r in reader.rows(book)] == ["new"]
 
 
 def test_the_checkpoint_keeps_the_log_short(ledger: Ledger, book: Path, record: Row) -> None:
