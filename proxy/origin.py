@@ -20,7 +20,7 @@ from proxy.settings import ConfigError, Problem
 _LOOK_SECONDS = 0.3
 """How long a port may take to prove that it is a model server (decision D23)."""
 _LOOK_BYTES = 1024 * 1024
-_LOCAL = ("vllm", "ollama", "llama_cpp", "lm_studio")
+LOCAL = ("vllm", "ollama", "llama_cpp", "lm_studio")
 """Whose default ports are looked at."""
 
 
@@ -55,13 +55,7 @@ class Origin:
             return self._embedded()
         raw = self.path.read_bytes()
         self._seen = raw
-        if len(raw) > LIMIT // 2:
-            raise ConfigError([Problem(self.name, 1, f"the file is larger than {LIMIT // 2} bytes")])
-        try:
-            text = raw.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            line = raw[: error.start].count(b"\n") + 1
-            raise ConfigError([Problem(self.name, line, "the file is not UTF-8")]) from None
+        text = decoded(raw, self.name)
         if wants_embedded(text, file=self.name, env=self.env):
             return with_embedded(text, self._embedded())
         return text
@@ -83,10 +77,21 @@ class Origin:
         return defaults.embedded(self.env, servers, None)
 
 
+def decoded(raw: bytes, name: str) -> str:
+    """The text of a configuration file. Raises ConfigError: too large, or not UTF-8."""
+    if len(raw) > LIMIT // 2:
+        raise ConfigError([Problem(name, 1, f"the file is larger than {LIMIT // 2} bytes")])
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].count(b"\n") + 1
+        raise ConfigError([Problem(name, line, "the file is not UTF-8")]) from None
+
+
 def local_servers() -> list[LocalServer]:
     """The model servers that answer on this machine's usual ports; nothing off loopback is asked."""
     found = []
-    for provider in _LOCAL:
+    for provider in LOCAL:
         base_url = PROVIDERS[provider].base_url
         model = _first_model(base_url) if base_url else None
         if base_url and model is not None:

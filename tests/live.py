@@ -191,8 +191,8 @@ class Live:
 
 def children(pid: int) -> list[int]:
     """The pids of the child processes of ``pid``."""
-    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
-    return [int(word) for word in found.stdout.split() if alive(int(word))]
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(word) for word in found if alive(int(word))]
 
 
 def alive(pid: int) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from adapters import ir
+from adapters import efforts, ir
 from adapters.anthropic_messages.wire import FAMILY, NATIVE_EFFORTS
 
 DEFAULT_MAX_TOKENS = 16384
@@ -113,8 +113,8 @@ def _wanted_budget(request: ir.Request, can: ir.Capabilities) -> tuple[int | Non
     if effort is None:
         return None, None
     table = can.budgets or _BUDGETS
-    effort = effort if effort in table else _nearest(effort, tuple(table))
-    return table.get(effort), effort
+    effort = _nearest(effort, tuple(table))
+    return (table[effort], effort) if effort is not None else (None, None)
 
 
 def _may_think(request: ir.Request) -> bool:
@@ -154,23 +154,17 @@ def _adaptive(request: ir.Request, can: ir.Capabilities) -> Mapping[str, Any] | 
 
 
 def _effort_of(budget: int | None) -> str | None:
-    """Thinking tokens -> the effort word that they are nearest to (protocol.md 3.3)."""
-    if budget is None or budget < 0:
-        return None
-    return "low" if budget < 4096 else "medium" if budget < 16384 else "high"
+    """Thinking tokens -> the effort word that they are nearest to; a dynamic budget leaves it to the model."""
+    return None if budget is None or budget < 0 else efforts.of_budget(budget)
 
 
 def nearest(effort: str | None, can: ir.Capabilities) -> str | None:
-    """The effort that this model takes and that is nearest; of two equally near the higher one."""
+    """The effort that this model takes and that is nearest."""
     return None if effort is None else _nearest(effort, can.efforts or NATIVE_EFFORTS)
 
 
-def _nearest(effort: str, offered: tuple[str, ...]) -> str:
-    if effort in offered or effort not in ir.EFFORTS:
-        return effort if effort in offered else offered[-1]
-    rank = {word: i for i, word in enumerate(ir.EFFORTS)}
-    known = [word for word in offered if word in rank and word != "none"]
-    return min(known, key=lambda word: (abs(rank[word] - rank[effort]), -rank[word]))
+def _nearest(effort: str, offered: tuple[str, ...]) -> str | None:
+    return efforts.nearest(effort, [word for word in offered if word != "none"])
 
 
 def _named(why: str) -> ir.Named:

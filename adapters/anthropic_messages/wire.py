@@ -78,10 +78,8 @@ def decode(raw: Raw, decoder: Decoder[T], where: str) -> T:
     """One value. Raises ir.Invalid that names the field and the reason."""
     try:
         return decoder.decode(raw)
-    except msgspec.ValidationError as error:
+    except msgspec.DecodeError as error:
         raise ir.Invalid(f"{where}: {error}.", where, "invalid_type") from None
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ir.Invalid(f"{where}: not valid JSON: {error}.", where) from None
 
 
 def raw(value: object) -> Raw:

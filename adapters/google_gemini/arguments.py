@@ -10,10 +10,12 @@ import msgspec
 
 from adapters.google_gemini.wire import PartialArg
 
-_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\['((?:[^'\\]|\\.)*)'\]|\[\"((?:[^\"\\]|\\.)*)\"\]")
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d{1,9})\]|\['((?:[^'\\]|\\.)*)'\]|\[\"((?:[^\"\\]|\\.)*)\"\]")
 _ESCAPE = re.compile(r"\\(.)")
 MAX_INDEX = 10_000
 """The largest array index that is believed; our own limit."""
+MAX_STEPS = 64
+"""How deep a path may lead; our own limit."""
 
 Step = str | int
 
@@ -21,7 +23,7 @@ Step = str | int
 def steps(path: str) -> list[Step]:
     """``$.a[0]['b c']`` -> ``["a", 0, "b c"]``."""
     found: list[Step] = []
-    for name, index, single, double in _STEP.findall(path):
+    for name, index, single, double in _STEP.findall(path)[:MAX_STEPS]:
         found.append(int(index) if index else name or _ESCAPE.sub(r"\1", single or double))
     return found
 

@@ -49,9 +49,11 @@ class Writer:
         self._begun = False
         self._over = False
         self._extras: ir.Extras = {}
-        self._custom = shapes.custom_names(echo.request)
+        self._offered = shapes.Offered(echo.request)
         self._ids: set[str] = set()
         self._blocks: dict[int, _Open] = {}
+        self._hosted: dict[int, ir.ReplyBlock] = {}
+        """Server-run items, announced only when they are whole: an early copy lacks what the SDK's types require."""
         self._items: dict[int, _Item] = {}
         self._output: list[shapes.Wire | None] = []
         self._usage: ir.Usage | None = None
@@ -101,9 +103,10 @@ class Writer:
         block = ir.ReplyBlock(event.kind, event.item, event.choice, event.meta)
         if not shapes.is_carried(block):
             return []
-        custom = event.kind == "tool_call" and event.meta.get("name") in self._custom
-        if custom:
-            block = shapes.as_custom(block, self._custom)
+        if block.kind in shapes.SERVER:
+            self._hosted[event.block] = block
+            return []
+        custom, block = self._offered.is_wrapped(block), self._offered.told(block)
         out: list[bytes] = []
         item = self._items.get(event.item)
         if item is None:
@@ -162,13 +165,21 @@ class Writer:
     def _end(self, event: ir.BlockEnded) -> list[bytes]:
         opened = self._blocks.pop(event.block, None)
         if opened is None:
-            return []
+            return self._end_hosted(event)
         opened.block.state, opened.block.raw = event.state, event.raw
         out = self._end_parts(opened)
         opened.item.open -= 1
         if not opened.item.open and opened.item.index < len(self._output) - 1:
             out += self._close(opened.block.item)
         return out
+
+    def _end_hosted(self, event: ir.BlockEnded) -> list[bytes]:
+        block = self._hosted.pop(event.block, None)
+        if block is None:
+            return []
+        block.raw = event.raw
+        out, _ = self._open_item(block.item, block)
+        return out + self._close(block.item)
 
     def _end_parts(self, opened: _Open) -> list[bytes]:
         """What is owed of a block: the whole of a held call, ``{}`` for an empty one (G10), then the done events."""
@@ -193,7 +204,7 @@ class Writer:
 
     def _close_all(self) -> list[bytes]:
         """The end of the choice: what is still open ends; of an answer cut short the last item is incomplete."""
-        out = [line for number in list(self._blocks) for line in self._end(ir.BlockEnded(number))]
+        out = [line for number in [*self._blocks, *self._hosted] for line in self._end(ir.BlockEnded(number))]
         short = envelope.incomplete_reason(self._finished) is not None
         for key, item in list(self._items.items()):
             last = item.index == len(self._output) - 1

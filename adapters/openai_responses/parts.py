@@ -10,6 +10,11 @@ from msgspec import Struct
 _string = msgspec.json.Encoder().encode
 
 
+def one_line(data: bytes) -> bytes:
+    """JSON without line ends: raw values come as their author laid them out, and SSE ends a line with a line."""
+    return msgspec.json.format(data, indent=-1) if b"\n" in data or b"\r" in data else data
+
+
 class PartKind(Struct, frozen=True):
     """A kind of part: its events' stem, the field of its whole text, where it sits, and how it is announced."""
 
@@ -40,7 +45,7 @@ class Stream:
         self.number = 0
 
     def event(self, type_: str, fields: dict[str, Any]) -> bytes:
-        data = _string({"type": type_, **fields, "sequence_number": self.number})
+        data = one_line(_string({"type": type_, **fields, "sequence_number": self.number}))
         self.number += 1
         return b"event: " + type_.encode() + b"\ndata: " + data + b"\n\n"
 

@@ -18,11 +18,11 @@ def read_response(body: bytes) -> Sequence[ir.Event]:
 
 def write_response(reply: ir.Reply, echo: ir.Echo) -> bytes:
     """The response object, equal to the one that would end a stream of the same answer."""
-    custom = shapes.custom_names(echo.request)
+    offered = shapes.Offered(echo.request)
     turns: dict[int, list[ir.ReplyBlock]] = {}
     for block in reply.blocks:
         if shapes.is_carried(block):
-            turns.setdefault(block.item, []).append(shapes.as_custom(block, custom))
+            turns.setdefault(block.item, []).append(offered.told(block))
     finished = reply.finishes.get(0)
     short = envelope.incomplete_reason(finished) is not None
     taken: set[str] = set()

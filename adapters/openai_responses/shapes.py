@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from adapters import ir
+from adapters import ir, names
 from adapters.openai_responses.items_out import is_ours
 from adapters.openai_responses.tools import known, unwrap
 
@@ -42,17 +42,30 @@ def item_id(block: ir.ReplyBlock, seed: str, index: int, taken: set[str]) -> str
     return id_
 
 
-def as_custom(block: ir.ReplyBlock, custom: frozenset[str]) -> ir.ReplyBlock:
-    """A call of a free-text tool that was offered as a function, told as the client knows it (G84)."""
-    if block.kind != "tool_call" or block.meta.get("name") not in custom:
-        return block
-    meta = {**block.meta, "item_id": None}
-    return ir.ReplyBlock("custom_tool_call", block.item, block.choice, meta, unwrap(block.text), state=block.state)
+class Offered:
+    """The tools that the client offered, to tell their calls in its own words."""
 
+    def __init__(self, request: ir.Request | None) -> None:
+        kinds = {tool.name: tool.kind for tool in request.tools} if request else {}
+        self._names = frozenset(kinds)
+        self._custom = frozenset(name for name, kind in kinds.items() if kind == "custom")
 
-def custom_names(request: ir.Request | None) -> frozenset[str]:
-    """The free-text tools that the client offered."""
-    return frozenset(tool.name for tool in request.tools if tool.kind == "custom") if request else frozenset()
+    def is_wrapped(self, block: ir.ReplyBlock) -> bool:
+        """A free-text tool's call that was made as a function's (G84)."""
+        return block.kind == "tool_call" and self._name(block) in self._custom
+
+    def told(self, block: ir.ReplyBlock) -> ir.ReplyBlock:
+        """The block under the client's own name for the tool (G16), free text unwrapped."""
+        if block.kind not in {"tool_call", "custom_tool_call"}:
+            return block
+        meta = {**block.meta, "name": self._name(block)}
+        if not self.is_wrapped(block):
+            return ir.ReplyBlock(block.kind, block.item, block.choice, meta, block.text, state=block.state)
+        meta["item_id"] = None
+        return ir.ReplyBlock("custom_tool_call", block.item, block.choice, meta, unwrap(block.text), state=block.state)
+
+    def _name(self, block: ir.ReplyBlock) -> str:
+        return names.restored(str(block.meta.get("name")), self._names)
 
 
 def item(id_: str, blocks: Sequence[ir.ReplyBlock], status: str) -> Wire:

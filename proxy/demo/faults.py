@@ -1,4 +1,9 @@
-"""Failures on demand, chosen by the model name (``demo-fault-500``) or the header ``x-demo-fault``."""
+"""Failures on demand, chosen by the model name (``demo-fault-500``) or the header ``x-demo-fault: 500``.
+
+Before the answer: a status (400 401 403 404 429 500 502 503 504), ``overloaded``, ``context`` (overflow), ``html``,
+``stall``, ``reset``. Within it: ``cut`` (a clean close without an end), ``drop`` (closed amid the body), ``reset-mid``,
+``stall-mid``, ``error-event``, ``error-first`` (in a 200), ``garbage``, ``slow``.
+"""
 
 from __future__ import annotations
 

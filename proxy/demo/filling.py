@@ -105,7 +105,7 @@ class _Filler:
     def _array(self, schema: Json, depth: int) -> list[Any]:
         fixed = schema.get("prefixItems") or []
         least = int(schema.get("minItems") or 0)
-        most = int(schema.get("maxItems") or 1_000)
+        most = int(schema.get("maxItems", 1_000))
         length = min(max(least, len(fixed), 0 if depth >= _DEEP else 1), most)
         items = schema.get("items", {})
         kinds = [*fixed, *[items] * max(0, length - len(fixed))]

@@ -6,18 +6,10 @@ from litestar import asgi
 from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
 
-from adapters.catalog import DIALECTS
-from adapters.passthrough import Passthrough
+from proxy.apis import APIS
 from proxy.call import Api
 from proxy.endpoints.door import enter
 from proxy.house import House
-
-APIS: dict[str, Api] = {
-    "/v1/chat/completions": Api("chat", DIALECTS["openai_chat"], DIALECTS["openai_chat"]),
-    "/v1/responses": Api("responses", DIALECTS["openai_responses"], DIALECTS["openai_responses"]),
-    "/v1/embeddings": Api("embeddings", Passthrough("embeddings", "/embeddings"), None),
-    "/v1/completions": Api("completions", Passthrough("completions", "/completions"), None),
-}
 
 
 def handlers(house: House) -> list[ASGIRouteHandler]:

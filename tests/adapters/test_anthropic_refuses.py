@@ -62,6 +62,10 @@ def test_a_file_that_is_neither_pdf_nor_text_is_refused(media_type: str) -> None
     assert refused(ir.Capabilities(files=True), messages=(message,)) == {"messages[0].content[0]": "contract"}
 
 
+def test_a_backend_without_tools() -> None:
+    assert refused(ir.Capabilities(tools=False), tools=(TOOL,)) == {"tools[0]": "contract"}
+
+
 def test_media_within_a_tool_result_counts() -> None:
     message = ir.Message("tool", (ir.ToolResult("a", (ir.Media("image", url="https://x/y"),)),))
     assert refused(ir.Capabilities(images=False), messages=(message,)) == {"messages[0].content[0]": "contract"}

@@ -72,7 +72,7 @@ def test_g30_newer_models_get_adaptive_thinking_and_effort() -> None:
 def test_effort_is_clamped_to_the_nearest() -> None:
     assert sent(ADAPTIVE, effort="minimal")[1:] == ("low", {})
     _, effort, named = sent(ADAPTIVE, effort="xhigh")
-    assert (effort, list(named)) == ("max", ["reasoning_effort"])
+    assert (effort, list(named)) == ("high", ["reasoning_effort"])
 
 
 def test_always_thinking_models_get_effort_alone() -> None:
@@ -100,6 +100,27 @@ def test_a_model_that_does_not_reason_is_asked_nothing() -> None:
 @pytest.mark.parametrize(("budget", "word"), [(1024, "low"), (4096, "medium"), (20000, "high")])
 def test_a_budget_becomes_an_effort_where_words_are_wanted(budget: int, word: str) -> None:
     assert sent(ADAPTIVE, thinking_budget=budget, family="google")[0]["output_config"] == {"effort": word}
+
+
+def test_a_wish_for_a_summary_alone() -> None:
+    assert sent(BUDGET, reasoning_summary="auto")[0]["thinking"] is None
+    assert sent(ADAPTIVE, reasoning_summary="auto")[0]["thinking"] == {"type": "adaptive", "display": "summarized"}
+
+
+def test_a_dynamic_budget_is_adaptive_or_medium() -> None:
+    assert sent(BUDGET, thinking_budget=-1, family="google")[0]["thinking"]["budget_tokens"] == 10000
+    body = sent(ADAPTIVE, thinking_budget=-1, family="google")[0]
+    assert (body["thinking"]["type"], body["output_config"]) == ("adaptive", None)
+
+
+def test_disabled_with_an_effort_sends_the_effort_only_where_it_is_a_word() -> None:
+    assert sent(ADAPTIVE, thinking_budget=0, effort="low")[0]["output_config"] == {"effort": "low"}
+    assert sent(BUDGET, thinking_budget=0, effort="low")[0]["output_config"] is None
+
+
+def test_a_conversation_of_tools_alone_may_think() -> None:
+    answer = ir.Message("tool", (ir.ToolResult("a", (ir.Text("1"),)),))
+    assert sent(BUDGET, effort="low", messages=(answer,))[0]["thinking"] is not None
 
 
 def test_a_budget_stays_a_budget_where_tokens_are_wanted() -> None:

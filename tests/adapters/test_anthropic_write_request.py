@@ -251,6 +251,8 @@ def test_documents() -> None:
     assert parts[0]["source"]["media_type"] == "application/pdf"
     assert parts[0]["title"] == "a.pdf"
     assert parts[1]["source"] == {"type": "text", "media_type": "text/plain", "data": "für\n"}
+    plain = ir.Media("file", data="not base64", media_type="text/plain")
+    assert ask(user(plain))["messages"][0]["content"][0]["source"]["data"] == "not base64"
 
 
 def test_g74_all_text_parts_arrive_in_order() -> None:
@@ -374,3 +376,52 @@ def test_patch_renames_and_drops_what_is_not_taken() -> None:
     assert (bytes(out["model"]), bytes(out["speed"])) == (b'"claude-x"', b'"fast"')
     kept, none = DIALECT.patch(fields, upstream())
     assert ("temperature" in kept, none) == (True, [])
+
+
+def test_free_text_calls_refusals_and_errors_of_the_history_are_kept() -> None:
+    call = ir.ToolCall("a", "patch", 'say "x"', custom=True)
+    failed = ir.Message("tool", (ir.ToolResult("a", (ir.Text("no"),), is_error=True),))
+    body = ask(user("q"), assistant(call), failed, assistant(ir.Refusal("No."), ir.Refusal("")), user("why?"))
+    assert body["messages"][1]["content"][0]["input"] == {"input": 'say "x"'}
+    assert body["messages"][2]["content"][0]["is_error"] is True
+    assert body["messages"][3]["content"] == [{"type": "text", "text": "No."}]
+
+
+def test_what_cannot_be_said_is_left_out_of_the_body() -> None:
+    sound, foreign = ir.Media("audio", data="x"), ir.Opaque("openai", "web_search_call", msgspec.Raw(b"{}"))
+    body = ask(user("a", sound, foreign))
+    assert body["messages"] == [{"role": "user", "content": "a"}]
+
+
+def test_own_files_tools_and_types_go_back() -> None:
+    body = {
+        "model": "claude-x",
+        "max_tokens": 5,
+        "messages": [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "image", "source": {"type": "file", "file_id": "file_1"}},
+                    {"type": "document", "source": {"type": "url", "url": "https://x/a.pdf"}, "context": "c"},
+                ],
+            }
+        ],
+        "tools": [
+            {"name": "t", "type": "custom", "input_schema": SCHEMA, "strict": False},
+            {"type": "web_search_20250305", "name": "web_search"},
+        ],
+        "stream": False,
+    }
+    request = DIALECT.read_request(msgspec.json.encode(body))
+    assert DIALECT.refuses(request, upstream()) == []
+    assert DIALECT.needs(request, upstream()) == []
+    assert msgspec.json.decode(DIALECT.write_request(request, upstream(), CONTEXT).body) == body
+
+
+def test_an_inline_image_needs_no_fetching() -> None:
+    message = user(ir.Media("image", url="data:image/png;base64,AAAA"))
+    assert DIALECT.needs(ir.Request(model="m", messages=(message,)), upstream(image_urls=False)) == []
+
+
+def test_the_path() -> None:
+    assert DIALECT.path(upstream(), stream=True) == DIALECT.path(upstream(), stream=False) == "/messages"

@@ -4,10 +4,33 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapters import ir
 from adapters.google_gemini import DIALECT
 from adapters.sse import Frame
+
+NAMES = [
+    "candidates",
+    "promptFeedback",
+    "usageMetadata",
+    "error",
+    "responseId",
+    "text",
+    "thought",
+    "thoughtSignature",
+    "functionCall",
+    "inlineData",
+    "toolCall",
+    "name",
+    "args",
+    "partialArgs",
+    "jsonPath",
+    "stringValue",
+    "willContinue",
+]
+
 
 ECHO = ir.Echo("ab12", 1_700_000_000, "shown")
 
@@ -314,6 +337,37 @@ def test_what_is_not_gemini_fails_and_never_raises(data: bytes) -> None:
     assert isinstance(found[-1], ir.Failed)
     assert found[-1].failure.kind == "bad_response"
     assert [*reader.read(Frame(b"{}")), *reader.end()] == []
+
+
+WILD = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=3)
+    | st.sampled_from(["STOP", "$.a[0].b", "$[1]", "SAFETY"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=5),
+    max_leaves=20,
+)
+
+
+@given(frames=st.lists(st.dictionaries(st.sampled_from(NAMES[:5]), WILD, max_size=4), max_size=4))
+def test_no_frame_whatever_makes_the_reader_raise(frames: list[Any]) -> None:
+    reader = DIALECT.reader()
+    found = [event for told in frames for event in reader.read(Frame(msgspec.json.encode(told)))]
+    found += reader.end()
+    assert isinstance(found[-1], ir.Ended | ir.Failed)
+    assert [*reader.read(Frame(b"{}")), *reader.end()] == []
+
+
+@given(parts=st.lists(st.dictionaries(st.sampled_from(NAMES[5:]), WILD, max_size=3), max_size=5))
+def test_no_part_whatever_makes_the_reader_raise(parts: list[Any]) -> None:
+    found = events(frame(*parts), frame(finish="STOP"))
+    assert isinstance(found[-1], ir.Ended | ir.Failed)
+
+
+def test_paths_without_end_are_followed_a_little() -> None:
+    piece = {"functionCall": {"name": "f", "partialArgs": [{"jsonPath": "$" + ".a" * 9000, "numberValue": 1}]}}
+    assert reply(frame(piece, finish="STOP")).failure is None
 
 
 # --- usage ---------------------------------------------------------------------------------------------------------

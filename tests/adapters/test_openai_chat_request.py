@@ -7,7 +7,7 @@ import pytest
 from openai_chat_kit import invalid, read
 
 from adapters import ir
-from adapters.openai_chat import DIALECT
+from adapters.openai_chat import DIALECT, wire
 
 USER = {"role": "user", "content": "hi"}
 FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}, "strict": True}}
@@ -32,6 +32,7 @@ def part(**told: object) -> dict:
         (b"{", None, None),
         (b"[]", None, None),
         (b'{"model":"m","messages":[{"role":"user","content":"\xff"}]}', None, None),
+        (b'{"model":"m","messages":[{"role":"user","content":"\\ud800 and more"}]}', None, None),
         (b'{"a":' * 300 + b"1" + b"}" * 300, None, None),
         ({"messages": [USER]}, "model", "missing_required_parameter"),
         ({"model": 3, "messages": [USER]}, "model", "invalid_type"),
@@ -130,6 +131,13 @@ def test_g78_bad_input_is_a_400_that_names_the_field(told: object, param: str | 
     assert failure.message
     error = msgspec.json.decode(DIALECT.write_error(failure))["error"]
     assert error == {"message": failure.message, "type": "invalid_request_error", "param": param, "code": code}
+
+
+@pytest.mark.parametrize(("at", "param"), [("messages[0]", "messages[0]"), ("", None)])
+def test_a_piece_that_is_no_json_is_named_too(at: str, param: str | None) -> None:
+    with pytest.raises(ir.Invalid) as caught:
+        wire.decode(msgspec.json.Decoder(wire.Message), b'{"role":', at)
+    assert caught.value.failure.param == param
 
 
 def test_every_parameter_finds_its_place() -> None:

@@ -258,6 +258,27 @@ def test_usage_on_every_chunk_is_a_cumulative_snapshot() -> None:
     assert ir.collect(told).usage == ir.Usage(input=5, output=3, total=8)
 
 
+def test_pieces_of_odd_shape_say_nothing() -> None:
+    odd = {
+        "reasoning": {"a": 1},
+        "refusal": 3,
+        "annotations": 3,
+        "content": [{"type": "thinking", "thinking": [3]}, {"text": 4}],
+    }
+    told = events(chunk(odd), chunk({"content": "a"}, "stop", index=None))
+    assert [type(event).__name__ for event in told[1:4]] == ["BlockStarted", "Delta", "BlockEnded"]
+    assert text_of(told) == "a"
+
+
+def test_a_custom_call_is_whole_when_the_next_begins() -> None:
+    told = events(
+        calls({"index": 0, "id": "1", "custom": {"name": "sh", "input": "ls"}}),
+        calls(piece(1, "{}", "f", "2")),
+        chunk(finish="tool_calls"),
+    )
+    assert [block.text for block in ir.collect(told).blocks] == ["ls", "{}"]
+
+
 def test_refusals_logprobs_and_citations() -> None:
     token = {"token": "a", "logprob": -0.1, "bytes": [97], "top_logprobs": []}
     cited = {
@@ -300,6 +321,8 @@ def test_citations_without_text_get_a_block_to_stand_on() -> None:
         ),
         (Frame(b"plain words", "error"), "upstream_error", "plain words"),
         ({"error": {"x": 1}}, "upstream_error", "The upstream reported an error."),
+        (Frame(b'{"error":{"code":503,"message":"busy"}}', "error"), "overloaded", "busy"),
+        ({"error": "the request exceeds the available context size"}, "context_length", None),
         (b"<html>", "bad_response", None),
         (b"[1]", "bad_response", None),
         (b'{"choices": 3}', "bad_response", None),
