@@ -79,6 +79,10 @@ class Splitter:
         if match is None:
             self._scanned = len(self._buffer)
             return None
+        if match[0] == b"\r\n\r" and match.end() == len(self._buffer):
+            # half of a CRLF: a relay that passes bytes on must not tear an event from its last one
+            self._scanned = match.start()
+            return None
         return match.start(), match.end()
 
 

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
+from proxy.commands import check, demo, doctor, explain, policy, serve, usage
+from proxy.commands.line import OneLine
+
+app = typer.Typer(cls=OneLine, no_args_is_help=True, pretty_exceptions_enable=False)
+app.command()(serve.serve)
+app.command()(check.check)
+app.add_typer(check.config, name="config")
+app.command()(explain.explain)
+app.add_typer(usage.app, name="usage")
+app.add_typer(policy.app, name="policy")
+app.command()(doctor.doctor)
+app.command()(demo.demo)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        typer.echo(f"turnout {version('turnout')}")
+        raise typer.Exit
 
 
 @app.callback()
-def turnout() -> None:
-    """An OpenAI-compatible reverse proxy that sends each LLM request down the right line."""
-
-
-@app.command()
-def serve(
-    config: Annotated[Path | None, typer.Option(help="proxy.yaml; without it the embedded defaults.")] = None,
-    host: Annotated[str | None, typer.Option(help="Overrides server.host.")] = None,
-    port: Annotated[int | None, typer.Option(help="Overrides server.port.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Overrides server.workers.")] = None,
+def turnout(
+    version: Annotated[  # noqa: ARG001 - its callback answers
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
 ) -> None:
-    """Serve until told to stop."""
-    from proxy.serving import serve as serving
-
-    raise typer.Exit(serving(config, host=host, port=port, workers=workers))
+    """An OpenAI-compatible reverse proxy that sends each LLM request down the right line."""
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import urllib.request
+from functools import cache
 from typing import cast
 from urllib.parse import urlsplit
 
@@ -86,8 +87,10 @@ def _credential(call: Call, backend: Backend) -> str | None:
     return given[7:].strip()
 
 
+@cache
 def http_proxy(base_url: str, *, local: bool) -> str | None:
-    """The operator's HTTP(S)_PROXY for this address; local backends never go through one."""
+    """The operator's HTTP(S)_PROXY for this address; local backends never go through one. The environment of a process
+    does not change, so each address is looked up once."""
     if local or not any(name.lower().endswith("_proxy") for name in os.environ):
         return None
     parts = urlsplit(base_url)

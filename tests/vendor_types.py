@@ -37,7 +37,7 @@ def closed(kind: Any) -> Any:
     if origin in (list, Iterable):
         return list[closed(get_args(kind)[0])]
     if getattr(origin, "__name__", "") == "SequenceNotStr" or getattr(kind, "__name__", "") == "SequenceNotStr":
-        return list[Any]
+        return list[closed(get_args(kind)[0])]
     return kind
 
 
@@ -113,3 +113,40 @@ def assert_google_response(body: Mapping[str, Any]) -> None:
     from google.genai import types
 
     types.GenerateContentResponse.model_validate_json(msgspec.json.encode(body))
+
+
+@cache
+def _chat_request() -> pydantic.TypeAdapter[Any]:
+    from openai.types.chat import completion_create_params as params
+
+    whole = closed(params.CompletionCreateParamsNonStreaming)
+    streamed = closed(params.CompletionCreateParamsStreaming)
+    return pydantic.TypeAdapter(Union[whole, streamed])  # noqa: UP007
+
+
+_SERVERS_OWN = {"reasoning", "reasoning_content"}
+"""What OpenAI-compatible servers take back on assistant messages, and OpenAI does not."""
+
+
+def assert_chat_request(body: Mapping[str, Any], *, server: bool = False) -> None:
+    """Raise unless ``body`` is a chat request of the installed SDK; ``server`` allows reasoning text in the history."""
+    if server:
+        messages = [
+            {name: value for name, value in message.items() if name not in _SERVERS_OWN} for message in body["messages"]
+        ]
+        body = {**body, "messages": messages}
+    _chat_request().validate_python(body, strict=True)
+
+
+@cache
+def _responses_request() -> pydantic.TypeAdapter[Any]:
+    from openai.types.responses import response_create_params as params
+
+    whole = closed(params.ResponseCreateParamsNonStreaming)
+    streamed = closed(params.ResponseCreateParamsStreaming)
+    return pydantic.TypeAdapter(Union[whole, streamed])  # noqa: UP007
+
+
+def assert_responses_request(body: Mapping[str, Any]) -> None:
+    """Raise unless ``body`` is a Responses request of the installed SDK."""
+    _responses_request().validate_python(body, strict=True)

@@ -8,10 +8,11 @@ from typing import Any, TypeAlias
 import msgspec
 
 from adapters import ir, names
+from adapters.openai_responses import wire
 from adapters.openai_responses.items_out import is_ours
 from adapters.openai_responses.tools import known, unwrap
 
-Wire: TypeAlias = dict[str, Any] | msgspec.Raw
+Wire: TypeAlias = dict[str, Any]
 
 _PREFIX: dict[str, str] = {
     "text": "msg_",
@@ -131,8 +132,16 @@ def call(id_: str, block: ir.ReplyBlock, status: str) -> dict[str, Any]:
 
 
 def hosted(id_: str, block: ir.ReplyBlock, status: str) -> Wire:
-    """A server-run tool's item, as its vendor wrote it."""
+    """A server-run tool's item as its vendor wrote it, with what OpenAI's types require where another left it out."""
     raw = block.raw or block.meta.get("raw")
-    if isinstance(raw, msgspec.Raw):
-        return raw
-    return {"id": id_, "type": block.meta.get("type", block.kind), "status": status}
+    told: ir.Extras = wire.RAW_OBJECT.decode(raw) if isinstance(raw, msgspec.Raw) else {}
+    kind = str(block.meta.get("type", block.kind))
+    head = {"id": id_, "type": kind} if told else {"id": id_, "type": kind, "status": status}
+    return {**head, **_REQUIRED.get(kind, {}), **told}
+
+
+_REQUIRED: dict[str, dict[str, Any]] = {
+    "code_interpreter_call": {"code": None, "container_id": "", "outputs": None},
+    "file_search_call": {"queries": []},
+    "web_search_call": {"action": {"type": "search", "query": ""}},
+}

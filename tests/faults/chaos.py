@@ -89,6 +89,8 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
+        # asyncio does this only for sockets that name their protocol, and ``create_server``'s does not.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._room.connections += 1
         self._number = self._room.connections
 

@@ -1,0 +1,102 @@
+"""``turnout check`` and ``turnout config schema``: the configuration, before anybody serves it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from proxy.commands.line import Json, fail, say_json
+
+if TYPE_CHECKING:
+    from proxy.config import Config
+
+config = typer.Typer(no_args_is_help=True, help="The configuration's grammar.")
+
+
+@config.callback()
+def grammar() -> None:
+    """The configuration's grammar."""
+
+
+@config.command()
+def schema() -> None:
+    """Print the JSON Schema of proxy.yaml, for editors.
+
+    \b
+    turnout config schema > proxy.schema.json
+    """
+    from proxy.schema import schema as found
+
+    say_json(found())
+
+
+def check(
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Default: ./proxy.yaml.")] = None,
+    json: Json = False,
+) -> None:
+    """Check a configuration without serving it: one line per problem, as file:line: message.
+
+    Exit status: 0 good, 1 bad file, 2 wrong usage.
+
+    \b
+    turnout check
+    turnout check deploy/proxy.yaml --json
+    """
+    from proxy.settings import ConfigError
+
+    path = file or Path("proxy.yaml")
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        fail(f"turnout check: cannot read {path} ({error.strerror}): name the file to check", 2)
+    try:
+        found = _load(raw, str(path))
+    except ConfigError as error:
+        _bad(str(path), error, json=json)
+    if json:
+        say_json({"file": str(path), "ok": True, "problems": [], **_told(found)})
+        return
+    typer.echo(f"{path}: good: {_counted(found)}")
+    for warning in found.warnings:
+        typer.echo(f"{path}: {warning}")
+
+
+def _load(raw: bytes, name: str) -> Config:
+    from proxy.config import load
+    from proxy.origin import decoded
+
+    return load(decoded(raw, name), file=name, env=os.environ)
+
+
+def _bad(name: str, error: Any, *, json: bool) -> None:
+    if json:
+        say_json({"file": name, "ok": False, "problems": error.problems})
+        raise typer.Exit(1)
+    typer.echo(str(error))
+    raise typer.Exit(1)
+
+
+def _told(found: Config) -> dict[str, Any]:
+    return {
+        "backends": [name for name in found.backends if name not in found.absent],
+        "left_out": dict(found.absent),
+        "aliases": list(found.aliases),
+        "policies": list(found.policies),
+        "keys": len(found.keys),
+        "warnings": list(found.warnings),
+    }
+
+
+def _counted(found: Config) -> str:
+    sizes = {
+        "backend": len(found.backends) - len(found.absent),
+        "alias": len(found.aliases),
+        "policy": len(found.policies),
+        "key": len(found.keys),
+        "warning": len(found.warnings),
+    }
+    plural = {"alias": "aliases", "policy": "policies"}
+    return ", ".join(f"{n} {name if n == 1 else plural.get(name, name + 's')}" for name, n in sizes.items())

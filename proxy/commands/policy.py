@@ -1,0 +1,59 @@
+"""``turnout policy``: the rules as they stand, parents and all."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from proxy.commands.line import Config, Json, fail, say_json, say_table
+
+app = typer.Typer(no_args_is_help=True, help="The policies that requests follow.")
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="A policy of the library or of the file.")], config: Config = None) -> None:
+    """Print a policy as YAML, its parents' rules in place; each rule with the name that traces give it.
+
+    \b
+    turnout policy show hybrid
+    turnout policy show premium --config proxy.yaml
+    """
+    from proxy.commands.sources import written
+
+    try:
+        text = written(config).book.show(name)
+    except KeyError as error:
+        fail(f"turnout policy show: {error.args[0]} (turnout policy list names them all)")
+    typer.echo(text, nl=False)
+
+
+@app.command("list")
+def list_(config: Config = None, json: Json = False) -> None:
+    """List the policies: the file's own and the library's, with the aliases that lead to them.
+
+    \b
+    turnout policy list
+    """
+    from proxy.commands.sources import written
+
+    snapshot = written(config)
+    found = [
+        {
+            "name": name,
+            "from": "file" if name in snapshot.config.policies else "library",
+            "rules": len(policy.lines),
+            "hash": policy.hash,
+            "aliases": [alias for alias, entry in snapshot.config.aliases.items() if entry.policy == name],
+            "cannot_be_used": policy.broken,
+        }
+        for name, policy in snapshot.book.policies.items()
+    ]
+    if json:
+        say_json(found)
+        return
+    rows = [
+        (row["name"], row["from"], str(row["rules"]), row["hash"], row["cannot_be_used"] or ", ".join(row["aliases"]))
+        for row in found
+    ]
+    say_table(("policy", "from", "rules", "hash", "aliases"), rows)

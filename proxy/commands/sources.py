@@ -1,0 +1,78 @@
+"""Where a command finds its configuration and its ledger."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec import Struct
+
+from proxy.commands.line import fail
+from proxy.snapshot import Snapshot
+
+_USUAL = Path("proxy.yaml")
+
+
+class Served(Struct, frozen=True):
+    """What ``turnout serve`` would start with now. ``demo``: the URL at which its built-in demo would answer."""
+
+    snapshot: Snapshot
+    demo: str
+
+
+def chosen(config: Path | None) -> Path | None:
+    """The file that is meant; None stands for the embedded defaults."""
+    return config if config is not None or not _USUAL.exists() else _USUAL
+
+
+def served(config: Path | None) -> Served:
+    """Read as ``serve`` reads: where the file leaves the backends open, this machine's usual ports are looked at."""
+    from proxy.origin import Origin
+    from proxy.snapshot import build_text
+
+    origin = Origin(chosen(config), os.environ)
+    with origin.demo, _told(origin.name):
+        snapshot = build_text(origin.read(), file=origin.name, generation=1, env=origin.env)
+        return Served(snapshot, f"http://127.0.0.1:{origin.demo.getsockname()[1]}/")
+
+
+def written(config: Path | None) -> Snapshot:
+    """Read as it is written, with no look at anything but the file and the environment."""
+    from proxy import defaults
+    from proxy.origin import decoded
+    from proxy.snapshot import build_text
+
+    path = chosen(config)
+    name = str(path) if path is not None else "(embedded defaults)"
+    with _told(name):
+        text = defaults.not_running(os.environ) if path is None else decoded(path.read_bytes(), name)
+        return build_text(text, file=name, generation=1, env=os.environ)
+
+
+def ledger_file(config: Path | None, ledger: Path | None) -> Path:
+    """The ledger's file, which must be there: a wrong folder must not look like an empty ledger."""
+    from proxy.ledger.schema import SPOOL, LedgerError, files, path_of
+
+    if ledger is None:
+        try:
+            ledger = path_of(written(config).config.ledger.url)
+        except LedgerError as error:
+            fail(str(error))
+    if not files(ledger) and not files(ledger, SPOOL):
+        fail(f"there is no ledger at {ledger}: run this where Turnout runs, or name the file with --ledger")
+    return ledger
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """What is wrong with the configuration, on stderr, one line per problem; exit status 1."""
+    from proxy.settings import ConfigError
+
+    try:
+        yield
+    except ConfigError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{name}: cannot be read ({error.strerror}): name a file with --config")

@@ -1,0 +1,99 @@
+"""The official OpenAI SDK through a real Turnout: 2 APIs, whole and streamed, sync and async, every upstream dialect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+import sdk_chat
+import sdk_responses
+from pydantic import BaseModel
+from sdk_features import FEATURES, Ask, Told, stop
+from sdk_road import BACKENDS, Road, build
+from sdk_words import Answer, Json, Question
+
+APIS = {"chat": sdk_chat, "responses": sdk_responses}
+MODES: dict[str, Callable[[Road, Any, Json, Question], Any]] = {
+    "whole": lambda road, api, asked, question: api.whole(road.sdk, asked, question),
+    "async whole": lambda road, api, asked, question: road.portal.call(api.whole, road.async_sdk, asked, question),
+    "stream": lambda road, api, asked, question: api.streamed(road.sdk, asked, question),
+    "async stream": lambda road, api, asked, question: road.portal.call(api.astreamed, road.async_sdk, asked, question),
+    "iterated": lambda road, api, asked, question: api.iterated(road.sdk, asked, question),
+    "bytes": lambda road, api, asked, question: _bytes(road, api, asked, question),
+}
+
+
+@pytest.fixture(scope="module")
+def road() -> Iterator[Road]:
+    with build() as built:
+        yield built
+
+
+def _bytes(road: Road, api: Any, asked: Json, question: Question) -> Any:
+    body = api.body(asked, question)
+    body |= body.pop("extra_body", {})
+    answered = road.http.post(road.live.base_url + api.PATH, json=_plain(body))
+    assert answered.status_code == 200, answered.text
+    return api.read(answered.content, asked, question)
+
+
+def _plain(value: Any) -> Any:
+    """What the SDK's own answers look like as they go back over the wire."""
+    if isinstance(value, BaseModel):
+        return _plain(value.to_dict(mode="json"))
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def asker(road: Road, api: ModuleType, backend: str, mode: str, *, tuned: bool) -> Ask:
+    """Questions in, answers out, by this API, backend and mode; every one with its tests of the road itself."""
+
+    def ask(question: Question) -> Answer:
+        asked = {"model": f"to-{backend}", **api.spell(question), **(api.TUNING if tuned else {})}
+        told = MODES[mode](road, api, asked, question)
+        headers = road.answers[-1]
+        assert headers["x-turnout-backend"] == backend
+        (sent,) = road.sent()
+        if tuned:
+            _assert_told_or_sent(sent, headers.get("x-turnout-dropped", ""))
+        return api.answer(told)
+
+    return ask
+
+
+_PLACES = {
+    "temperature": (("temperature",), ("generationConfig", "temperature")),
+    "top_p": (("top_p",), ("generationConfig", "topP")),
+    "seed": (("seed",), ("generationConfig", "seed")),
+    "user": (("user",), ("metadata", "user_id")),
+}
+
+
+def _assert_told_or_sent(sent: Json, dropped: str) -> None:
+    """Each tuning parameter has reached the upstream, or is named as dropped: one of them, never neither or both."""
+    named = dropped.split(", ")
+    for name, places in _PLACES.items():
+        assert (name in named) != any(_has(sent["body"], place) for place in places), (name, dropped, sent["body"])
+
+
+def _has(body: Any, place: tuple[str, ...]) -> bool:
+    for step in place:
+        if not isinstance(body, dict) or step not in body:
+            return False
+        body = body[step]
+    return True
+
+
+@pytest.mark.parametrize("tuned", [False, True], ids=["plain", "tuned"])
+@pytest.mark.parametrize("feature", FEATURES, ids=lambda feature: feature.__name__)
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("api", APIS)
+def test_cell(road: Road, api: str, backend: str, feature: Callable[[Ask], Told], *, tuned: bool) -> None:
+    if api == "responses" and feature is stop:
+        return
+    told = {mode: feature(asker(road, APIS[api], backend, mode, tuned=tuned)) for mode in MODES}
+    for mode, answers in told.items():
+        assert answers == told["whole"], mode
