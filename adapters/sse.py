@@ -69,7 +69,7 @@ class Splitter:
         self._buffer.clear()
         self._scanned = 0
         if block.strip():
-            frame = parse(block, block)
+            frame = parse(block, block.rstrip(b"\r\n") + b"\n\n")
             if frame is not None:
                 yield frame
 

@@ -30,7 +30,7 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def turnout(
-    version: Annotated[  # noqa: ARG001 - its callback answers
+    version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:

@@ -84,6 +84,7 @@ class House:
     def enter(self, attempt: Attempt) -> ir.Failure | None:
         """Station 6: a place at the backend, or why there is none."""
         failure = self.backends.enter(attempt.backend, time.monotonic())
+        self.prices.expect(attempt.target.backend, local=attempt.target.local)
         attempt.left = failure is not None
         return failure
 

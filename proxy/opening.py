@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 from proxy.house import House
 from proxy.keys import is_loopback
 from proxy.ledger.schema import path_of
@@ -19,14 +17,10 @@ def open_house(snapshot: Snapshot, *, slot: int, workers: int) -> House:
     telemetry = Telemetry(otlp=config.telemetry.otlp)
     ledger = Ledger(path_of(config.ledger.url), worker=slot if workers > 1 else None, count=telemetry.meters.records)
     ledger.start()
-    house = House(
+    return House(
         snapshot,
         engine=StockEngine(),
         ledger=ledger,
         telemetry=telemetry,
         bound_loopback=is_loopback(config.server.host) or config.server.host == "localhost",
     )
-    if any(not backend.local for backend in snapshot.backends.values()):
-        # The price sheet brings pydantic and takes 0.2 s: no call shall wait for it.
-        threading.Thread(target=house.prices.warm, name="prices", daemon=True).start()
-    return house

@@ -6,6 +6,7 @@ model is not free, its cost is unknown until the operator tells it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -61,6 +62,7 @@ class Prices:
         """``own``: the operator's prices by backend name or by ``provider/model``."""
         self._own = own or {}
         self._missing = missing
+        self._loading = False
         self._kept: dict[tuple[str, str, str | None], tuple[int, Quote]] = {}
 
     def quote(
@@ -96,8 +98,17 @@ class Prices:
             self._missing(provider, model, quote.why or "unknown")
         return quote
 
+    def expect(self, backend: str, *, local: bool) -> None:
+        """A call goes to this backend: if its price is the sheet's, load that in a thread while the upstream thinks.
+
+        It takes 0.2 s and brings pydantic, which neither a loop nor an idle server should pay for.
+        """
+        if not self._loading and not local and backend not in self._own:
+            self._loading = True
+            threading.Thread(target=self.warm, name="prices", daemon=True).start()
+
     def warm(self) -> None:
-        """Load the sheet now (0.2 s, it brings pydantic), so that no call waits for it. For a thread at start."""
+        """Load the sheet now."""
         _look_up("", "", None, 0.0)
 
 

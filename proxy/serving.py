@@ -1,6 +1,13 @@
-"""``turnout serve``: the configuration read and checked, its warnings told, and the supervisor set to work."""
+"""``turnout serve``: the configuration read and checked, its warnings told, and the supervisor set to work.
+
+``python -P -m proxy.serving [FILE]``, to which the command line hands over.
+"""
 
 from __future__ import annotations
+
+# isort: off
+from proxy import lean  # noqa: F401 - first, see there
+# isort: on
 
 import asyncio
 import os
@@ -18,12 +25,9 @@ from proxy.telemetry import logs
 _log = structlog.get_logger("turnout")
 
 
-def serve(path: Path | None, *, host: str | None = None, port: int | None = None, workers: int | None = None) -> int:
+def serve(path: Path | None) -> int:
     """Serve until told to stop; the exit status: 0 after a drain, 1 when the configuration or the port is bad."""
     env = dict(os.environ)
-    for name, value in (("HOST", host), ("PORT", port), ("WORKERS", workers)):
-        if value is not None:
-            env[f"TURNOUT_SERVER__{name}"] = str(value)
     logs.configure()
     origin = Origin(path, env)
     try:
@@ -53,9 +57,7 @@ def _tell(snapshot: Snapshot, url: str) -> None:
     """What an operator wants to know at once: the address, who answers, and what is left out."""
     usable = [name for name, backend in snapshot.backends.items() if backend.unavailable is None]
     out = {name: backend.unavailable for name, backend in snapshot.backends.items() if backend.unavailable}
-    _log.info(
-        "serving", base_url=f"{url}/v1", config=snapshot.file, backends=usable, left_out=out
-    )
+    _log.info("serving", base_url=f"{url}/v1", config=snapshot.file, backends=usable, left_out=out)
     if snapshot.demo:
         _log.warning(
             "demo",
@@ -63,3 +65,12 @@ def _tell(snapshot: Snapshot, url: str) -> None:
         )
     for warning in snapshot.warnings:
         _log.warning("config", note=warning)
+
+
+def main() -> None:
+    """One argument, the file, or none for the embedded defaults."""
+    sys.exit(serve(Path(sys.argv[1]) if len(sys.argv) > 1 else None))
+
+
+if __name__ == "__main__":
+    main()

@@ -159,6 +159,7 @@ class Supervisor:
         )
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",
             "-m",
             "proxy.worker",
             *seat.words(),

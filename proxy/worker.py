@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+# isort: off
+from proxy import lean  # noqa: F401 - first, see there
+# isort: on
+
 import asyncio
 import gc
 import os
@@ -17,7 +21,6 @@ import uvloop
 
 from proxy.app import create_app
 from proxy.control import LIMIT, Ask, Built, Channel, Drain, Load, Swap, Swapped, Tell
-from proxy.demo import app as demo_app
 from proxy.house import House
 from proxy.opening import open_house
 from proxy.seat import Seat
@@ -91,6 +94,8 @@ class Worker:
         if snapshot is None:
             return
         if snapshot.demo and self._demo is None:
+            from proxy.demo import app as demo_app
+
             self._demo = Server(_uvicorn(demo_app, graceful=1))
             group.create_task(self._demo.serve(sockets=[socket.socket(fileno=self._seat.demo)]))
         if self._house is not None:

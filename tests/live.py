@@ -25,6 +25,7 @@ from proxy.ledger import reader
 from proxy.ledger.record import UsageRecord
 
 ROOT = Path(__file__).resolve().parent.parent
+ENTRY = [sys.executable, "-m", "proxy.cli"]
 POLL = 0.02
 PATIENCE = 20.0
 """Seconds that any wait may take before the test fails; generous, for machines with two busy cores."""
@@ -73,7 +74,7 @@ class Live:
     def __enter__(self) -> Live:
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "proxy.cli", "serve", *self._args],
+                [*ENTRY, "serve", *self._args],
                 cwd=self.folder, env=self.env, stdout=log, stderr=log, stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )  # fmt: skip

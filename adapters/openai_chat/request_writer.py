@@ -94,8 +94,7 @@ def _refused_parameters(request: ir.Request, upstream: ir.Upstream) -> Iterator[
     for rule in parameters.RULES:
         if not rule.taken(upstream) and rule.asks(getattr(request, rule.name)):
             yield rule.named()
-    if can.max_stop is not None and len(request.stop) > can.max_stop:
-        yield ir.Named("stop", f"this backend takes at most {can.max_stop} stop sequences", "contract")
+    yield from parameters.stops(request.stop, can)
     if can.sampling and request.temperature is not None and request.temperature > can.max_temperature:
         yield ir.Named("temperature", f"sent as {can.max_temperature}", "tuning")
     asked = request.max_output_tokens

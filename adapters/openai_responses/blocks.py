@@ -187,10 +187,8 @@ def _dicts(value: object) -> list[dict[str, Any]]:
     return [entry for entry in _list(value) if isinstance(entry, dict)]
 
 
-def decode_item(raw: object) -> dict[str, Any] | None:
+def decode_item(raw: msgspec.Raw) -> dict[str, Any] | None:
     """An item as an object with a type, or None."""
-    if not isinstance(raw, msgspec.Raw):
-        return None
     try:
         told = wire.OBJECT.decode(raw)
     except msgspec.MsgspecError:

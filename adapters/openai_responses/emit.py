@@ -71,8 +71,8 @@ class Writer:
             case ir.UsageReported(usage):
                 self._usage = usage if self._usage is None else self._usage.merged(usage)
                 return []
-            case ir.Started(extras=extras):
-                return self._begin(extras)
+            case ir.Started(extras=extras, dialect=dialect):
+                return self._begin(envelope.own_extras(extras, dialect))
             case _:
                 return self._begin({}) + self._content(event)
 
@@ -87,8 +87,8 @@ class Writer:
             case ir.Finished(choice=0):
                 self._finished = event
                 return self._close_all()
-            case ir.Ended(extras):
-                return self._finish(extras)
+            case ir.Ended(extras, dialect):
+                return self._finish(envelope.own_extras(extras, dialect))
         return []
 
     def _begin(self, extras: ir.Extras) -> list[bytes]:

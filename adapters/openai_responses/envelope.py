@@ -84,7 +84,7 @@ def _asked(request: ir.Request, effort: str | None, own: ir.Extras) -> dict[str,
         "reasoning": {"effort": effort or request.effort, "summary": request.reasoning_summary},
         "max_output_tokens": request.max_output_tokens,
         "store": request.store is not False,
-        "service_tier": request.service_tier or "default",
+        "service_tier": request.service_tier if request.service_tier in wire.TIERS else "default",
         "metadata": dict(request.metadata or {}),
         "safety_identifier": request.safety_identifier,
         "prompt_cache_key": request.prompt_cache_key,
@@ -110,6 +110,11 @@ def _choice(request: ir.Request, own: ir.Extras) -> object:
 def _text(request: ir.Request) -> dict[str, Any]:
     shape = {"type": "text"} if request.format is None else tools.write_format(request.format)
     return {"format": shape, **tools.known({"verbosity": request.verbosity})}
+
+
+def own_extras(extras: ir.Extras, dialect: str | None) -> ir.Extras:
+    """An answer's extras where they are this dialect's own words."""
+    return extras if dialect == wire.NAME else {}
 
 
 def effective(told: ir.Extras) -> dict[str, Any]:
@@ -154,8 +159,6 @@ def _with_output(whole: dict[str, Any], output: Sequence[object], usage: ir.Usag
         whole["usage"] = usage_object(usage)
         if usage.service_tier in wire.TIERS:
             whole["service_tier"] = usage.service_tier
-    if whole["service_tier"] not in wire.TIERS:
-        whole["service_tier"] = "default"
     return whole
 
 

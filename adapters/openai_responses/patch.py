@@ -8,6 +8,8 @@ from adapters.openai_responses.effort import clamped
 from adapters.openai_responses.wire import Fields
 
 _SAMPLING = ("temperature", "top_p")
+_FOREIGN = ("seed", "top_k", "presence_penalty", "frequency_penalty")
+"""Tuning of other APIs, which OpenAI's own Responses endpoint answers with a 400."""
 
 
 def patch(fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.Named]]:
@@ -17,6 +19,8 @@ def patch(fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.
     if not upstream.capabilities.sampling:
         told = [name for name in _SAMPLING if not wire.is_null(out.pop(name, None))]
         named += [ir.Named(name, "the model takes none", "tuning") for name in told]
+    foreign = [name for name in _FOREIGN if not wire.is_null(out.pop(name, None))]
+    named += [ir.Named(name, "Responses has no such field", "tuning") for name in foreign]
     named += _clamp(out, upstream.capabilities)
     out.update({name: wire.encode(value) for name, value in upstream.options.items()})
     return out, named

@@ -71,10 +71,9 @@ def _media(message: ir.Message) -> Iterator[ir.Media]:
 def _parameters(request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Named]:
     can = upstream.capabilities
     penalties = upstream.wire == "variant" and can.penalties
-    stop: Kind = "tuning" if can.max_stop == 0 else "contract"
     rows: list[tuple[bool, str, str, Kind]] = [
         ((request.n or 1) > 1, "n", _NO_FIELD, "contract"),
-        (bool(request.stop), "stop", _NO_FIELD, stop),
+        (bool(request.stop), "stop", _NO_FIELD, "contract"),
         (request.seed is not None, "seed", _NO_FIELD, "tuning"),
         (request.top_k is not None, "top_k", _NO_FIELD, "tuning"),
         (bool(request.logit_bias), "logit_bias", _NO_FIELD, "contract"),

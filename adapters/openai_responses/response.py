@@ -30,7 +30,11 @@ def write_response(reply: ir.Reply, echo: ir.Echo) -> bytes:
     for index, blocks in enumerate(turns.values()):
         id_ = shapes.item_id(blocks[0], echo.seed, index, taken)
         output.append(shapes.item(id_, blocks, "incomplete" if short and index == len(turns) - 1 else "completed"))
-    told = {**reply.started.extras, **(reply.ended.extras if reply.ended else {})}
+    ended = reply.ended or ir.Ended()
+    told = {
+        **envelope.own_extras(reply.started.extras, reply.started.dialect),
+        **envelope.own_extras(ended.extras, ended.dialect),
+    }
     if reply.failure is not None:
         return msgspec.json.encode(envelope.failed(echo, told, output, reply.usage, reply.failure))
     return msgspec.json.encode(envelope.ended(echo, told, output, reply.usage, finished))

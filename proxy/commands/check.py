@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from proxy.commands.line import Json, fail, say_json
+from proxy.commands.line import Json, misused, say_json
 
 if TYPE_CHECKING:
     from proxy.config import Config
@@ -26,6 +26,7 @@ def schema() -> None:
     """Print the JSON Schema of proxy.yaml, for editors.
 
     \b
+    Examples:
     turnout config schema > proxy.schema.json
     """
     from proxy.schema import schema as found
@@ -34,7 +35,7 @@ def schema() -> None:
 
 
 def check(
-    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", help="Default: ./proxy.yaml.")] = None,
+    file: Annotated[Path | None, typer.Argument(metavar="FILE", help="Default: ./proxy.yaml.")] = None,
     json: Json = False,
 ) -> None:
     """Check a configuration without serving it: one line per problem, as file:line: message.
@@ -42,6 +43,7 @@ def check(
     Exit status: 0 good, 1 bad file, 2 wrong usage.
 
     \b
+    Examples:
     turnout check
     turnout check deploy/proxy.yaml --json
     """
@@ -51,7 +53,7 @@ def check(
     try:
         raw = path.read_bytes()
     except OSError as error:
-        fail(f"turnout check: cannot read {path} ({error.strerror}): name the file to check", 2)
+        misused(f"turnout check: cannot read {path} ({error.strerror}): name the file to check")
     try:
         found = _load(raw, str(path))
     except ConfigError as error:
@@ -60,6 +62,8 @@ def check(
         say_json({"file": str(path), "ok": True, "problems": [], **_told(found)})
         return
     typer.echo(f"{path}: good: {_counted(found)}")
+    if _filled(raw, str(path)):
+        typer.echo(f"{path}: demo: auto: no backend written here can be used, so 'turnout serve' looks for others")
     for warning in found.warnings:
         typer.echo(f"{path}: {warning}")
 
@@ -69,6 +73,14 @@ def _load(raw: bytes, name: str) -> Config:
     from proxy.origin import decoded
 
     return load(decoded(raw, name), file=name, env=os.environ)
+
+
+def _filled(raw: bytes, name: str) -> bool:
+    """Are the backends that were counted not the file's own?"""
+    from proxy.config import wants_embedded
+    from proxy.origin import decoded
+
+    return wants_embedded(decoded(raw, name), file=name, env=os.environ)
 
 
 def _bad(name: str, error: Any, *, json: bool) -> None:

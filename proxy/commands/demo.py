@@ -31,6 +31,7 @@ def demo(
     """Serve the demo upstream alone, on loopback: all four dialects, answered by rule, without a key or a model.
 
     \b
+    Examples:
     turnout demo --port 4001
     curl -s localhost:4001/v1/chat/completions -d '{"model":"m","messages":[{"role":"user","content":"Hi!"}]}'
     """

@@ -30,20 +30,31 @@ class OneLine(TyperGroup):
     """A group whose wrong uses are told in one line each, with where to read on, and exit status 2."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        standalone = kwargs.pop("standalone_mode", True)
+        standalone = kwargs.get("standalone_mode", True)
         try:
-            status = super().main(*args, **{"prog_name": "turnout", **kwargs}, standalone_mode=False)
+            status = super().main(*args, **{"prog_name": "turnout", **kwargs, "standalone_mode": False})
         except typer.TyperException as error:
-            context = getattr(error, "ctx", None)
-            path = context.command_path if context is not None else "turnout"
-            text = " ".join(error.format_message().split())
-            typer.echo(f"{path}: {text.rstrip('.')} (see {path} --help)", err=True)
+            _told(error)
             status = error.exit_code
         except typer.Abort:
             status = 130
         if not standalone:
             return status
         sys.exit(status if isinstance(status, int) else 0)
+
+
+def _told(error: typer.TyperException) -> None:
+    """One line on stderr; nothing more where the help was shown for want of a command."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "turnout"
+    text = " ".join(error.format_message().split()).rstrip(".")
+    if text:
+        typer.echo(f"{path}: {text} (see {path} --help)", err=True)
+
+
+def misused(message: str) -> NoReturn:
+    """The command was called in a wrong way: exit status 2."""
+    fail(message, 2)
 
 
 def fail(message: str, status: int = 1) -> NoReturn:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated
 
 import typer
@@ -18,10 +20,18 @@ def serve(
     """Serve until told to stop: SIGTERM drains, SIGHUP reads the configuration again (as does saving the file).
 
     \b
+    Examples:
     turnout serve
     turnout serve --config /etc/turnout/proxy.yaml --workers 4
     """
     from proxy.commands.sources import chosen
-    from proxy.serving import serve as serving
 
-    raise typer.Exit(serving(chosen(config), host=host, port=port, workers=workers))
+    path = chosen(config)
+    for name, value in (("HOST", host), ("PORT", port), ("WORKERS", workers)):
+        if value is not None:
+            os.environ[f"TURNOUT_SERVER__{name}"] = str(value)
+    # The same process, begun anew without the command line's libraries: they would cost the supervisor 15 MiB.
+    # -P: a folder called `proxy` in the working directory is not ours.
+    words = [sys.executable, "-P", "-m", "proxy.serving", *([str(path)] if path is not None else [])]
+    sys.stdout.flush()
+    os.execv(sys.executable, words)  # noqa: S606 - our own interpreter

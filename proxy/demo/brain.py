@@ -22,6 +22,8 @@ _THOUGHTS = (
     "So the plainest sentence that quotes the question will do.",
 )
 _SENTENCES = {"minimal": 1, "low": 1, "medium": 2, "high": 3, "xhigh": 4, "max": 5}
+_JSON_ONLY = re.compile(r"\bone json object only\b", re.IGNORECASE)
+"""An instruction that any model follows; vendors without a JSON mode can be asked in no other way."""
 _COUNT_TO = re.compile(r"\bcount to (\d{1,6})\b", re.IGNORECASE)
 
 
@@ -165,7 +167,7 @@ def _text(prompt: Prompt, question: str) -> str:
     results = _results(prompt)
     if prompt.schema is not None:
         return encode(fill(prompt.schema, question)).decode()
-    if prompt.json_object:
+    if prompt.json_object or any(part.role == "system" and _JSON_ONLY.search(part.text) for part in prompt.said):
         return encode({"answer": f"Demo answer to “{question[:60]}”", "demo": True}).decode()
     counting = _COUNT_TO.search(question)
     if counting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,12 @@ _LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=1024, ke
 """No cap here: a cap would queue in silence; concurrency is bounded by policy, where it can be told."""
 
 _SERVER_ERROR = "server_error"
+_CAUSES = (
+    (ConnectionRefusedError, "refused"),
+    (socket.gaierror, "unknown host"),
+    (ssl.SSLCertVerificationError, "TLS certificate refused"),
+    (ssl.SSLError, "TLS failed"),
+)
 
 
 class StockEngine:
@@ -97,13 +104,14 @@ def _mapped(*, stale: bool = True) -> Iterator[None]:
         raise UpstreamFailed(_unreachable("its base_url is not a valid address")) from error
 
 
-def _cause(error: httpx2.ConnectError) -> str:
-    text = str(error)
-    known = {"refused": "refused", "name or service": "unknown host", "name resolution": "unknown host"}
-    for part, word in known.items():
-        if part in text.lower():
-            return word
-    return "TLS certificate refused" if "certificate" in text.lower() else "no route"
+def _cause(error: BaseException | None) -> str:
+    """Why there is no connection, in a word: the first reason along the chain whose kind we know."""
+    while error is not None:
+        for kind, word in _CAUSES:
+            if isinstance(error, kind):
+                return word
+        error = error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__ or error.__context__
+    return "no route"
 
 
 def _unreachable(why: str) -> ir.Failure:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
 
+import msgspec
 import yaml
 from checker import check_responses, parse_sse
 from openai.types.responses import Response, ResponseStreamEvent
@@ -94,6 +95,59 @@ def message_item(words: str, id_: str = "msg_1", **fields: Any) -> dict[str, Any
 def call_item(**fields: Any) -> dict[str, Any]:
     base = {"id": "fc_1", "type": "function_call", "call_id": "call_1", "name": "f", "arguments": '{"a":1}'}
     return {**base, "status": "completed", **fields}
+
+
+USAGE = ir.UsageReported(ir.Usage(9, 7, 4, reasoning=3))
+ASKED: dict[str, Any] = {
+    "model": "auto",
+    "input": "Hi",
+    "instructions": "Be brief.",
+    "metadata": {"k": "v"},
+    "previous_response_id": "resp_0",
+    "conversation": "conv_1",
+    "tools": [
+        {"type": "function", "name": "f", "parameters": {"type": "object"}},
+        {"type": "custom", "name": "patch"},
+        {"type": "web_search", "search_context_size": "low"},
+    ],
+    "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "custom", "name": "patch"}]},
+    "parallel_tool_calls": False,
+    "max_output_tokens": 99,
+    "max_tool_calls": 2,
+    "temperature": 0.5,
+    "top_p": 0.5,
+    "text": {"format": {"type": "json_schema", "name": "a", "schema": {"type": "object"}}, "verbosity": "low"},
+    "reasoning": {"effort": "xhigh", "summary": "auto"},
+    "store": False,
+    "service_tier": "flex",
+    "user": "u",
+    "safety_identifier": "s",
+    "prompt_cache_key": "k",
+    "truncation": "auto",
+}
+
+
+def echo(effort: str | None = None, **fields: Any) -> ir.Echo:
+    request = DIALECT.read_request(json.dumps({"model": "auto", "input": "Hi", **fields}, indent=2).encode())
+    return msgspec.structs.replace(ECHO, request=request, effort=effort)
+
+
+def say(*blocks: tuple[str, dict[str, Any], list[tuple[str, str]]], reason: str = "stop") -> list[ir.Event]:
+    """A whole answer: blocks of (kind, meta, [(channel, data)…]), each an item of its own."""
+    events: list[ir.Event] = [ir.Started("up_1", "m", 5)]
+    for number, (kind, meta, deltas) in enumerate(blocks):
+        events.append(ir.BlockStarted(number, kind, number, meta=meta))  # type: ignore[arg-type]
+        events += [ir.Delta(number, channel, data) for channel, data in deltas]  # type: ignore[arg-type]
+        events.append(ir.BlockEnded(number))
+    return [*events, USAGE, ir.Finished(0, reason), ir.Ended()]  # type: ignore[arg-type]
+
+
+def both(events: list[ir.Event], told: ir.Echo = ECHO) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The stream, and the whole answer, which must be what the stream ends with."""
+    streamed = strict_events(write(events, told))
+    whole = strict_response(DIALECT.write_response(ir.collect(events), told))
+    assert streamed[-1]["response"] == whole
+    return streamed, whole
 
 
 # --- recordings ----------------------------------------------------------------------------------------------------

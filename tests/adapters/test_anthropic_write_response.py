@@ -110,6 +110,11 @@ def test_the_start_carries_the_input_tokens_when_they_are_known() -> None:
     first = stream([ir.UsageReported(ir.Usage(input=7)), *text(0, "a"), *over()])[0]
     assert first["message"]["usage"]["input_tokens"] == 7
     assert first["message"]["content"] == []
+    assert {name: first["message"][name] for name in ("stop_reason", "stop_sequence", "stop_details")} == {
+        "stop_reason": None,
+        "stop_sequence": None,
+        "stop_details": None,
+    }
 
 
 def test_tools() -> None:
@@ -197,7 +202,7 @@ def test_citations() -> None:
     events = [begun, said, *(ir.Annotated(0, note) for note in notes), ended]
     found = whole([ir.UsageReported(USAGE), *events, *over()])["content"][0]["citations"]
     assert found[0] == own
-    assert (found[1]["type"], found[1]["url"]) == ("web_search_result_location", "https://x")
+    assert (found[1]["type"], found[1]["url"], found[1]["title"]) == ("web_search_result_location", "https://x", "T")
     assert len(found) == 2
 
 

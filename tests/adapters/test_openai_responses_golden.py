@@ -78,7 +78,7 @@ def test_every_recorded_answer_is_read_whole_and_rewritten_right(shared: Path) -
         assert reply.failure is None, name
         assert wire_text(told["output"]) == wire_text(source["output"]), name
         assert essence(told["output"]) == essence(source["output"]), name
-        assert told["status"] == source["status"], name
+        assert told["status"] == "completed", name
         again = ir.collect(DIALECT.read_response(msgspec.json.encode(told)))
         assert json.loads(DIALECT.write_response(again, ECHO)) == told, name
         seen += 1

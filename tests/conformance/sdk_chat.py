@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from checker import check_chat, parse_sse
-from openai import AsyncOpenAI, OpenAI, omit
+from openai import AsyncOpenAI, LengthFinishReasonError, OpenAI, omit
 from openai.lib._parsing import type_to_response_format_param
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
@@ -59,7 +60,9 @@ def streamed(sdk: OpenAI, asked: Json, question: Question) -> ChatCompletion:
     with sdk.chat.completions.stream(**_helped(asked, question)) as stream:
         for event in stream:
             assert event.type
-        return stream.get_final_completion()
+        with suppress(LengthFinishReasonError):
+            return stream.get_final_completion()
+        return stream.current_completion_snapshot
 
 
 async def astreamed(sdk: AsyncOpenAI, asked: Json, question: Question) -> ChatCompletion:
@@ -67,7 +70,9 @@ async def astreamed(sdk: AsyncOpenAI, asked: Json, question: Question) -> ChatCo
     async with sdk.chat.completions.stream(**_helped(asked, question)) as stream:
         async for event in stream:
             assert event.type
-        return await stream.get_final_completion()
+        with suppress(LengthFinishReasonError):
+            return await stream.get_final_completion()
+        return stream.current_completion_snapshot
 
 
 def iterated(sdk: OpenAI, asked: Json, question: Question) -> ChatCompletion:
@@ -97,7 +102,9 @@ def _added(chunks: list[ChatCompletionChunk], question: Question) -> ChatComplet
     state: Any = ChatCompletionStreamState(response_format=question.model or omit)
     for chunk in chunks:
         state.handle_chunk(chunk)
-    final: ChatCompletion = state.get_final_completion()
+    final: ChatCompletion = state.current_completion_snapshot
+    with suppress(LengthFinishReasonError):
+        final = state.get_final_completion()
     return final
 
 
@@ -117,5 +124,14 @@ def answer(completion: ChatCompletion) -> Answer:
         reasoning=(message.model_extra or {}).get("reasoning_content") or "",
         parsed=getattr(message, "parsed", None),
         call_ids=tuple(call.id for call in calls),
-        back=message,
+        back=_back(message),
     )
+
+
+def _back(message: Any) -> Json:
+    """The message as an application keeps it: the SDK's own additions would be unknown fields to OpenAI."""
+    kept: Json = message.model_dump(mode="json", exclude_none=True, exclude={"parsed", "annotations"})
+    for call in kept.get("tool_calls", []):
+        call.pop("index", None)
+        call["function"].pop("parsed_arguments", None)
+    return kept

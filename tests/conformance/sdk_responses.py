@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any, get_args
 
 from checker import check_responses, parse_sse
-from openai import AsyncOpenAI, OpenAI
-from openai.lib._parsing._responses import type_to_text_format_param
+from openai import AsyncOpenAI, OpenAI, omit
+from openai.lib._parsing._responses import parse_response, type_to_text_format_param
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import Discriminator, TypeAdapter
 from sdk_words import Answer, Json, Question, Result, Turn
@@ -75,7 +75,7 @@ async def astreamed(sdk: AsyncOpenAI, asked: Json, question: Question) -> Respon
 def iterated(sdk: OpenAI, asked: Json, question: Question) -> Response:
     """Event by event."""
     events: Any = sdk.responses.create(**body(asked, question))
-    return next(response for event in events for response in _ended(event))
+    return _parsed(next(response for event in events for response in _ended(event)), question)
 
 
 def read(raw: bytes, asked: Json, question: Question) -> Response:
@@ -84,7 +84,11 @@ def read(raw: bytes, asked: Json, question: Question) -> Response:
     sent = {**body(asked, question), **asked.get("extra_body", {})}
     check_responses(events, {name: value for name, value in sent.items() if name != "input"})
     typed = [EVENT.validate_python(event, strict=True) for event in events]
-    return next(response for event in typed for response in _ended(event))
+    return _parsed(next(response for event in typed for response in _ended(event)), question)
+
+
+def _parsed(response: Response, question: Question) -> Response:
+    return parse_response(text_format=question.model or omit, input_tools=omit, response=response)
 
 
 def body(asked: Json, question: Question) -> Json:

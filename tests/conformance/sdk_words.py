@@ -79,6 +79,8 @@ class Answer:
     parsed: Any
     call_ids: tuple[str, ...] = field(compare=False, repr=False)
     back: Any = field(compare=False, repr=False)
+    dropped: tuple[str, ...] = field(default=(), compare=False)
+    """What Turnout said it left out (``x-turnout-dropped``)."""
 
 
 Turn = Said | Result | Answer

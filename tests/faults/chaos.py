@@ -170,7 +170,11 @@ def word(text: str, finish: str | None = None) -> bytes:
 _HEAD = {"id": "chatcmpl-chaos", "created": 1_800_000_000, "model": "chaos"}
 _USAGE = {"prompt_tokens": 7, "completion_tokens": len(WORDS), "total_tokens": 7 + len(WORDS)}
 _ROLE = event(
-    {**_HEAD, "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"role": "assistant"}, "finish_reason": None}]}
+    {
+        **_HEAD,
+        "object": "chat.completion.chunk",
+        "choices": [{"index": 0, "delta": {"role": "assistant"}, "finish_reason": None}],
+    }
 )
 _END = (
     word("", "stop")
@@ -293,7 +297,7 @@ _BODY = msgspec.json.encode(error(f"broken: {SECRET}", "server_error"))
 PLAYS: dict[str, Play] = {
     "ok": _stream(_ROLE, *_WORDS),
     "slow": _stream(_ROLE, *_WORDS, pause=STEP),
-    "slower": _stream(_ROLE, *_WORDS, pause=10 * STEP),
+    "slower": _stream(_ROLE, *_WORDS, pause=4 * STEP),
     "reset": _reset,
     "close": _close,
     "stall": _stall,

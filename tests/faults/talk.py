@@ -15,7 +15,11 @@ from checker import check_chat, check_responses, parse_sse
 Api = Literal["chat", "responses"]
 APIS: tuple[Api, ...] = ("chat", "responses")
 PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses"}
-NAMES = {"chat": "chat", "responses": "responses"}
+
+
+def at(fault: str, kind: str, api: Api, stream: bool) -> str:
+    """The backend of the fixture ``broken`` that shows ``fault`` to this way of asking."""
+    return f"{fault}-{kind}-{api}-{'stream' if stream else 'whole'}"
 
 
 def body(api: Api, model: str, text: str = "Hi!", *, stream: bool = False, **more: Any) -> dict[str, Any]:

@@ -113,3 +113,9 @@ def test_only_a_prompt_that_ends_in_results_is_answered_in_text() -> None:
     assert think(prompt(tools=tools, choice="none")).calls == ()
     assert len(think(prompt("in parallel", tools=tools)).calls) == 2
     assert len(think(prompt("in parallel", tools=tools, parallel=False)).calls) == 1
+
+
+def test_an_instruction_to_answer_in_json_is_followed() -> None:
+    said = (Said("system", "Answer with one JSON object only: no prose."), Said("user", "Hi"))
+    assert think(Prompt(said=said)).text == think(prompt("Hi", json_object=True)).text
+    assert think(Prompt(said=(Said("user", "one json object only?"),))).text.startswith("Demo answer")

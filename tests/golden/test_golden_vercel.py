@@ -1,0 +1,156 @@
+"""Recorded answers of four vendors, played to Turnout by loopback, and what chat and Responses clients hear of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx2
+import pytest
+from excluded import TORN
+from heard import PATHS, heard, question
+from live import Live
+from recordings import FOLDERS, SHARED, Recording, recordings
+from scripted import Asked, Upstream, scripted
+from told import Told
+
+pytestmark = pytest.mark.skipif(SHARED is None, reason="no reference folder here (TURNOUT_SHARED, ../shared)")
+API_OF = {"openai_chat": "chat", "openai_responses": "responses"}
+VERSION = {"google": "v1beta"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One recording, played as one provider, heard by a client of one API that asked whole or streamed."""
+
+    recording: Recording
+    provider: str
+    api: str
+    stream: bool
+
+    @property
+    def exact(self) -> bool:
+        """The vendor's own bytes reach the client."""
+        same = API_OF.get(self.recording.dialect) == self.api and self.stream == self.recording.stream
+        return same and self.provider == "openai"
+
+    def __str__(self) -> str:
+        how = "stream" if self.stream else "whole"
+        return f"{self.recording.name}-{self.provider}-{self.api}-{how}"
+
+
+def cells() -> Iterator[Cell]:
+    """Streams are played to clients that stream; whole answers to both kinds: some servers answer a stream whole."""
+    for recording in recordings():
+        for provider in FOLDERS[recording.folder][1]:
+            for api in PATHS:
+                yield Cell(recording, provider, api, stream=True)
+                if not recording.stream:
+                    yield Cell(recording, provider, api, stream=False)
+
+
+ALL = list(cells())
+ANSWERS = [cell for cell in ALL if cell.recording.status == 200 and cell.recording.name not in TORN]
+ERRORS = [cell for cell in ALL if cell.recording.status != 200]
+
+
+@dataclass(frozen=True)
+class Road:
+    """A Turnout with one backend per recording and provider, and a client."""
+
+    live: Live
+    http: httpx2.Client
+
+    def ask(self, cell: Cell) -> httpx2.Response:
+        model = f"backend/{cell.recording.key}-{cell.provider}"
+        body = question(cell.api, model, stream=cell.stream)
+        return self.http.post(self.live.base_url + PATHS[cell.api], json=body)
+
+    def hear(self, cell: Cell) -> Told:
+        answer = self.ask(cell)
+        assert answer.status_code == 200, answer.text
+        return heard(cell.api, answer.content, stream=cell.stream)
+
+
+def _config(upstream: Upstream) -> str:
+    lines = ["version: 1", "backends:"]
+    for recording in recordings():
+        for provider in FOLDERS[recording.folder][1]:
+            url = f"{upstream.url}/{recording.key}/{VERSION.get(provider, 'v1')}"
+            row = f"provider: {provider}, model: m, dialect: {recording.dialect}, base_url: '{url}', credential: k"
+            lines.append(f"  {recording.key}-{provider}: {{{row}}}")
+    return "\n".join([*lines, "aliases:", f"  any: {{use: [{recordings()[0].key}-{FOLDERS[recordings()[0].folder][1][0]}]}}", ""])
+
+
+@pytest.fixture(scope="module")
+def road() -> Iterator[Road]:
+    by_key = {recording.key: recording for recording in recordings()}
+
+    def reply(asked: Asked) -> Any:
+        return by_key[asked.path.split("/")[1]].answer()
+
+    with scripted() as upstream, httpx2.Client(timeout=20) as http:
+        upstream.reply = reply
+        with Live(_config(upstream)) as live:
+            yield Road(live, http)
+
+
+@pytest.mark.parametrize("cell", [cell for cell in ANSWERS if not cell.exact], ids=str)
+def test_a_recorded_answer_reaches_the_client_intact(road: Road, cell: Cell) -> None:
+    said, got = cell.recording.told, road.hear(cell)
+    assert got.text == said.text
+    assert sorted(map(repr, got.calls)) == sorted(map(repr, said.calls))
+    assert got.finish == said.finish
+    told = {name: got.usage.get(name, 0) for name in said.usage}
+    assert told == said.usage
+
+
+@pytest.mark.parametrize("cell", [cell for cell in ANSWERS if cell.exact], ids=str)
+def test_openais_own_words_pass_unchanged_but_for_the_models_name(road: Road, cell: Cell) -> None:
+    answer = road.ask(cell)
+    assert answer.status_code == 200
+    alias = f"backend/{cell.recording.key}-{cell.provider}"
+    if not cell.stream:
+        assert json.loads(answer.content) == {**cell.recording.json[0], "model": alias}
+        return
+    got = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: ")]
+    assert got.pop() == "[DONE]"
+    assert [json.loads(line) for line in got] == [_renamed(event, alias) for event in cell.recording.json]
+
+
+def _renamed(event: Any, alias: str) -> Any:
+    if "model" in event:
+        return {**event, "model": alias}
+    if "model" in event.get("response", {}):
+        return {**event, "response": {**event["response"], "model": alias}}
+    return event
+
+
+@pytest.mark.parametrize("cell", [cell for cell in ANSWERS if cell.stream and not cell.recording.stream], ids=str)
+def test_an_answer_says_the_same_whole_and_streamed(road: Road, cell: Cell) -> None:
+    whole = replace(cell, stream=False)
+    if whole.exact:
+        pytest.skip("the vendor's own bytes")
+    assert road.hear(cell) == road.hear(whole)
+
+
+@pytest.mark.parametrize("cell", ERRORS, ids=str)
+def test_a_recorded_error_becomes_the_mapped_error(road: Road, cell: Cell) -> None:
+    answer, said = road.ask(cell), cell.recording.json[0]["error"]
+    assert answer.status_code == 400
+    assert answer.headers["content-type"].startswith("application/json")
+    got = answer.json()["error"]
+    assert (got["type"], got["param"], got["code"]) == (said["type"], said["param"], said["code"])
+    assert said["message"] in got["message"]
+
+
+@pytest.mark.parametrize("api", PATHS)
+def test_a_stream_that_begins_anew_in_the_midst_keeps_what_was_whole(road: Road, api: str) -> None:
+    """The recording splices a second message into an unfinished call: half a call has reached the client by then."""
+    (recording,) = (recording for recording in recordings() if recording.name in TORN)
+    answer = road.ask(Cell(recording, "anthropic", api, stream=True))
+    assert "Sparkle Day" in answer.text
+    assert "toolu_second" in answer.text
+    assert "U+FFFD" not in answer.text
