@@ -207,7 +207,7 @@ _CLAUDE = Family(
         Row((4, 8), {"mid_system": True}, "opus"),
         Row((5, 5), {"can_disable_thinking": False}, "sonnet"),
         Row((5, 5), _ALWAYS, "opus"),
-        Row((0, 0), _ALWAYS | {"mid_system": True}, "fable"),
+        Row((0, 0), {**_ALWAYS, "mid_system": True}, "fable"),
         Row((0, 0), _ALWAYS, "mythos"),
     ),
     ("anthropic",),

@@ -13,7 +13,7 @@ MAX_DEPTH = 200
 """Objects and arrays within one another; far above any real request, far below the recursion limit."""
 
 _top = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_SPECIAL = re.compile(rb'"(?:[^"\\]|\\.)*+"|[\[\]{}]', re.DOTALL)
+_TOKENS = re.compile(rb'("(?:[^"\\]|\\.)*+")(\s*:)?|[\[\]{}]', re.DOTALL)
 
 
 def check(body: bytes) -> None:
@@ -28,7 +28,7 @@ def check(body: bytes) -> None:
 
 def _too_deep(body: bytes) -> bool:
     depth = 0
-    for match in _SPECIAL.finditer(body):
+    for match in _TOKENS.finditer(body):
         mark = match[0]
         if mark in (b"[", b"{"):
             depth += 1
@@ -37,6 +37,29 @@ def _too_deep(body: bytes) -> bool:
         elif mark in (b"]", b"}"):
             depth -= 1
     return False
+
+
+def check_unique(body: bytes) -> None:
+    """Raise ir.Invalid where an object, at any depth, has a key twice. ``body`` has passed ``fields``."""
+    keys: list[set[str]] = []
+    for match in _TOKENS.finditer(body):
+        mark = match[0]
+        if mark in (b"[", b"{"):
+            keys.append(set())
+        elif mark in (b"]", b"}"):
+            keys.pop()
+        elif match[2] is not None:
+            name = _name(match[1])
+            if name in keys[-1]:
+                raise ir.Invalid(f"The key '{name}' stands twice in one object of the JSON body: send it once.", name)
+            keys[-1].add(name)
+
+
+def _name(quoted: bytes) -> str:
+    try:
+        return msgspec.json.decode(quoted, type=str)
+    except msgspec.DecodeError as error:
+        raise ir.Invalid(f"The request body is not valid JSON: {error}.") from None
 
 
 def fields(body: bytes) -> ir.Extras:

@@ -96,4 +96,6 @@ def _maybe(name: str, value: str | None) -> Headers:
 
 def _safe(value: str) -> bytes:
     """A header holds printable ASCII and no line break, whatever an operator named a rule."""
-    return "".join(c if " " <= c <= "~" else "?" for c in value).encode()
+    if not (value.isascii() and value.isprintable()):
+        value = "".join(c if " " <= c <= "~" else "?" for c in value)
+    return value.encode()

@@ -6,6 +6,7 @@ import ipaddress
 import socket
 from collections.abc import Mapping
 from decimal import Decimal
+from hashlib import sha256
 from urllib.parse import urlsplit
 
 import msgspec
@@ -56,6 +57,8 @@ class Backend(Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str] = {}
     unavailable: str | None = None
     """Why it is never offered, or None."""
+    identity: tuple[str, str] = ("", "")
+    """Name and credential's hash: what breakers and limits are kept by, over reloads (D12)."""
 
     def __repr__(self) -> str:
         return f"Backend({self.name!r}, {self.provider!r}, {self.upstream.model!r}, {self.base_url!r})"
@@ -86,6 +89,7 @@ def resolve(name: str, entry: BackendEntry, unavailable: str | None) -> Backend:
     limits = entry.timeouts
     return Backend(
         name=name,
+        identity=(name, sha256(credential.reveal().encode()).hexdigest()[:16] if credential is not None else ""),
         provider=entry.provider,
         upstream=ir.Upstream(
             provider=entry.provider,

@@ -139,6 +139,8 @@ class Call:
     def read_head(self) -> None:
         """Station 3: the top level of the body, values still raw. Raises ir.Invalid."""
         self.top = strict.fields(self.body)
+        if self.snapshot.config.server.strict_json:
+            strict.check_unique(self.body)
         self.head = strict.head(self.top)
 
     def echo(self, attempt: Attempt) -> ir.Echo:

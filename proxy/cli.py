@@ -9,7 +9,7 @@ import typer
 from proxy.commands import check, demo, doctor, explain, policy, serve, usage
 from proxy.commands.line import OneLine
 
-app = typer.Typer(cls=OneLine, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(name="turnout", cls=OneLine, no_args_is_help=True, pretty_exceptions_enable=False)
 app.command()(serve.serve)
 app.command()(check.check)
 app.add_typer(check.config, name="config")

@@ -134,19 +134,19 @@ def _no_model(backend: Backend, known: tuple[str, ...]) -> Finding:
 
 
 def _unreachable(backend: Backend, failure: ir.Failure) -> Finding:
-    mend = next((mend for part, mend in _BY_CAUSE if part in failure.message), "check base_url and the network")
-    return _bad(backend, f"not reachable: {failure.message}", mend)
+    unknown = (f"not reachable: {failure.message}", "check base_url and the network")
+    return _bad(backend, *next((told for part, told in _BY_CAUSE.items() if part in failure.message), unknown))
 
 
-_BY_CAUSE = (
-    ("refused", "nothing listens there: start the server, or correct host and port in base_url"),
-    ("unknown host", "the name has no address: correct the host in base_url, or look at DNS"),
-    ("TLS failed", "it speaks no TLS, or another one: http in base_url, or another port?"),
-    ("certificate", "its certificate is not trusted here: correct the host, or add its CA to SSL_CERT_FILE"),
-    ("in time", "the server is busy or a firewall drops the packets: look at both"),
-    ("not a valid address", "write base_url as http://host:port/v1"),
-    ("broke the connection", "http where https is spoken, or the other way round? Correct the scheme in base_url"),
-)
+_BY_CAUSE: Mapping[str, tuple[str, str]] = {
+    "refused)": ("connection refused", "nothing listens there: start the server, or correct base_url"),
+    "unknown host": ("DNS: the host name is unknown", "correct the host in base_url, or look at DNS"),
+    "TLS failed": ("TLS failed", "does it speak TLS at all? Try http in base_url, or another port"),
+    "certificate": ("TLS: its certificate is not trusted", "correct the host, or name its CA in SSL_CERT_FILE"),
+    "in time": ("timeout: no answer in time", "the server is busy, or a firewall drops packets: look at both"),
+    "valid address": ("base_url is not a valid address", "write it as http://host:port/v1"),
+    "broke the connection": ("it breaks the connection", "https where http is spoken? Correct base_url"),
+}
 
 
 def _fine(backend: Backend) -> Finding:

@@ -22,6 +22,7 @@ import uvloop
 from proxy.app import create_app
 from proxy.control import LIMIT, Ask, Built, Channel, Drain, Load, Swap, Swapped, Tell
 from proxy.house import House
+from proxy.http import Protocol
 from proxy.opening import open_house
 from proxy.seat import Seat
 from proxy.settings import ConfigError
@@ -137,7 +138,7 @@ class Worker:
 def _uvicorn(app: Any, *, graceful: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=Protocol,
         loop="none",
         ws="none",
         interface="asgi3",

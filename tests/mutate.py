@@ -21,10 +21,12 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import CodeType, ModuleType
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 PREFIXES = {
@@ -34,8 +36,10 @@ PREFIXES = {
     "google_gemini": "gemini",
 }
 """Dialect -> how the names of its test files begin."""
-PYTEST = ["-x", "-q", "--no-header", "--tb=no", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov"]
-PYTEST += ["--hypothesis-profile", "quick"]
+PYTEST = ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov"]
+PYTEST += ["--assert", "plain", "--hypothesis-profile", "quick"]
+OUTCOMES = {0: "survived", 1: "killed", 2: "killed", -signal.SIGALRM: "timed out"}
+"""By pytest's exit code: 2 is a module that cannot even be collected."""
 
 
 @dataclass
@@ -191,14 +195,15 @@ class Mutated(importlib.abc.MetaPathFinder, importlib.machinery.SourceFileLoader
 
 
 class Nearest:
-    """Runs the tests that are named after the mutated file first, and those that draw examples last."""
+    """Runs the tests that are named after the mutated file first, those that read recordings or draw examples last."""
 
     def __init__(self, stem: str) -> None:
         self._stem = stem
 
-    def pytest_collection_modifyitems(self, items: list[object]) -> None:
-        def rank(item: object) -> tuple[bool, bool]:
-            return (item.get_closest_marker("hypothesis") is not None, self._stem not in item.path.stem)  # type: ignore[attr-defined]
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        def rank(item: Any) -> tuple[bool, bool, bool]:
+            drawn = item.get_closest_marker("hypothesis") is not None
+            return drawn, "shared" in item.fixturenames, not item.path.stem.endswith(self._stem)
 
         items.sort(key=rank)
 
@@ -212,15 +217,19 @@ class Runner:
         self._tests = sorted(str(p) for p in (root / "tests/adapters").glob(f"test_{PREFIXES[dialect]}*.py"))
 
     def baseline(self) -> None:
-        """The tests must pass unmutated. Then load what they load from elsewhere, so that children have it already."""
+        """Load what the tests load from elsewhere, so that children have it already. Unmutated they pass, cold and warm."""
         listed = self._root / "loaded"
-        child = self.start(None, listed)
-        if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
-            sys.exit("the tests fail without any mutation")
+        self._passes(listed)
         for name in listed.read_text().split():
             importlib.import_module(name)
         gc.collect()
         gc.freeze()
+        self._passes()
+
+    def _passes(self, listed: Path | None = None) -> None:
+        child = self.start(None, listed)
+        if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != 0:
+            sys.exit("the tests fail without any mutation")
 
     def start(self, mutant: Mutant | None, listed: Path | None = None) -> int:
         """Fork; the child ends with pytest's code: 0 is a mutant that nothing missed."""
@@ -233,8 +242,9 @@ class Runner:
             code = self._test(mutant)
             if listed is not None:
                 listed.write_text("\n".join(self._foreign()))
-        finally:
-            os._exit(code)
+        except BaseException:
+            traceback.print_exc()
+        os._exit(code)
 
     def _test(self, mutant: Mutant | None) -> int:
         silent = os.open(os.devnull, os.O_WRONLY)
@@ -261,11 +271,10 @@ def run(runner: Runner, todo: Sequence[Mutant], jobs: int) -> None:
             mutant = waiting.pop()
             running[runner.start(mutant)] = mutant
         child, status = os.wait()
-        code = os.waitstatus_to_exitcode(status)
         mutant = running.pop(child)
-        mutant.outcome = "survived" if code == 0 else "timed out" if code == -signal.SIGALRM else "killed"
-        if code == 0:
-            print(mutant.where, flush=True)
+        mutant.outcome = OUTCOMES.get(os.waitstatus_to_exitcode(status), "broke the run")
+        if mutant.outcome != "killed":
+            print(f"{mutant.where}{'' if mutant.outcome == 'survived' else f' ({mutant.outcome})'}", flush=True)
 
 
 # --- the command ----------------------------------------------------------------------------------------------------
@@ -277,6 +286,7 @@ def copied(into: Path) -> Path:
         shutil.copytree(ROOT / name, into / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules"))
     shutil.copy(ROOT / "pyproject.toml", into)
     os.environ.setdefault("TURNOUT_SHARED", str(ROOT.parent / "shared"))
+    sys.dont_write_bytecode = False
     os.chdir(into)
     sys.path[:0] = [str(into)]
     return into

@@ -16,6 +16,8 @@ from proxy.house import House
 
 _EXISTS = "POST /v1/chat/completions, POST /v1/responses, POST /v1/embeddings, POST /v1/completions, GET /v1/models"
 
+_WITHOUT_V1 = ("/chat/completions", "/responses", "/models", "/embeddings", "/completions")
+
 
 def answer(house: House, value: Any, status: int = 200) -> Response[bytes]:
     """``value`` as JSON, with the headers that every answer has."""
@@ -45,8 +47,10 @@ def on_http(house: House, request: Request[Any, Any, Any], error: HTTPException)
         message = f"There is no {method} {path} here. {_hint(path)}"
         return _error(house, ir.Failure("not_found", 404, message, code="unknown_url"))
     if isinstance(error, MethodNotAllowedException):
-        message = f"{method} is not allowed on {path}."
-        return _error(house, ir.Failure("invalid", 405, message, code="method_not_allowed"))
+        allowed = (error.headers or {}).get("allow", "GET")
+        message = f"{method} is not allowed on {path}: send {allowed}."
+        failure = ir.Failure("invalid", 405, message, code="method_not_allowed")
+        return _error(house, failure, {"allow": allowed})
     return _error(house, ir.Failure("invalid", error.status_code, str(error.detail), code="bad_request"))
 
 
@@ -54,17 +58,17 @@ def _hint(path: str) -> str:
     """What a wrong base_url most often looks like, and its mend."""
     if path.startswith("/v1/v1/"):
         return "Your client adds /v1 itself: set its base_url so that it ends in one /v1."
-    if f"/v1{path}" in _EXISTS or path in ("/chat/completions", "/responses", "/models", "/embeddings"):
+    if path in _WITHOUT_V1:
         return "Set your client's base_url to this server's address followed by /v1."
     return f"What exists: {_EXISTS}."
 
 
-def _error(house: House, failure: ir.Failure) -> Response[bytes]:
+def _error(house: House, failure: ir.Failure, more: dict[str, str] | None = None) -> Response[bytes]:
     return Response(
         failures.error_body(failure),
         status_code=failure.status,
         media_type="application/json",
-        headers=_headers(house),
+        headers={**_headers(house), **(more or {})},
     )
 
 

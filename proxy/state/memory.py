@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 
 from adapters import ir
@@ -45,17 +44,12 @@ class Backends:
             self._set(backend, health.succeeded(self.breaker(backend)))
 
     def breaker(self, backend: Backend) -> health.Breaker:
-        return self._breakers.get(_key(backend), health.CLOSED)
+        return self._breakers.get(backend.identity, health.CLOSED)
 
     def in_flight(self, name: str) -> int:
         return self._in_flight[name]
 
     def _set(self, backend: Backend, state: health.Breaker) -> None:
-        key = _key(backend)
+        key = backend.identity
         if self._breakers.get(key, health.CLOSED) is not state:
             self._breakers[key] = state
-
-
-def _key(backend: Backend) -> Key:
-    secret = backend.credential.reveal() if backend.credential is not None else ""
-    return backend.name, hashlib.sha256(secret.encode()).hexdigest()[:16] if secret else ""

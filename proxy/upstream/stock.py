@@ -1,4 +1,4 @@
-"""The stock engine: httpx2's own transport, one pool per HTTP proxy, every foreign error mapped at this border."""
+"""The stock engine: httpx2's own transport, one connection a call, every foreign error mapped at this border."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 
 import httpx2
 
 from adapters import ir
+from proxy.upstream.lanes import Lanes
 from proxy.upstream.seam import Answer, Outgoing, UpstreamFailed
-
-_LIMITS = httpx2.Limits(max_connections=None, max_keepalive_connections=1024, keepalive_expiry=30.0)
-"""No cap here: a cap would queue in silence; concurrency is bounded by policy, where it can be told."""
 
 _SERVER_ERROR = "server_error"
 _CAUSES = (
@@ -24,47 +23,68 @@ _CAUSES = (
 )
 
 
+_Origin = tuple[str, str, int | None, str | None]
+
+
 class StockEngine:
     """httpx2 under the seam. TLS contexts are made on the first https call: they cost 20 ms each."""
 
     def __init__(self) -> None:
-        self._transports: dict[tuple[bool, str | None], httpx2.AsyncHTTPTransport] = {}
+        self._lanes: dict[_Origin, Lanes] = {}
 
     async def send(self, outgoing: Outgoing) -> Answer:
+        with _mapped():
+            url = _url(outgoing.url)
         request = httpx2.Request(
             outgoing.method,
-            outgoing.url,
+            url,
             headers=outgoing.headers,
             content=outgoing.body,
             extensions={"timeout": {"connect": outgoing.connect_timeout, "pool": outgoing.connect_timeout}},
         )
-        transport = self._transport(request.url.scheme == "https", outgoing.proxy)
+        lanes = self._of((url.scheme, url.host, url.port, outgoing.proxy))
+        lane = lanes.take()
         try:
-            with _mapped():
-                response = await transport.handle_async_request(request)
-        except _StaleConnection:
-            # The pool handed us a socket that its server had just closed: nothing was answered, so one fresh try.
-            with _mapped(stale=False):
-                response = await transport.handle_async_request(request)
-        return _StockAnswer(response)
+            response = await _sent(lane, request)
+        except BaseException:
+            await lane.aclose()
+            raise
+        return _StockAnswer(response, lane, lanes)
 
     async def close(self) -> None:
-        for transport in self._transports.values():
-            await transport.aclose()
-        self._transports.clear()
+        for lanes in self._lanes.values():
+            await lanes.close()
 
-    def _transport(self, tls: bool, proxy: str | None) -> httpx2.AsyncHTTPTransport:
-        found = self._transports.get((tls, proxy))
+    def _of(self, origin: _Origin) -> Lanes:
+        found = self._lanes.get(origin)
         if found is None:
-            context = httpx2.create_ssl_context() if tls else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            found = httpx2.AsyncHTTPTransport(verify=context, trust_env=False, limits=_LIMITS, proxy=proxy)
-            self._transports[tls, proxy] = found
+            tls = httpx2.create_ssl_context() if origin[0] == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            found = self._lanes[origin] = Lanes(tls, origin[3])
         return found
 
 
+@lru_cache(maxsize=1024)
+def _url(text: str) -> httpx2.URL:
+    """Parsed once: a backend has a handful of them."""
+    return httpx2.URL(text)
+
+
+async def _sent(lane: httpx2.AsyncHTTPTransport, request: httpx2.Request) -> httpx2.Response:
+    try:
+        with _mapped():
+            return await lane.handle_async_request(request)
+    except _StaleConnection:
+        # The pool handed us a socket that its server had just closed: nothing was answered, so one fresh try.
+        with _mapped(stale=False):
+            return await lane.handle_async_request(request)
+
+
 class _StockAnswer:
-    def __init__(self, response: httpx2.Response) -> None:
+    def __init__(self, response: httpx2.Response, lane: httpx2.AsyncHTTPTransport, lanes: Lanes) -> None:
         self._response = response
+        self._lane = lane
+        self._lanes = lanes
+        self._closed = False
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
 
@@ -76,8 +96,13 @@ class _StockAnswer:
                 yield chunk
 
     async def close(self) -> None:
+        """A body that was read to its end leaves a connection that can serve again; any other is closed with it."""
+        if self._closed:
+            return
+        self._closed = True
         with _mapped(stale=False):
             await self._response.aclose()
+            await self._lanes.give(self._lane)
 
 
 class _StaleConnection(Exception):  # noqa: N818 - never leaves this file

@@ -53,7 +53,10 @@ class Interaction:
     @property
     def counts(self) -> bool:
         """It asks for a count of tokens and not for an answer."""
-        return re.search(r"(count_tokens|input_tokens|countTokens)$", urlsplit(self.told["request"]["uri"]).path) is not None
+        return (
+            re.search(r"(count_tokens|input_tokens|countTokens)$", urlsplit(self.told["request"]["uri"]).path)
+            is not None
+        )
 
     @property
     def asked(self) -> Json:
@@ -61,7 +64,7 @@ class Interaction:
         body = self.told["request"].get("parsed_body")
         if body is None:
             raw = self.told["request"]["body"]
-            body = json.loads(raw["string"] if isinstance(raw, dict) else raw)
+            body = raw if isinstance(raw, dict) else json.loads(raw)
         if self.dialect == "google_gemini":
             body = {"model": self.told["request"]["uri"].rpartition("/")[2].partition(":")[0], **body}
         return {name: value for name, value in body.items() if value is not None}

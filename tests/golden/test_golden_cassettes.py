@@ -10,12 +10,14 @@ import msgspec
 import pytest
 from cassettes import Interaction, in_scope
 from excluded import listed
+from heard import PATHS, heard
 from recordings import SHARED
 from told import Told, arguments, counts
 
 from adapters import ir, sse
 from adapters.catalog import DIALECTS
-from adapters.providers import FAMILIES, capabilities
+from adapters.providers import FAMILIES, PROVIDERS, capabilities
+from adapters.relay import StreamRelay
 
 pytestmark = pytest.mark.skipif(SHARED is None, reason="no reference folder here (TURNOUT_SHARED, ../shared)")
 GENERATED = [found for found in in_scope() if not found.counts]
@@ -62,6 +64,29 @@ def test_a_recorded_answer_is_read_to_its_end(found: Interaction) -> None:
     assert {count: got.usage.get(count) for count in said.usage} == said.usage
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+@pytest.mark.parametrize("api", PATHS)
+@pytest.mark.parametrize("found", ANSWERS, ids=name)
+def test_a_recorded_answer_reaches_the_client_intact(found: Interaction, api: str, stream: bool) -> None:
+    said, got = found.answer, heard(api, relayed(found, api, stream=stream), stream=stream)
+    assert got.text == said.text
+    assert sorted(map(repr, got.calls)) == sorted(map(repr, said.calls))
+    assert got.finish == said.finish
+    assert {count: got.usage.get(count, 0) for count in said.usage} == said.usage
+
+
+def relayed(found: Interaction, api: str, *, stream: bool) -> bytes:
+    """What station 9 makes of the recording for a client of ``api``; a whole answer may be told as a stream."""
+    source, target = DIALECTS[found.dialect or ""], DIALECTS[f"openai_{api}"]
+    request = ir.Request(model="alias", messages=(), stream=stream, include_usage=True)
+    echo = ir.Echo("5eed", 1_700_000_000, "alias", request)
+    if not stream:
+        return target.write_response(read(found), echo)
+    relay = StreamRelay(source, target, echo, exact=False)
+    out = relay.feed(found.body) + relay.close() if found.stream else relay.replay(source.read_response(found.body))
+    return b"".join([*out, *relay.tail])
+
+
 @pytest.mark.parametrize("found", ERRORS, ids=name)
 def test_a_recorded_error_becomes_the_mapped_failure(found: Interaction) -> None:
     failure = DIALECTS[found.dialect or ""].read_error(found.status, {}, found.body)
@@ -77,30 +102,47 @@ def test_a_recorded_request_is_written_back_field_by_field(found: Interaction) -
 
 def written(found: Interaction) -> Any:
     """The request, read and written by its own dialect for the model it was sent to."""
-    dialect, asked = DIALECTS[found.dialect or ""], found.asked
-    can = capabilities(found.provider, asked["model"])
-    upstream = ir.Upstream(
-        provider=found.provider,
-        dialect=dialect.name,
-        model=asked["model"],
-        family=FAMILIES[dialect.name],
-        wire="exact",
-        capabilities=msgspec.structs.replace(can, mid_system=True, one_system=False),
-    )
+    dialect, asked, upstream = DIALECTS[found.dialect or ""], found.asked, upstream_of(found)
     request = dialect.read_request(json.dumps(asked).encode())
     assert [named for named in dialect.refuses(request, upstream) if named.kind == "contract"] == []
     sent = dialect.write_request(request, upstream, ir.Context("5eed", 1_700_000_000))
     return spelt_alike(found, json.loads(sent.body))
 
 
+def upstream_of(found: Interaction) -> ir.Upstream:
+    """The backend as an operator would describe it who knows that it took this request."""
+    limit = "max_completion_tokens" if "max_completion_tokens" in found.asked else None
+    can = capabilities(found.provider, found.asked["model"])
+    known = {"mid_system": True, "one_system": False, "service_tiers": True, "files": True}
+    return ir.Upstream(
+        provider=found.provider,
+        dialect=found.dialect or "",
+        model=found.asked["model"],
+        family=FAMILIES[found.dialect or ""],
+        wire=PROVIDERS[found.provider].wire,
+        capabilities=msgspec.structs.replace(can, **known, max_tokens_field=limit or can.max_tokens_field),
+    )
+
+
 def spelt_alike(found: Interaction, body: Any) -> Any:
-    """What says the same: ``stream: false`` and nothing, what a count has no use for, and Google's two spellings."""
+    """What says the same in two ways, told in one: Google's spellings, ``stream: false``, a limit where only input counts."""
     if found.dialect == "google_gemini":
         return _camel({field: value for field, value in body.items() if field != "model"})
     unsaid = {"stream"} if not body.get("stream") else set()
     if found.counts:
-        unsaid |= {"max_tokens", "max_output_tokens", "store"}
-    return {field: value for field, value in body.items() if field not in unsaid}
+        unsaid |= {"max_tokens"}
+    body = {field: value for field, value in body.items() if field not in unsaid}
+    if found.dialect == "openai_chat":
+        body["messages"] = [_turn(message) for message in body["messages"]]
+    return body
+
+
+def _turn(message: dict[str, Any]) -> dict[str, Any]:
+    """A text, and a list of one text part; null, and nothing."""
+    match message.get("content"):
+        case [{"type": "text", "text": text}]:
+            message = {**message, "content": text}
+    return {field: value for field, value in message.items() if value is not None}
 
 
 def _camel(value: Any, within: str = "") -> Any:

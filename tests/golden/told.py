@@ -23,7 +23,7 @@ class Told:
     finish: Finish = "stop"
 
 
-def arguments(text: str) -> Any:
+def arguments(text: str | None) -> Any:
     """A call's arguments; no text at all means no arguments."""
     return json.loads(text or "{}")
 
@@ -87,7 +87,7 @@ def google_stream(frames: Sequence[Json]) -> Told:
     told = Told()
     usage: Json = {}
     for frame in frames:
-        usage |= frame.get("usageMetadata") or {}
+        usage = frame.get("usageMetadata") or usage  # each is the whole count so far
         for candidate in frame.get("candidates") or []:
             for part in (candidate.get("content") or {}).get("parts") or []:
                 told.text += "" if part.get("thought") else part.get("text", "")
@@ -113,8 +113,10 @@ def _google_call(told: Told, call: Json) -> None:
 
 def _google_usage(told: Json) -> dict[str, int]:
     thought = told.get("thoughtsTokenCount")
+    if "promptTokenCount" not in told:
+        return {}
     return counts(
-        input=told.get("promptTokenCount", 0) + told.get("toolUsePromptTokenCount", 0),
+        input=told["promptTokenCount"] + told.get("toolUsePromptTokenCount", 0),
         cached=told.get("cachedContentTokenCount"),
         output=told.get("candidatesTokenCount", 0) + (thought or 0),
         reasoning=thought,
@@ -160,7 +162,7 @@ def _grow(calls: dict[int, Json], piece: Json) -> None:
 def _chat_call(call: Json) -> tuple[str, Any]:
     if "custom" in call:
         return call["custom"]["name"], call["custom"]["input"]
-    return call["function"]["name"], arguments(call["function"]["arguments"])
+    return call["function"]["name"], arguments(call["function"].get("arguments"))
 
 
 def _chat_text(content: Any) -> str:
@@ -183,7 +185,8 @@ def _chat_usage(told: Json | None) -> dict[str, int]:
         input=told["prompt_tokens"],
         cached=read.get("cached_tokens"),
         cache_write=read.get("cache_write_tokens"),
-        output=told["completion_tokens"],
+        # Gemini's chat endpoint tells its thoughts in the total alone.
+        output=max(told["completion_tokens"], told["total_tokens"] - told["prompt_tokens"]),
         reasoning=written.get("reasoning_tokens"),
         total=told["total_tokens"],
     )
