@@ -240,6 +240,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     json_object: bool = True
     sampling: bool = True
     """temperature, top_p and top_k are accepted."""
+    top_k: bool = True
     max_temperature: float = 2.0
     penalties: bool = True
     seed: bool = True

@@ -152,14 +152,19 @@ PROVIDERS: Mapping[str, Provider] = {
         choices=False,
         max_stop=4,
     ),
+    # Measured on transformers 5.23 (tests/real): what is False here it takes and passes over in silence, images of a
+    # model that sees none included (for one that does: capabilities: {images: true}), but top_k, which is a 422.
     "transformers": _server(
         8000,
         may_speak=(RESPONSES,),
         parallel_tools=False,
         forced_tools=False,
         strict_tools=False,
+        images=False,
         json_schema=False,
         json_object=False,
+        top_k=False,
+        penalties=False,
         logprobs=False,
         choices=False,
     ),

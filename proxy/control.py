@@ -45,9 +45,10 @@ class Built(Struct, frozen=True, tag="built"):
 
 
 class Swapped(Struct, frozen=True, tag="swapped"):
-    """This worker's new calls follow the generation."""
+    """This worker's new calls follow the generation. ``problem`` says why it cannot serve at all, and leaves."""
 
     generation: int
+    problem: str | None = None
 
 
 class Ask(Struct, frozen=True, tag="ask"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -163,14 +162,8 @@ def _finding(backend: Backend, *, ok: bool, cause: str, mend: str | None = None)
         backend=backend.name,
         provider=backend.provider,
         model=backend.upstream.model,
-        url=_shown(backend.base_url),
+        url=backend.base_url,
         ok=ok,
         cause=cause,
         mend=mend,
     )
-
-
-def _shown(url: str) -> str:
-    """Without a user, a password or a query, any of which may be a secret."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"

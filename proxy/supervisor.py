@@ -17,7 +17,8 @@ from typing import Any
 import structlog
 import watchfiles
 
-from proxy.control import LIMIT, Ask, Built, Channel, Drain, Load, Report, Swap, Swapped, Tell
+from proxy import interpreter
+from proxy.control import LIMIT, Ask, Built, Channel, Drain, Load, Swap, Swapped, Tell
 from proxy.origin import Origin
 from proxy.seat import Seat
 from proxy.settings import ConfigError
@@ -39,15 +40,22 @@ class Hand:
         self.slot = slot
         self.process = process
         self.channel = channel
-        self.told: asyncio.Queue[Built | Swapped] = asyncio.Queue()
+        self.gone = False
+        self._told: asyncio.Queue[Built | Swapped | None] = asyncio.Queue()
 
-    async def wait_for(self, kind: type[Built] | type[Swapped], generation: int) -> Built | Swapped:
-        """The worker's word on this generation; older words are passed over. Raises TimeoutError."""
-        async with asyncio.timeout(_BUILD_SECONDS):
-            while True:
-                report = await self.told.get()
-                if isinstance(report, kind) and report.generation == generation:
-                    return report
+    def hear(self, report: Built | Swapped | None) -> None:
+        """Keep the worker's word for whoever waits; None: it says no more."""
+        self.gone = self.gone or report is None
+        self._told.put_nowait(report)
+
+    async def wait_for(self, kind: type[Built] | type[Swapped], generation: int) -> Built | Swapped | None:
+        """The worker's word on this generation; older words are passed over. None: it left, or took too long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_BUILD_SECONDS):
+                while not self.gone and (report := await self._told.get()) is not None:
+                    if isinstance(report, kind) and report.generation == generation:
+                        return report
+        return None
 
 
 class Supervisor:
@@ -60,6 +68,8 @@ class Supervisor:
         self._hands: dict[int, Hand] = {}
         self._reloading = asyncio.Lock()
         self._stopping = asyncio.Event()
+        self._served = False
+        self._refused: str | None = None
         self._listen = self._bind()
         self._demo = origin.demo
 
@@ -70,7 +80,7 @@ class Supervisor:
         return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
     async def run(self) -> int:
-        """Start the workers, watch, reload, and at the end drain."""
+        """Start the workers, watch, reload, and at the end drain. 0, or 1 when no worker could begin to serve."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
@@ -83,6 +93,9 @@ class Supervisor:
             if watch is not None:
                 watch.cancel()
             self._listen.close()
+        if self._refused is not None:
+            sys.stderr.write(f"{self._refused}\n")
+            return 1
         return 0
 
     async def reload(self, why: str) -> dict[str, Any]:
@@ -116,12 +129,11 @@ class Supervisor:
         for hand in hands:
             hand.channel.say(order)
         for hand in hands:
-            try:
-                report = await hand.wait_for(Built, order.generation)
-            except TimeoutError:
-                return f"worker {hand.slot} did not build the configuration in time"
-            if isinstance(report, Built) and report.problem is not None:
+            report = await hand.wait_for(Built, order.generation)
+            if report is not None and report.problem is not None:
                 return report.problem
+            if report is None and not hand.gone:
+                return f"worker {hand.slot} did not build the configuration in time"
         return None
 
     async def _all_swapped(self, generation: int) -> None:
@@ -129,8 +141,7 @@ class Supervisor:
         for hand in hands:
             hand.channel.say(Swap(generation))
         for hand in hands:
-            with contextlib.suppress(TimeoutError):
-                await hand.wait_for(Swapped, generation)
+            await hand.wait_for(Swapped, generation)
 
     async def _keep(self, slot: int) -> None:
         """Keep one worker running: a crash costs its calls in flight, never the service."""
@@ -158,11 +169,7 @@ class Supervisor:
             demo=self._demo.fileno(),
         )
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",
-            "-m",
-            "proxy.worker",
-            *seat.words(),
+            *interpreter.words("proxy.worker", *seat.words()),
             pass_fds=fds,
             start_new_session=True,
             env=self._origin.env,
@@ -178,15 +185,22 @@ class Supervisor:
 
     async def _listen_to(self, hand: Hand, group: asyncio.TaskGroup) -> None:
         while (report := await hand.channel.report()) is not None:
-            self._hear(hand, report, group)
+            if isinstance(report, Ask):
+                group.create_task(self._asked(hand))
+                continue
+            self._note(hand, report)
+            hand.hear(report)
+        hand.hear(None)
 
-    def _hear(self, hand: Hand, report: Report, group: asyncio.TaskGroup) -> None:
-        if isinstance(report, Ask):
-            group.create_task(self._asked(hand))
-            return
-        hand.told.put_nowait(report)
-        if isinstance(report, Built) and report.problem is not None:
-            _log.error("worker.config", slot=hand.slot, error=report.problem)
+    def _note(self, hand: Hand, report: Built | Swapped) -> None:
+        """A worker that cannot serve stops a start; later on it is tried again and again."""
+        if report.problem is None:
+            self._served = self._served or isinstance(report, Swapped)
+        elif self._served or isinstance(report, Built):
+            _log.error("worker.refused", slot=hand.slot, error=report.problem)
+        else:
+            self._refused = report.problem
+            self._stopping.set()
 
     async def _asked(self, hand: Hand) -> None:
         hand.channel.say(Tell(await self.reload("admin"), asked=True))

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +24,7 @@ from proxy.app import create_app
 from proxy.control import LIMIT, Ask, Built, Channel, Drain, Load, Swap, Swapped, Tell
 from proxy.house import House
 from proxy.http import Protocol
+from proxy.ledger.schema import LedgerError
 from proxy.opening import open_house
 from proxy.seat import Seat
 from proxy.settings import ConfigError
@@ -56,7 +58,7 @@ class Worker:
         self._house: House | None = None
         self._server: Server | None = None
         self._demo: Server | None = None
-        self._answers: list[asyncio.Future[dict[str, Any]]] = []
+        self._answers: deque[asyncio.Future[dict[str, Any]]] = deque()
 
     async def run(self) -> None:
         """Until drained, or until the supervisor is gone: an orphan would hold the port and the ledger for ever."""
@@ -75,13 +77,15 @@ class Worker:
             case Load():
                 self._channel.say(Built(order.generation, self._build(order)))
             case Swap(generation):
-                self._swap(group)
-                self._channel.say(Swapped(generation))
+                problem = self._swap(group)
+                self._channel.say(Swapped(generation, problem))
+                if problem is not None:
+                    self.stop()
             case Tell(outcome, asked):
                 if self._house is not None:
                     self._house.reloaded(outcome)
-                if asked and self._answers:
-                    self._answers.pop(0).set_result(outcome)
+                if asked:
+                    self._answer(outcome)
 
     def _build(self, order: Load) -> str | None:
         try:
@@ -90,20 +94,25 @@ class Worker:
             return str(error)
         return None
 
-    def _swap(self, group: asyncio.TaskGroup) -> None:
+    def _swap(self, group: asyncio.TaskGroup) -> str | None:
+        """Follow what was built; the first time, open the house. The answer is why that is not possible."""
         snapshot, self._built = self._built, None
         if snapshot is None:
-            return
+            return None
+        if self._house is not None:
+            self._house.adopt(snapshot)
+        else:
+            try:
+                self._house = open_house(snapshot, slot=self._seat.slot, workers=self._seat.workers)
+            except LedgerError as error:
+                return str(error)
+            group.create_task(self._serve(self._house))
         if snapshot.demo and self._demo is None:
             from proxy.demo import app as demo_app
 
             self._demo = Server(_uvicorn(demo_app, graceful=1))
             group.create_task(self._demo.serve(sockets=[socket.socket(fileno=self._seat.demo)]))
-        if self._house is not None:
-            self._house.adopt(snapshot)
-            return
-        self._house = open_house(snapshot, slot=self._seat.slot, workers=self._seat.workers)
-        group.create_task(self._serve(self._house))
+        return None
 
     async def _serve(self, house: House) -> None:
         drain = int(house.snapshot.config.server.drain) or 1
@@ -117,13 +126,22 @@ class Worker:
         await house.close()
         self._channel.close()
 
+    def _answer(self, outcome: dict[str, Any]) -> None:
+        """The supervisor answers in the order of the questions; some who asked have left meanwhile."""
+        answer = self._answers.popleft()
+        if not answer.done():
+            answer.set_result(outcome)
+
     async def _reload(self) -> dict[str, Any]:
         """Forward an admin's wish; the supervisor answers when every worker has swapped."""
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._answers.append(answer)
         self._channel.say(Ask())
-        async with asyncio.timeout(_ASK_SECONDS):
-            return await answer
+        try:
+            async with asyncio.timeout(_ASK_SECONDS):
+                return await answer
+        except TimeoutError:
+            return {"ok": False, "error": f"the supervisor did not reload within {_ASK_SECONDS:g} s"}
 
     def stop(self) -> None:
         """Drain; readiness fails first, so that no balancer sends more."""

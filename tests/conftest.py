@@ -3,13 +3,9 @@
 import os
 from pathlib import Path
 
-import hypothesis
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-
-hypothesis.settings.register_profile("quick", max_examples=5, derandomize=True, database=None)
-"""For tests/mutate.py, which runs the same tests a thousand times."""
 
 
 def shared_folder() -> Path | None:

@@ -28,6 +28,9 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+import hypothesis
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 PREFIXES = {
     "openai_chat": "openai_chat",
@@ -37,7 +40,7 @@ PREFIXES = {
 }
 """Dialect -> how the names of its test files begin."""
 PYTEST = ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov"]
-PYTEST += ["--assert", "plain", "--hypothesis-profile", "quick"]
+PYTEST += ["--assert", "plain"]
 OUTCOMES = {0: "survived", 1: "killed", 2: "killed", -signal.SIGALRM: "timed out"}
 """By pytest's exit code: 2 is a module that cannot even be collected."""
 
@@ -195,17 +198,23 @@ class Mutated(importlib.abc.MetaPathFinder, importlib.machinery.SourceFileLoader
 
 
 class Nearest:
-    """Runs the tests that are named after the mutated file first, those that read recordings or draw examples last."""
+    """Runs the tests that are named after the mutated file first, those that read recordings or draw examples last.
+
+    Of the examples there are few, and the same for every mutant.
+    """
 
     def __init__(self, stem: str) -> None:
         self._stem = stem
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        def rank(item: Any) -> tuple[bool, bool, bool]:
-            drawn = item.get_closest_marker("hypothesis") is not None
-            return drawn, "shared" in item.fixturenames, not item.path.stem.endswith(self._stem)
-
-        items.sort(key=rank)
+        drawing = [item for item in items if item.get_closest_marker("hypothesis")]
+        for test in {item.obj for item in drawing}:
+            told = test._hypothesis_internal_use_settings
+            quick = hypothesis.settings(told, max_examples=5, derandomize=True, database=None)
+            test._hypothesis_internal_use_settings = quick
+        items.sort(
+            key=lambda item: (item in drawing, "shared" in item.fixturenames, not item.path.stem.endswith(self._stem))
+        )
 
 
 class Runner:
@@ -252,8 +261,6 @@ class Runner:
             os.dup2(silent, 1)
             os.dup2(silent, 2)
             sys.meta_path.insert(0, Mutated(mutant, self._root))
-        import pytest
-
         return int(pytest.main([*PYTEST, *self._tests], plugins=[Nearest(mutant.path.stem if mutant else "")]))
 
     def _foreign(self) -> Iterator[str]:

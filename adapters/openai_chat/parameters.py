@@ -35,6 +35,11 @@ def _own(upstream: ir.Upstream) -> bool:
     return upstream.wire == "exact"
 
 
+def _samples_k(upstream: ir.Upstream) -> bool:
+    """OpenAI has no such field; of the others nearly all take it."""
+    return upstream.wire == "variant" and upstream.capabilities.sampling and upstream.capabilities.top_k
+
+
 class Rule(Struct, frozen=True):
     """One parameter: who takes it, and when leaving it out must be told."""
 
@@ -52,7 +57,7 @@ class Rule(Struct, frozen=True):
 RULES: tuple[Rule, ...] = (
     Rule("temperature", lambda upstream: upstream.capabilities.sampling),
     Rule("top_p", lambda upstream: upstream.capabilities.sampling),
-    Rule("top_k", lambda upstream: upstream.capabilities.sampling and upstream.wire == "variant"),
+    Rule("top_k", _samples_k),
     Rule("presence_penalty", lambda upstream: upstream.capabilities.penalties, asks=bool),
     Rule("frequency_penalty", lambda upstream: upstream.capabilities.penalties, asks=bool),
     Rule("seed", lambda upstream: upstream.capabilities.seed),

@@ -43,11 +43,17 @@ class Item:
         self.id = id_
         self.done = False
         self.phase: str | None = None
+        self.before = 0
+        """Characters that this message has told already: transformers announces it once more after a tool call."""
         self.parts: dict[tuple[str, int], Block] = {}
         self.blank: Block | None = None
         """A reasoning block that no part has claimed yet."""
         self.held: list[str] = []
         """Arguments of a call whose name is not known yet."""
+
+    def repeats(self, text: object) -> bool:
+        """Nothing but what was told before the message was announced again."""
+        return self.before > 0 and not self.parts and not (isinstance(text, str) and len(text) > self.before)
 
 
 class Blocks:
@@ -105,6 +111,7 @@ class Blocks:
             self.close(item)
             meta = {"phase": item.phase} if kind != "reasoning" else {}
             block = self._open(item, kind, **meta)
+            block.length = item.before
         item.parts[slot, index] = block
         return block
 
@@ -158,8 +165,8 @@ class Blocks:
             if part.get("type") == "refusal":
                 self.rest(self.part(item, "content", index, "refusal"), "text", part.get("refusal"))
                 continue
-            block = self.part(item, "content", index, "text")
-            self.fill(block, part)
+            if not item.repeats(part.get("text")):
+                self.fill(self.part(item, "content", index, "text"), part)
 
     def fill(self, block: Block, part: Mapping[str, Any]) -> None:
         """A text part as it is in the end."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
@@ -16,6 +16,7 @@ from adapters.openai_responses.tools import known
 
 PATH = "/responses"
 
+_INSTRUCTING = ("system", "developer")
 _NO_PARAMETERS = {"type": "object", "properties": {}}
 
 
@@ -24,13 +25,14 @@ def write_request(request: ir.Request, upstream: ir.Upstream, context: ir.Contex
     own, same = is_own(request), request.family == "openai"
     effort = effective(request.effort, request.thinking_budget, upstream.capabilities)
     extras = carried(request)
+    system, messages = _spoken(request, upstream.capabilities)
     reasoning = {"effort": effort, "summary": _summary(request, upstream.capabilities)}
     body: dict[str, Any] = {
         "model": upstream.model,
-        "input": Items(upstream, own, same, context.fetched).write(request.messages),
+        "input": Items(upstream, own, same, context.fetched).write(messages),
         **known(
             {
-                "instructions": _instructions(request),
+                "instructions": system,
                 **_plain(request, upstream),
                 **_tools(request, upstream),
                 "reasoning": _object(reasoning, extras.pop("reasoning", None)),
@@ -48,8 +50,17 @@ def write_request(request: ir.Request, upstream: ir.Upstream, context: ir.Contex
     return ir.UpstreamRequest(PATH, msgspec.json.encode(body), effort=effort)
 
 
-def _instructions(request: ir.Request) -> str | None:
-    return "\n\n".join(text.text for text in request.system) if request.system else None
+def _spoken(request: ir.Request, can: ir.Capabilities) -> tuple[str | None, Sequence[ir.Message]]:
+    """The instructions and the turns; where the chat template takes one system message, all such turns in it (G53)."""
+    texts, turns = [text.text for text in request.system], request.messages
+    if can.one_system:
+        texts += ["".join(map(_words, turn.blocks)) for turn in turns if turn.role in _INSTRUCTING]
+        turns = tuple(turn for turn in turns if turn.role not in _INSTRUCTING)
+    return "\n\n".join(texts) if texts else None, turns
+
+
+def _words(block: ir.Block) -> str:
+    return block.text if isinstance(block, ir.Text) else ""
 
 
 def _summary(request: ir.Request, can: ir.Capabilities) -> str | None:
@@ -116,7 +127,9 @@ def _offered(tool: ir.Tool, request: ir.Request, can: ir.Capabilities) -> ir.Too
     if is_own(request):
         return msgspec.structs.replace(tool, strict=strict)
     parameters = _NO_PARAMETERS if tool.parameters is None else tool.parameters
-    return msgspec.structs.replace(tool, parameters=parameters, strict=bool(strict), extras=extras)
+    return msgspec.structs.replace(
+        tool, parameters=parameters, strict=bool(strict) if can.strict_tools else None, extras=extras
+    )
 
 
 def _text(request: ir.Request, upstream: ir.Upstream) -> dict[str, Any]:

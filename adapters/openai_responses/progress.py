@@ -66,6 +66,9 @@ class Progress:
 
     def _new_item(self, kind: str, id_: object, place: object) -> Item:
         item = Item(kind, len(self._items), id_ if isinstance(id_, str) else None)
+        known = self._places.get(item.id) if item.id else None
+        if known is not None and known.kind == kind == "message":
+            item.before = sum(block.length for block in known.parts.values())
         self._items.append(item)
         for key in (id_, place):
             if isinstance(key, str | int):
@@ -91,6 +94,8 @@ class Progress:
 
     def text(self, event: Event) -> None:
         item = self._item(event, "message")
+        if not event.delta and item.repeats(event.text):
+            return
         block = self.blocks.part(item, "content", _index(event.content_index), "text")
         if isinstance(event.delta, str):
             self.blocks.more(block, "text", event.delta, event.logprobs)
@@ -136,9 +141,10 @@ class Progress:
     def _end_part(self, event: Event, kind: object) -> None:
         if kind == "output_text":
             item = self._item(event, "message")
-            block = item.parts["content", _index(event.content_index)]
-            self.blocks.fill(block, event.part)
-            self.blocks.close(item)
+            block = item.parts.get(("content", _index(event.content_index)))
+            if block is not None:
+                self.blocks.fill(block, event.part)
+                self.blocks.close(item)
 
     def arguments(self, event: Event) -> None:
         self._called(event, "function_call")

@@ -25,6 +25,8 @@ SERVER = frozenset({"server_tool", "image", "compaction"})
 """Kinds of block that are an item of their own family, kept whole."""
 CALL_FIELDS = ("namespace", "caller", "async")
 """Fields of a call that the hub has no name for; they travel in ``meta``."""
+_CITATIONS = frozenset({"file_citation", "container_file_citation", "file_path"})
+"""The citations that pass as they came; chat servers have others (OpenRouter's ``file``), which no SDK could read."""
 
 
 def is_carried(block: ir.ReplyBlock) -> bool:
@@ -98,9 +100,9 @@ def part(block: ir.ReplyBlock) -> dict[str, Any]:
 
 
 def annotation(note: ir.Annotation) -> dict[str, Any] | None:
-    """A citation as this dialect tells it, or None where what it needs is not known."""
+    """A citation as this dialect tells it, or None where it has no such kind or what it needs is not known."""
     if note.type != "url_citation":
-        return dict(note.raw) if note.raw.get("type") == note.type else None
+        return dict(note.raw) if note.type in _CITATIONS and note.raw.get("type") == note.type else None
     if note.url is None:
         return None
     start = note.start or 0

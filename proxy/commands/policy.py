@@ -25,7 +25,7 @@ class Listed(Struct, frozen=True, kw_only=True, rename={"origin": "from"}):
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A policy of the library or of the file.")], config: Config = None
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The library's or the file's.")], config: Config = None
 ) -> None:
     """Print a policy as YAML, its parents' rules in place; each rule with the name that traces give it.
 

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from proxy import interpreter
 from proxy.commands.line import Config
 
 
@@ -31,7 +32,6 @@ def serve(
         if value is not None:
             os.environ[f"TURNOUT_SERVER__{name}"] = str(value)
     # The same process, begun anew without the command line's libraries: they would cost the supervisor 15 MiB.
-    # -P: a folder called `proxy` in the working directory is not ours.
-    words = [sys.executable, "-P", "-m", "proxy.serving", *([str(path)] if path is not None else [])]
+    words = interpreter.words("proxy.serving", *([str(path)] if path is not None else []))
     sys.stdout.flush()
-    os.execv(sys.executable, words)  # noqa: S606 - our own interpreter
+    os.execv(words[0], words)  # noqa: S606 - our own interpreter

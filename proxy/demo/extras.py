@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -85,22 +85,29 @@ def tokenize(ask: Ask) -> Json:
     return {"count": len(ids), "max_model_len": 131072, "tokens": ids, "token_strs": None}
 
 
-def models(headers: dict[str, str]) -> Json:
+def models(headers: dict[str, str], names: Sequence[str] = MODELS) -> Json:
     """The model list in the shape of the caller's vendor, known by its headers; else in OpenAI's."""
     if "x-goog-api-key" in headers:
-        return gemini_models()
+        return gemini_models(names)
     if "anthropic-version" in headers:
-        named = [{"type": "model", "id": name, "display_name": name, **_ALIVE} for name in MODELS]
-        return {"data": named, "has_more": False, "first_id": MODELS[0], "last_id": MODELS[-1]}
-    listed = [{"id": name, "object": "model", "created": 1795132800, "owned_by": "turnout-demo"} for name in MODELS]
+        named = [{"type": "model", "id": name, "display_name": name, **_ALIVE} for name in names]
+        return {"data": named, "has_more": False, "first_id": names[0], "last_id": names[-1]}
+    listed = [{"id": name, "object": "model", "created": 1795132800, "owned_by": "turnout-demo"} for name in names]
     return {"object": "list", "data": listed}
 
 
-def gemini_models() -> Json:
+def model(name: str, headers: dict[str, str]) -> Json:
+    """One model by its name, whatever that is: the demo answers to any."""
+    listed = models(headers, (name,))
+    found: Json = (listed.get("data") or listed["models"])[0]
+    return found
+
+
+def gemini_models(names: Sequence[str] = MODELS) -> Json:
     """The model list in Google's shape."""
     limits = {"inputTokenLimit": 1048576, "outputTokenLimit": 65536}
     same = {**limits, "version": "1", "supportedGenerationMethods": ["generateContent", "countTokens"]}
-    return {"models": [{"name": f"models/{name}", "displayName": name, **same} for name in MODELS]}
+    return {"models": [{"name": f"models/{name}", "displayName": name, **same} for name in names]}
 
 
 def _fit(ask: Ask, shape: type[Any]) -> Any:

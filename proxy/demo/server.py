@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any
@@ -20,6 +21,7 @@ Receive = Callable[[], Awaitable[Event]]
 Send = Callable[[Event], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_MODEL = re.compile(r"/v1(?:beta)?/models/([^/:]+)")
 _JSON = "application/json"
 _SSE = "text/event-stream; charset=utf-8"
 
@@ -109,7 +111,8 @@ class _Exchange:
             "/v1/models": lambda: extras.models(self._headers),
             "/v1beta/models": extras.gemini_models,
         }
-        page = pages.get(path)
+        named = _MODEL.fullmatch(path)
+        page = pages.get(path) if named is None else lambda: extras.model(named[1], self._headers)
         if page is None:
             status = 404 if find(path) is None else 405
             await self._json(status, {"error": {"message": f"No GET on {path}", "type": "invalid_request_error"}})

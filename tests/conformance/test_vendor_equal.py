@@ -62,7 +62,7 @@ def theirs(road: Road, ask: Callable[[], object]) -> Json:
 TOOL = {
     "name": "get_weather",
     "description": WEATHER["description"],
-    "input_schema": WEATHER["parameters"],
+    "input_schema": anthropic.transform_schema(WEATHER["parameters"]),
     "strict": True,
 }
 CLAUDE_TURNS = [
@@ -141,7 +141,11 @@ def test_anthropic_structured_output(road: Road, claude: anthropic.Anthropic) ->
     assert_same(ours(road, "claude", Question((user("Hi"),), shape=Person)), wanted)
 
 
-DECLARED = {"name": "get_weather", "description": WEATHER["description"], "parameters_json_schema": WEATHER["parameters"]}
+DECLARED = {
+    "name": "get_weather",
+    "description": WEATHER["description"],
+    "parameters_json_schema": WEATHER["parameters"],
+}
 GEMINI_TOOLS = [{"function_declarations": [DECLARED]}]
 GEMINI: dict[str, tuple[Question, Any, Json]] = {
     "text": (Question((user("Hi"),)), "Hi", {}),
@@ -161,9 +165,7 @@ GEMINI: dict[str, tuple[Question, Any, Json]] = {
         "Hi",
         {
             "tools": GEMINI_TOOLS,
-            "tool_config": {
-                "function_calling_config": {"mode": "ANY", "allowed_function_names": ["get_weather"]}
-            },
+            "tool_config": {"function_calling_config": {"mode": "ANY", "allowed_function_names": ["get_weather"]}},
         },
     ),
     "tool result": (

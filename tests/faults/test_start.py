@@ -57,7 +57,7 @@ def test_a_taken_port_is_named_with_a_way_out(tmp_path: Path) -> None:
     [
         ("version: 1\nbackends:\n  a: {provider: vllm, modle: m}\n", 3, "did you mean"),
         ("version: 1\nbackends:\n  a: {provider: vllm\n", 4, ""),
-        ("version: 1\nserver: {port: four}\n", 2, "port"),
+        ("version: 1\nserver: {workers: four}\n", 2, "workers"),
         ("version: 1\n" + BACKEND + "aliases: {auto: {use: [nobody]}}\n", 3, "nobody"),
         ("version: 1\n" + BACKEND + "server: {secret: '${NOT_SET:?make one}'}\n", 3, "make one"),
     ],
@@ -102,7 +102,7 @@ def test_no_backend_means_not_ready_and_says_why(tmp_path: Path) -> None:
         live.until(lambda: live.get("/health/live")[0] == 200, "alive")
         status, state = live.get("/health/ready")
         assert (status, state["ready"]) == (503, False)
-        assert state["backends"]["claude"] == "no credential"
+        assert state["backends"]["claude"].startswith("no credential")
 
 
 def test_the_embedded_defaults_answer_by_the_demo_and_say_so(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
+from http.client import HTTPConnection
 
 import pytest
 from command_line import turnout
@@ -34,9 +34,10 @@ def test_it_serves_what_it_prints_and_ends_well(demo: subprocess.Popen[str]) -> 
     assert [row[0] for row in rows] == ["openai_chat", "openai_responses", "anthropic_messages", "google_gemini"]
     assert [row[4] for row in rows] == [f"{url}/v1", f"{url}/v1", f"{url}/v1", f"{url}/v1beta"]
     asked = json.dumps({"model": "m", "messages": [{"role": "user", "content": "Hi!"}]}).encode()
-    request = urllib.request.Request(f"{url}/v1/chat/completions", asked)
-    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=PATIENCE) as answer:
-        assert json.load(answer)["object"] == "chat.completion"
+    connection = HTTPConnection(url.removeprefix("http://"), timeout=PATIENCE)
+    connection.request("POST", "/v1/chat/completions", asked)
+    assert json.load(connection.getresponse())["object"] == "chat.completion"
+    connection.close()
     demo.send_signal(signal.SIGTERM)
     assert demo.wait(PATIENCE) == 0
 

@@ -56,7 +56,7 @@ def diagnosed(url: str, entry: str = "provider: openai, model: gpt-5.6", key: st
 
 
 def test_all_is_well_with_every_dialect() -> None:
-    with demo_upstream() as url:
+    with demo_upstream(require_keys=True) as url:
         Path("proxy.yaml").write_text(demo_config(url))
         result = turnout("doctor")
     assert result.exit_code == 0
@@ -148,12 +148,6 @@ def test_the_callers_own_key_cannot_be_checked() -> None:
         found = diagnosed(f"{url}/v1", key="from_client")
     assert found["ok"]
     assert "the caller's own key" in found["cause"]
-
-
-def test_a_password_in_the_address_is_not_shown() -> None:
-    with upstream({"/v1/models": (200, MODELS)}) as url:
-        found = diagnosed(url.replace("//", f"//me:{KEY}@") + "/v1", key=None)
-    assert found["url"] == f"{url}/v1"
 
 
 def test_ports_of_local_servers_are_told() -> None:

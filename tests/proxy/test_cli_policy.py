@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from command_line import CONFIG, said, turnout
+from live import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +48,19 @@ def test_list_is_plain_text_in_a_pipe() -> None:
     assert lines[0].split() == ["policy", "from", "rules", "hash", "aliases"]
     assert any(line.split()[:2] == ["night", "file"] for line in lines)
     assert "\x1b" not in "".join(lines)
+
+
+def test_list_is_a_table_on_a_terminal() -> None:
+    shown, terminal = pty.openpty()
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "TERM": "xterm", "COLUMNS": "100"}
+    try:
+        subprocess.run([sys.executable, "-m", "proxy.cli", "policy", "list"], check=True, stdout=terminal, env=env)
+        written = os.read(shown, 100_000).decode()
+    finally:
+        os.close(terminal)
+        os.close(shown)
+    assert "\x1b[1mpolicy" in written
+    assert "night" in written
 
 
 def test_a_broken_file_is_told_by_every_command(tmp_path: Path) -> None:

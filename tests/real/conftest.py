@@ -31,7 +31,7 @@ def live(engine: Engine) -> Iterator[Live]:
 
 def config(engine: str, cloud: str) -> str:
     """Two backends at the engine, one for each of its endpoints, and a cloud to fall back on."""
-    local = f'provider: transformers, base_url: "{engine}", model: {MODEL}, timeouts: {{first_byte: 5s}}'
+    local = f'provider: transformers, base_url: "{engine}", model: {MODEL}, timeouts: {{first_byte: 3s, total: 3s}}'
     return f"""version: 1
 backends:
   chat:  {{{local}}}

@@ -29,6 +29,7 @@ CHAT_TEMPLATE = """
 {%- for message in messages %}
 {%- if message.role not in ['system', 'user', 'assistant', 'tool'] %}{{ raise_exception('unknown role') }}{% endif %}
 {%- if message.role == 'system' and not loop.first %}{{ raise_exception('the system message comes first') }}{% endif %}
+{%- if message.role == 'user' and loop.previtem is defined and loop.previtem.role == 'user' %}{{ raise_exception('user turns must alternate') }}{% endif %}
 {{- '<|im_start|>' + message.role + '\n' + message.content }}
 {%- for call in message.tool_calls or [] %}{{ '<tool_call>' + call.function | tojson + '</tool_call>' }}{% endfor %}
 {{- '<|im_end|>\n' }}
