@@ -169,7 +169,8 @@ class Book(Struct, frozen=True, kw_only=True):
         if route.use is not None:
             targets = tuple(self.names.targets[name] for name in self.names.backends(route.use))
             lines = (Line(label="use", conditions=(), use=targets, does=f"use {', '.join(route.use)}"),)
-        return Compiled(name=f"alias:{route.alias}", lines=lines, looks_at=_facts_of(self.guards))
+        name = "pinned" if route.alias.startswith(PIN) else f"alias:{route.alias}"
+        return Compiled(name=name, lines=lines, looks_at=_facts_of(self.guards))
 
     def _denied(self, policy: Compiled, line: Line | None, pin: str | None, caller: Caller) -> Denied | None:
         if line is not None and line.deny is not None:

@@ -49,12 +49,10 @@ def whole_headers(call: Call, now: float) -> Headers:
 
 async def refuse(call: Call, failure: ir.Failure, line: Line) -> None:
     """The error, in the client's dialect: as a status before the first byte, inside the stream after it."""
+    if line.closed:
+        return
     if line.opened:
-        attempt = call.attempt
-        echo = call.echo(attempt) if attempt else ir.Echo(call.seed, call.started_at // 1000, call.head.model)
-        dialect = call.api.dialect
-        events = call.api.wire.cut(failure, None, None, echo) if dialect is None else _told(call, echo, failure)
-        await line.write(events)
+        await line.write(_told(call, failure))
         await line.close()
         return
     found = [*headers(call), JSON]
@@ -76,9 +74,17 @@ def plain_error(failure: ir.Failure) -> bytes:
     return failures.error_body(failure)
 
 
-def _told(call: Call, echo: ir.Echo, failure: ir.Failure) -> list[bytes]:
-    dialect = call.api.dialect
-    return dialect.writer(echo).write(ir.Failed(failure)) if dialect is not None else []
+def _told(call: Call, failure: ir.Failure) -> list[bytes]:
+    """The events that end a stream in this failure: by what has told it so far, if anything has."""
+    attempt = call.attempt
+    relay = attempt.relay if attempt else None
+    if relay is not None and not relay.done:
+        relay.fail(failure)
+        return relay.tail
+    echo = call.echo(attempt) if attempt else ir.Echo(call.seed, call.started_at // 1000, call.head.model)
+    if call.api.dialect is None:
+        return call.api.wire.cut(failure, None, None, echo)
+    return call.api.dialect.writer(echo).write(ir.Failed(failure))
 
 
 def _moves(call: Call) -> str:

@@ -14,6 +14,7 @@ from policies.reasoning import Source
 from policies.verdict import Caller, Decision, Target
 
 if TYPE_CHECKING:
+    from adapters.relay import StreamRelay
     from proxy.snapshot import Backend, Snapshot
     from proxy.telemetry.traceparent import TraceContext
 
@@ -63,6 +64,8 @@ class Attempt:
     finish: str | None = None
     effort: str | None = None
     traceparent: str | None = None
+    relay: StreamRelay | None = None
+    """What tells a streamed answer, from its first event on."""
     dropped: tuple[ir.Named, ...] = ()
     left: bool = False
     """Its place at the backend is free again."""

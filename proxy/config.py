@@ -31,6 +31,8 @@ _EMBEDDED = "\n--- # what fills in for a file without a usable backend\n"
 class Config(Document, frozen=True, kw_only=True):
     """The file as checked values, and what the operator should know of it."""
 
+    filled: bool = False
+    """Its backends are the embedded ones, for want of any that could be used."""
     absent: Mapping[str, str] = {}
     """Backends that are left out: name -> reason."""
     warnings: tuple[str, ...] = ()
@@ -48,6 +50,7 @@ def load(text: str, *, file: str, env: Mapping[str, str], has_keys: bool = False
     absent, found = environment.substitute(source, env)
     found += environment.read_secret_files(source, FilePath(file).parent)
     written = source.value
+    filled = _wants_demo(source, absent) or file == defaults.EMBEDDED
     if _wants_demo(source, absent):
         source.value = _filled(source, env, filling or defaults.not_running(env))
     told = {path for path, _ in found}
@@ -59,7 +62,7 @@ def load(text: str, *, file: str, env: Mapping[str, str], has_keys: bool = False
     problems = _problems(source, check(document, absent, has_keys=has_keys))
     if problems:
         raise ConfigError(problems)
-    config = Config(**msgspec.structs.asdict(document), absent=absent)
+    config = Config(**msgspec.structs.asdict(document), absent=absent, filled=filled)
     warnings = [*notices(document, written, absent), *_check_rules(config, source)]
     return msgspec.structs.replace(config, warnings=tuple(warnings))
 
@@ -105,7 +108,7 @@ def _wants_demo(source: Source, absent: Mapping[str, str]) -> bool:
 
 
 def _filled(source: Source, env: Mapping[str, str], embedded: str) -> dict[str, Any]:
-    filling = parse(embedded, "(embedded defaults)")
+    filling = parse(embedded, defaults.EMBEDDED)
     environment.substitute(filling, env)
     return merged(source.value, filling.value)
 

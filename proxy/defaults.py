@@ -21,6 +21,8 @@ _DEMO: tuple[tuple[str, str, str, str], ...] = (
     ("demo-gemini", "google", "gemini-3.1-pro", ""),
     ("demo-chat", "openai_compatible", "demo-chat", ""),
 )
+EMBEDDED = "(embedded defaults)"
+"""Stands where a file's name would."""
 DEMO_NAMES = frozenset(name for name, *_ in _DEMO)
 _FREE = "price: {input: 0, output: 0}"
 """The demo answers by itself: its models' real prices would be fiction in the ledger."""

@@ -42,7 +42,7 @@ class Origin:
 
     def __init__(self, path: Path | None, env: Mapping[str, str]) -> None:
         self.path = path
-        self.name = str(path) if path is not None else "(embedded defaults)"
+        self.name = str(path) if path is not None else defaults.EMBEDDED
         self.env = dict(env)
         self.text = ""
         self.demo = socket.socket()

@@ -63,6 +63,7 @@ async def relay(
     """Station 9 for a stream whose head is out. ``settle`` is called once, before the held end is released (D3)."""
     machine, chunks = opened.relay, opened.chunks
     assert machine is not None  # noqa: S101 - only streams come here
+    attempt.relay = machine
     clock = asyncio.get_running_loop().time
     idle = attempt.backend.timeouts.idle
     try:

@@ -78,8 +78,9 @@ class Snapshot(Struct, frozen=True, kw_only=True):
         return own if own != Retries() else _retries(self.config)
 
     def policies(self) -> list[str]:
-        """Every policy that a decision may name: the library's, the file's own, and what stands beside them."""
-        return [*self.config.policies, *library.load(), "pinned", "use"]
+        """Every policy that a decision may name: the file's own, the library's, aliases without one, and pins."""
+        direct = [f"alias:{name}" for name, alias in self.config.aliases.items() if alias.use is not None]
+        return [*self.config.policies, *library.load(), *direct, "pinned"]
 
     def own_prices(self) -> dict[str, Price]:
         """The operator's prices, by backend name."""
@@ -89,12 +90,12 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     def demo(self) -> bool:
         """Nothing but the demo answers here."""
         usable = {name for name, backend in self.backends.items() if backend.unavailable is None}
-        return bool(usable) and usable <= defaults.DEMO_NAMES
+        return self.config.filled and bool(usable) and usable <= defaults.DEMO_NAMES
 
     def masked(self) -> dict[str, Any]:
         """The configuration as plain values, secrets hidden, for ``GET /admin/config``."""
         plain: dict[str, Any] = msgspec.to_builtins(self.config, enc_hook=shown)
-        return {key: value for key, value in plain.items() if key not in {"warnings", "absent"}}
+        return {key: value for key, value in plain.items() if key not in {"warnings", "absent", "filled"}}
 
 
 def build_text(

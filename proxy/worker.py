@@ -8,6 +8,7 @@ from proxy import lean  # noqa: F401 - first, see there
 
 import asyncio
 import gc
+import math
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 import uvloop
@@ -35,6 +36,10 @@ _ASK_SECONDS = 10.0
 """How long an admin's reload may take before the worker gives up waiting for the supervisor's word."""
 
 
+_LAST_WORDS_SECONDS = 1.0
+"""What a call that the drain has cut off may take to say so."""
+
+
 class Server(uvicorn.Server):
     """uvicorn without its signal handling, which would end the process by the very signal that asked for a drain."""
 
@@ -42,10 +47,10 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
-    def stop(self) -> None:
-        """Accept no more and finish what is open; told twice: leave at once."""
-        self.force_exit = self.should_exit
-        self.should_exit = True
+    async def leave(self) -> None:
+        """After ``serve``: calls whose time was up may still tell their clients and write their rows."""
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks, timeout=_LAST_WORDS_SECONDS)
 
 
 class Worker:
@@ -58,6 +63,7 @@ class Worker:
         self._house: House | None = None
         self._server: Server | None = None
         self._demo: Server | None = None
+        self._interrupted = False
         self._answers: deque[asyncio.Future[dict[str, Any]]] = deque()
 
     async def run(self) -> None:
@@ -115,14 +121,15 @@ class Worker:
         return None
 
     async def _serve(self, house: House) -> None:
-        drain = int(house.snapshot.config.server.drain) or 1
+        drain = house.snapshot.config.server.drain
         self._server = server = Server(_uvicorn(create_app(house, reload=self._reload), graceful=drain))
         # What stands now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
         await server.serve(sockets=[socket.socket(fileno=self._seat.listen)])
+        await server.leave()
         if self._demo is not None:
-            self._demo.stop()
+            self._demo.should_exit = True
         await house.close()
         self._channel.close()
 
@@ -148,12 +155,19 @@ class Worker:
         if self._house is not None:
             self._house.draining = True
         if self._server is not None:
-            self._server.stop()
+            self._server.should_exit = True
         else:
             self._channel.close()
 
+    def interrupt(self) -> None:
+        """A signal: drain; a second one: leave at once. (A service manager may signal us and the supervisor both.)"""
+        if self._interrupted and self._server is not None:
+            self._server.force_exit = True
+        self._interrupted = True
+        self.stop()
 
-def _uvicorn(app: Any, *, graceful: int) -> uvicorn.Config:
+
+def _uvicorn(app: Any, *, graceful: float) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=Protocol,
@@ -167,7 +181,7 @@ def _uvicorn(app: Any, *, graceful: int) -> uvicorn.Config:
         date_header=False,
         proxy_headers=False,
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=graceful,
+        timeout_graceful_shutdown=cast(int, graceful) if graceful < math.inf else None,
     )
 
 
@@ -177,7 +191,7 @@ async def _main(seat: Seat) -> None:
     worker = Worker(seat, Channel(reader, writer))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, worker.stop)
+        loop.add_signal_handler(number, worker.interrupt)
     await worker.run()
 
 

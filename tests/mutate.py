@@ -16,6 +16,7 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -23,7 +24,8 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
@@ -41,8 +43,10 @@ PREFIXES = {
 """Dialect -> how the names of its test files begin."""
 PYTEST = ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov"]
 PYTEST += ["--assert", "plain"]
-OUTCOMES = {0: "survived", 1: "killed", 2: "killed", -signal.SIGALRM: "timed out"}
-"""By pytest's exit code: 2 is a module that cannot even be collected."""
+OUTCOMES = {0: "survived", 1: "killed", 2: "killed", -signal.SIGVTALRM: "killed"}
+"""By pytest's exit code: 2 is a module that cannot even be collected; the signal ends a loop without end."""
+
+MEMORY = 4 << 30
 
 
 @dataclass
@@ -55,10 +59,10 @@ class Mutant:
     tree: ast.Module
     apply: Callable[[], None]
     outcome: str = "not run"
-    where: str = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.where = f"{self.path}:{self.line} {self.what}"
+    @property
+    def where(self) -> str:
+        return f"{self.path}:{self.line} {self.what}"
 
 
 # --- what can be deleted --------------------------------------------------------------------------------------------
@@ -88,63 +92,59 @@ class Finder(ast.NodeVisitor):
             return
         if isinstance(value, ast.List | ast.Tuple | ast.Set) and len(value.elts) > 1:
             for element in value.elts:
-                self._add(element, "row", element, lambda e=element: value.elts.remove(e))  # type: ignore[misc]
+                self._add(element, "row", element, partial(value.elts.remove, element))
         for inner in ast.iter_child_nodes(value):
             self._rows(inner)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:  # noqa: N802
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         outer, self._function = self._function, node.name
         self.generic_visit(node)
         self._function = outer
 
-    def visit_ClassDef(self, node: ast.ClassDef) -> None:  # noqa: N802
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
         for statement in node.body:
             if isinstance(statement, ast.AnnAssign):
                 self._replace(node.body, statement, f"field of {node.name}")
         self.generic_visit(node)
 
-    def visit_Call(self, node: ast.Call) -> None:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> None:
         callee = ast.unparse(node.func)
         for keyword in node.keywords:
-            self._add(
-                keyword.value, f"keyword of {callee}", keyword, lambda k=keyword: node.keywords.remove(k)  # type: ignore[misc]
-            )  # fmt: skip
+            self._add(keyword.value, f"keyword of {callee}", keyword, partial(node.keywords.remove, keyword))
         name = callee.rpartition(".")[2]
         if name.lstrip("_")[:1].isupper() and not name.endswith("Error"):
             for at, value in enumerate(node.args):
                 if not isinstance(value, ast.Starred):
-                    self._add(value, f"argument {at} of {callee}", value, lambda at=at: _nothing(node.args, at))  # type: ignore[misc]
+                    self._add(value, f"argument {at} of {callee}", value, partial(_nothing, node.args, at))
         self.generic_visit(node)
 
-    def visit_Dict(self, node: ast.Dict) -> None:  # noqa: N802
+    def visit_Dict(self, node: ast.Dict) -> None:
         for at, (key, value) in enumerate(zip(node.keys, node.values, strict=True)):
             one = ast.Dict([key], [value])
-            self._add(key or value, "entry", one, lambda at=at: (node.keys.pop(at), node.values.pop(at)))  # type: ignore[misc]
+            self._add(key or value, "entry", one, partial(_unpair, node, at))
         self.generic_visit(node)
 
-    def visit_Match(self, node: ast.Match) -> None:  # noqa: N802
+    def visit_Match(self, node: ast.Match) -> None:
         for case in node.cases if len(node.cases) > 1 else ():
-            self._add(case.pattern, "case", case.pattern, lambda c=case: node.cases.remove(c))  # type: ignore[misc]
+            self._add(case.pattern, "case", case.pattern, partial(node.cases.remove, case))
         self.generic_visit(node)
 
     def generic_visit(self, node: ast.AST) -> None:
         for name in ("body", "orelse"):
             block = getattr(node, name, None)
-            for statement in block if isinstance(block, list) else ():
-                if self._tells(statement):
+            if isinstance(block, list):
+                for statement in filter(self._tells, block):
                     self._replace(block, statement, "statement")
         super().generic_visit(node)
 
     def _tells(self, statement: ast.stmt) -> bool:
         """Statements that map, yield or gather something. The first values of an object's fields are no mapping."""
         match statement:
-            case ast.Expr(ast.Yield() | ast.YieldFrom() | ast.Call()) | ast.Delete():
+            case ast.Expr(ast.Yield() | ast.YieldFrom() | ast.Call()) | ast.Delete() | ast.AugAssign():
                 return True
-            case ast.AugAssign():
-                return True
-            case ast.Assign():
-                places = [one for target in statement.targets for one in _targets(target)]
-                return self._function != "__init__" and any(isinstance(p, ast.Attribute | ast.Subscript) for p in places)
+            case ast.Assign(targets) if self._function != "__init__":
+                places = (place for target in targets for place in ast.walk(target))
+                return any(isinstance(place, ast.Attribute | ast.Subscript) for place in places)
         return False
 
     def _replace(self, block: list[ast.stmt], old: ast.stmt, kind: str) -> None:
@@ -154,12 +154,12 @@ class Finder(ast.NodeVisitor):
         self._add(old, kind, old, apply)
 
 
-def _targets(target: ast.expr) -> Sequence[ast.expr]:
-    return target.elts if isinstance(target, ast.Tuple) else [target]
-
-
 def _nothing(args: list[ast.expr], at: int) -> None:
     args[at] = ast.copy_location(ast.Constant(None), args[at])
+
+
+def _unpair(node: ast.Dict, at: int) -> None:
+    del node.keys[at], node.values[at]
 
 
 def mutants(folder: Path, files: Sequence[str]) -> list[Mutant]:
@@ -177,7 +177,7 @@ def mutants(folder: Path, files: Sequence[str]) -> list[Mutant]:
 # --- running one ----------------------------------------------------------------------------------------------------
 
 
-class Mutated(importlib.abc.MetaPathFinder, importlib.machinery.SourceFileLoader):
+class Mutated(importlib.abc.MetaPathFinder, importlib.machinery.SourceFileLoader):  # type: ignore[misc]
     """Imports the mutant's tree in the place of its file."""
 
     def __init__(self, mutant: Mutant, root: Path) -> None:
@@ -247,11 +247,12 @@ class Runner:
             return child
         code = 70
         try:
-            signal.alarm(self._limit)
+            signal.setitimer(signal.ITIMER_VIRTUAL, self._limit)
+            resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
             code = self._test(mutant)
             if listed is not None:
                 listed.write_text("\n".join(self._foreign()))
-        except BaseException:
+        except BaseException:  # noqa: BLE001 - a child must not run on as its parent
             traceback.print_exc()
         os._exit(code)
 
@@ -304,7 +305,7 @@ def main() -> None:
     parser.add_argument("dialect", choices=PREFIXES)
     parser.add_argument("--files", nargs="*", default=[], help="file names in the dialect's package (all)")
     parser.add_argument("--jobs", type=int, default=2)
-    parser.add_argument("--limit", type=int, default=120, help="seconds for one mutant")
+    parser.add_argument("--limit", type=int, default=20, help="CPU seconds for one mutant")
     parser.add_argument("--json", type=Path, help="where to write every mutant and its outcome")
     args = parser.parse_args()
     told = args.json.resolve() if args.json else None

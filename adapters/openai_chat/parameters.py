@@ -117,7 +117,7 @@ def patch(fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.
     dropped = [rule.named() for name, rule in refused.items() if rule.asks(strict.value(fields, name, Any))]
     out = {name: raw for name, raw in fields.items() if name not in refused}
     _patch_limit(out, upstream)
-    dropped += [*_patch_effort(out, upstream), *_too_many_stops(out, upstream.capabilities)]
+    dropped += [*_patch_effort(out, upstream), *_patch_stop(out, upstream.capabilities)]
     if strict.head(fields).stream:
         out["stream_options"] = _raw(_with_usage(out))
     out |= {name: _raw(value) for name, value in upstream.options.items()}
@@ -148,15 +148,20 @@ def _patch_effort(out: ir.Extras, upstream: ir.Upstream) -> list[ir.Named]:
     return named_effort(asked, sent)
 
 
-def _too_many_stops(fields: ir.Extras, can: ir.Capabilities) -> list[ir.Named]:
-    told = strict.value(fields, "stop", str | list[str] | None) if "stop" in fields else None
+def _patch_stop(out: ir.Extras, can: ir.Capabilities) -> list[ir.Named]:
+    told = strict.value(out, "stop", str | list[str] | None) if "stop" in out else None
+    if can.max_stop == 0:
+        out.pop("stop", None)
     return stops((told,) if isinstance(told, str) else tuple(told or ()), can)
 
 
 def stops(asked: tuple[str, ...], can: ir.Capabilities) -> list[ir.Named]:
-    """The contract that is broken where there are more stop sequences than the backend takes."""
+    """What is broken where there are more stop sequences than the backend takes. A model that takes none at all loses
+    them, so that a client's fixed ``stop`` does not lock it out (G81); a part of them would change what was asked."""
     if can.max_stop is None or len(asked) <= can.max_stop:
         return []
+    if can.max_stop == 0:
+        return [ir.Named("stop", "this backend takes no stop sequences", "tuning")]
     return [ir.Named("stop", f"this backend takes at most {can.max_stop} stop sequences", "contract")]
 
 

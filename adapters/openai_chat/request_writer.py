@@ -37,8 +37,8 @@ def write_request(request: ir.Request, upstream: ir.Upstream, context: ir.Contex
 def _parameters(request: ir.Request, upstream: ir.Upstream) -> dict[str, Any]:
     told = {rule.name: getattr(request, rule.name) for rule in parameters.RULES if rule.taken(upstream)}
     fields = {name: value for name, value in told.items() if value is not None and value != ()}
-    if request.stop:
-        fields["stop"] = request.stop[: upstream.capabilities.max_stop]
+    if kept := request.stop[: upstream.capabilities.max_stop]:
+        fields["stop"] = kept
     if "temperature" in fields:
         fields["temperature"] = parameters.temperature(fields["temperature"], upstream.capabilities)
     return fields

@@ -19,7 +19,8 @@ def patch(fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.
     if not upstream.capabilities.sampling:
         told = [name for name in _SAMPLING if not wire.is_null(out.pop(name, None))]
         named += [ir.Named(name, "the model takes none", "tuning") for name in told]
-    foreign = [name for name in _FOREIGN if not wire.is_null(out.pop(name, None))]
+    others = (*_FOREIGN, "stop") if upstream.capabilities.max_stop == 0 else _FOREIGN
+    foreign = [name for name in others if not wire.is_null(out.pop(name, None))]
     named += [ir.Named(name, "Responses has no such field", "tuning") for name in foreign]
     named += _clamp(out, upstream.capabilities)
     out.update({name: wire.encode(value) for name, value in upstream.options.items()})

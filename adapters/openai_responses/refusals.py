@@ -36,6 +36,12 @@ def carried(request: ir.Request) -> ir.Extras:
     return {name: raw for name, raw in request.extras.items() if is_own(request) or name not in NOT_HERE}
 
 
+def stop_kind(can: ir.Capabilities) -> Kind:
+    """Stop sequences end an answer, so they are part of what was asked; but a model that takes none in any dialect is
+    not locked out by a client's fixed ``stop`` (G81)."""
+    return "tuning" if can.max_stop == 0 else "contract"
+
+
 def temperature(request: ir.Request, can: ir.Capabilities) -> float | None:
     """The temperature within what the upstream takes."""
     return None if request.temperature is None else min(request.temperature, can.max_temperature)
@@ -73,7 +79,7 @@ def _parameters(request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Named
     penalties = upstream.wire == "variant" and can.penalties
     rows: list[tuple[bool, str, str, Kind]] = [
         ((request.n or 1) > 1, "n", _NO_FIELD, "contract"),
-        (bool(request.stop), "stop", _NO_FIELD, "contract"),
+        (bool(request.stop), "stop", _NO_FIELD, stop_kind(can)),
         (request.seed is not None, "seed", _NO_FIELD, "tuning"),
         (request.top_k is not None, "top_k", _NO_FIELD, "tuning"),
         (bool(request.logit_bias), "logit_bias", _NO_FIELD, "contract"),

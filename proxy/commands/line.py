@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn, TypeAlias
 
@@ -24,6 +24,7 @@ LedgerFile: TypeAlias = Annotated[
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="JSON, for machines.")]
 
 _WIDE = 10_000
+_LONG = 200
 
 
 class OneLine(TyperGroup):
@@ -71,8 +72,13 @@ def say_json(value: Any) -> None:
     typer.echo((msgspec.json.format(encoded) if sys.stdout.isatty() else encoded).decode())
 
 
-def say_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table without frame."""
+def say_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table without frame: drawn on a terminal, plain and never cut in a pipe (and where it is long, to be quick)."""
+    if not sys.stdout.isatty() or len(rows) > _LONG:
+        widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+        for row in (columns, *rows):
+            typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        return
     from rich.table import Table
     from rich.text import Text
 

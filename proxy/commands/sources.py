@@ -45,7 +45,7 @@ def written(config: Path | None) -> Snapshot:
     from proxy.snapshot import build_text
 
     path = chosen(config)
-    name = str(path) if path is not None else "(embedded defaults)"
+    name = str(path) if path is not None else defaults.EMBEDDED
     with _told(name):
         text = defaults.not_running(os.environ) if path is None else decoded(path.read_bytes(), name)
         return build_text(text, file=name, generation=1, env=os.environ)

@@ -15,6 +15,11 @@ from proxy.line import ClientGone, Line, watch
 from proxy.walk import walk
 
 
+_CUT_OFF = ir.Failure(
+    "interrupted", 503, "Turnout was stopped before this answer was whole: ask again.", "server_error", "shutting_down"
+)
+
+
 async def enter(api: Api, house: House, scope: HTTPScope, receive: Receive, send: Send) -> None:
     """Serve one request of a hot endpoint, from its headers to its last byte."""
     line = Line(send)
@@ -29,6 +34,9 @@ async def enter(api: Api, house: House, scope: HTTPScope, receive: Receive, send
         call.status, call.outcome = 499, "cancelled"
     except* (Rejected, ir.Invalid) as group:
         await _refused(call, _failure(group), house, line)
+    except* asyncio.CancelledError:
+        # Only a drain whose time is over cancels a call from outside.
+        await _refused(call, _CUT_OFF, house, line)
     except* Exception as group:  # noqa: BLE001 - the outermost door: nothing may pass it
         house.telemetry.crashed(call, group)
         message = f"Turnout failed to serve this request (id {call.id}). Its operator finds the cause in the log."

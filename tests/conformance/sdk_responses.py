@@ -120,7 +120,7 @@ def answer(response: Response) -> Answer:
         calls=tuple((call.name, call.arguments) for call in calls),
         finish=told,  # type: ignore[arg-type]
         usage=(usage.input_tokens, read, usage.output_tokens, wrote, usage.total_tokens),
-        reasoning="".join(part.text for item in thoughts for part in item.summary),
+        reasoning="".join(part.text for item in thoughts for part in (item.summary or item.content or ())),
         parsed=parsed[0] if parsed else None,
         call_ids=tuple(call.call_id for call in calls),
         back=response.output,

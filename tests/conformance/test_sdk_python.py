@@ -10,26 +10,13 @@ from typing import Any
 import pytest
 import sdk_chat
 import sdk_responses
+from checker import check_chat, parse_sse
 from pydantic import BaseModel
 from sdk_features import FEATURES, Ask, Told, stop
 from sdk_road import BACKENDS, Road, build
-from sdk_words import Answer, Json, Question
+from sdk_words import Answer, Json, Question, user
 
 APIS = {"chat": sdk_chat, "responses": sdk_responses}
-MODES: dict[str, Callable[[Road, Any, Json, Question], Any]] = {
-    "whole": lambda road, api, asked, question: api.whole(road.sdk, asked, question),
-    "async whole": lambda road, api, asked, question: road.portal.call(api.whole, road.async_sdk, asked, question),
-    "stream": lambda road, api, asked, question: api.streamed(road.sdk, asked, question),
-    "async stream": lambda road, api, asked, question: road.portal.call(api.astreamed, road.async_sdk, asked, question),
-    "iterated": lambda road, api, asked, question: api.iterated(road.sdk, asked, question),
-    "bytes": lambda road, api, asked, question: _bytes(road, api, asked, question),
-}
-
-
-@pytest.fixture(scope="module")
-def road() -> Iterator[Road]:
-    with build() as built:
-        yield built
 
 
 def _bytes(road: Road, api: Any, asked: Json, question: Question) -> Any:
@@ -49,6 +36,22 @@ def _plain(value: Any) -> Any:
     return [_plain(inner) for inner in value] if isinstance(value, list) else value
 
 
+MODES: dict[str, Callable[[Road, Any, Json, Question], Any]] = {
+    "whole": lambda road, api, asked, question: api.whole(road.sdk, asked, question),
+    "async whole": lambda road, api, asked, question: road.portal.call(api.whole, road.async_sdk, asked, question),
+    "stream": lambda road, api, asked, question: api.streamed(road.sdk, asked, question),
+    "async stream": lambda road, api, asked, question: road.portal.call(api.astreamed, road.async_sdk, asked, question),
+    "iterated": lambda road, api, asked, question: api.iterated(road.sdk, asked, question),
+    "bytes": _bytes,
+}
+
+
+@pytest.fixture(scope="module")
+def road() -> Iterator[Road]:
+    with build() as built:
+        yield built
+
+
 def asker(road: Road, api: ModuleType, backend: str, mode: str, *, tuned: bool) -> Ask:
     """Questions in, answers out, by this API, backend and mode; every one with its tests of the road itself."""
 
@@ -58,8 +61,7 @@ def asker(road: Road, api: ModuleType, backend: str, mode: str, *, tuned: bool) 
         told = MODES[mode](road, api, asked, question)
         headers = road.answers[-1]
         dropped = tuple(headers.get("x-turnout-dropped", "").split(", "))
-        cannot = question.stop and backend.startswith("openai-")
-        assert headers["x-turnout-backend"] == ("spare" if cannot else backend)
+        assert headers["x-turnout-backend"] == backend
         (sent,) = road.sent()
         if tuned:
             _assert_told_or_sent(sent, dropped)
@@ -105,3 +107,22 @@ def test_cell(road: Road, api: str, backend: str, feature: Callable[[Ask], Told]
     told = {mode: feature(asker(road, APIS[api], backend, mode, tuned=tuned)) for mode in MODES}
     for mode, answers in told.items():
         assert answers == told["whole"], mode
+
+
+SILENT = {("chat", "openai-responses"), ("chat", "openai-both")}
+"""A chat client cannot ask OpenAI for a summary."""
+
+
+@pytest.mark.parametrize("mode", ["whole", "bytes"])
+@pytest.mark.parametrize("backend", ["local", "openai-responses", "openai-both", "claude", "gemini"])
+@pytest.mark.parametrize("api", APIS)
+def test_reasoning_text_reaches_the_client(road: Road, api: str, backend: str, mode: str) -> None:
+    told = asker(road, APIS[api], backend, mode, tuned=False)(Question((user("Why?"),), effort="high"))
+    assert ("The user asks “Why?”" in told.reasoning) == ((api, backend) not in SILENT)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_no_usage_chunk_unless_asked(road: Road, backend: str) -> None:
+    asked = {"model": f"to-{backend}", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
+    streamed = road.http.post(f"{road.live.base_url}/chat/completions", json=asked)
+    check_chat(parse_sse(streamed.content), include_usage=False)

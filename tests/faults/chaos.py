@@ -42,6 +42,8 @@ class Chaos:
     url: str = ""
     seen: list[Seen] = field(default_factory=list)
     connections: int = 0
+    release: bool = False
+    """Lets the answers of ``held`` come to their end."""
 
     def of(self, model: str) -> list[Seen]:
         return [seen for seen in self.seen if seen.model == model]
@@ -81,7 +83,7 @@ class Wire(asyncio.Protocol):
     """One connection: requests in, one fault each."""
 
     def __init__(self, room: Chaos) -> None:
-        self._room = room
+        self.room = room
         self._buffer = b""
         self._now: Seen | None = None
         self._play: asyncio.Task[None] | None = None
@@ -91,8 +93,8 @@ class Wire(asyncio.Protocol):
         self._transport = transport
         # asyncio does this only for sockets that name their protocol, and ``create_server``'s does not.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._room.connections += 1
-        self._number = self._room.connections
+        self.room.connections += 1
+        self._number = self.room.connections
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -108,7 +110,7 @@ class Wire(asyncio.Protocol):
 
     def _begin(self, body: dict[str, Any]) -> None:
         seen = Seen(body.get("model", ""), body.get("stream") is True, self._number, time.monotonic())
-        self._room.seen.append(seen)
+        self.room.seen.append(seen)
         self._now = seen
         self._play = asyncio.get_running_loop().create_task(self._run(seen))
 
@@ -278,6 +280,15 @@ async def _endless(wire: Wire, _: Seen) -> None:
         await asyncio.sleep(0.01)
 
 
+async def _held(wire: Wire, _: Seen) -> None:
+    wire.head(200, "text/event-stream")
+    wire.chunk(_ROLE)
+    while not wire.room.release and not wire.gone.is_set():
+        wire.chunk(word("still here "))
+        await asyncio.sleep(0.2)
+    await _then(wire, "end")
+
+
 def _flaky() -> Play:
     """Answers the first request of each connection and resets the second: what a pooled connection meets."""
     used: set[int] = set()
@@ -311,6 +322,7 @@ PLAYS: dict[str, Play] = {
     "error-field": _stream(_ROLE, *_WORDS[:3], b"error: " + msgspec.json.encode(OVERLOADED["error"]) + b"\n\n", then="eof"),
     "bad-line": _stream(_ROLE, *_WORDS[:3], b'data: {"choices": [\xff\xfe\n\n', then="eof"),
     "endless": _endless,
+    "held": _held,
     "html": _status(200, HTML, "text/html"),
     "garbage": _status(200, b"{not json, but " + SECRET.encode()),
     "empty": _status(200, b""),

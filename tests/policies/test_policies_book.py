@@ -168,7 +168,8 @@ def test_a_pin_without_an_alias_still_meets_the_teams_rules() -> None:
     for route in (Route(alias="backend/claude", use=("claude",)), Route(alias="backend/claude")):
         assert plan(decide(built, route=route, caller=caller, pin="backend/claude")) == ["claude"]
         assert denied(decide(built, route=route, caller=caller, pin="claude", stream=True))[0] == 403
-        assert plan(decide(built, route=route, pin="claude")) == ["claude"]
+        alone = decide(built, route=route, pin="claude")
+        assert (plan(alone), alone.policy, alone.rule) == (["claude"], "pinned", "pinned")
 
 
 @pytest.mark.parametrize(

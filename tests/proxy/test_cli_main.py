@@ -18,11 +18,11 @@ COMMANDS = (
 )  # fmt: skip
 
 
-def ran(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def ran(*words: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "VIRTUAL_ENV"}}
     return subprocess.run(
         [sys.executable, *words],
-        check=False, capture_output=True, text=True, timeout=30, env={**clean, "PYTHONPATH": str(ROOT), **(env or {})},
+        check=False, capture_output=True, text=True, timeout=30, cwd=folder, env={**clean, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
 
 
@@ -84,6 +84,13 @@ def test_a_broken_file_stops_serve_with_its_line(tmp_path: Path) -> None:
     assert f"{file}:3: backends.oss.provider: " in result.stderr
     assert "'vllm'" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_serve_takes_the_file_of_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "proxy.yaml").write_text("version: 1\nservr: {}\n")
+    result = ran("-m", "proxy.cli", "serve", folder=tmp_path)
+    assert result.returncode == 1
+    assert result.stderr == "proxy.yaml:2: servr: unknown key 'servr': did you mean 'server'?\n"
 
 
 def test_serve_names_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from proxy.snapshot import Backend, Snapshot, build_text
 KEYS = {"OPENAI_API_KEY": "sk-o", "ANTHROPIC_API_KEY": "sk-a", "GEMINI_API_KEY": "sk-g"}
 
 
-def snapshot(text: str, env: dict[str, str] | None = None) -> Snapshot:
-    return build_text(text, file="proxy.yaml", generation=7, env=env or {}, now=1_800_000_000.0)
+def snapshot(text: str, env: dict[str, str] | None = None, file: str = "proxy.yaml") -> Snapshot:
+    return build_text(text, file=file, generation=7, env=env or {}, now=1_800_000_000.0)
 
 
 def backend(entry: str) -> Backend:
@@ -200,7 +200,9 @@ def test_retries_of_the_policy_and_of_the_file() -> None:
 
 
 def test_with_nothing_there_the_demo_answers() -> None:
-    found = snapshot(embedded({}, (), "http://127.0.0.1:4999"))
+    text = embedded({}, (), "http://127.0.0.1:4999")
+    assert not snapshot(text).demo, "an operator's backends may have these names"
+    found = snapshot(text, file=defaults.EMBEDDED)
     assert found.demo
     assert set(found.backends) == defaults.DEMO_NAMES
     assert {"auto", "claude_only", "local_only", "hybrid", "local_fallback"} <= set(found.listed())

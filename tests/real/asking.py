@@ -68,9 +68,7 @@ def ask(live: Live, api: str, alias: str, *, stream: bool, **body: Any) -> Told:
 
 def sdk(live: Live) -> OpenAI:
     """The official client, as an application has it, but for its strictness."""
-    return OpenAI(
-        base_url=live.base_url, api_key="none", max_retries=0, timeout=60, _strict_response_validation=True
-    )
+    return OpenAI(base_url=live.base_url, api_key="none", max_retries=0, timeout=60, _strict_response_validation=True)
 
 
 def _whole(api: str, body: bytes, sent: dict[str, Any]) -> Said:

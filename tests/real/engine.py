@@ -7,8 +7,8 @@ import os
 import signal
 import subprocess
 import time
-from contextlib import contextmanager, suppress
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 

@@ -9,11 +9,19 @@ import httpx2
 import pytest
 from asking import Told, ask
 from engine import Engine
+from front import turnout
 from live import Live
 
 pytestmark = pytest.mark.real
 
 CELLS = [(api, stream) for api in ("chat", "responses") for stream in (False, True)]
+
+
+@pytest.fixture
+def live(engine: Engine) -> Iterator[Live]:
+    """Its own for every test: the breaker remembers what failed."""
+    with turnout(engine) as running:
+        yield running
 
 
 @contextmanager
@@ -30,7 +38,10 @@ def assert_moved(told: Told) -> None:
     """Both attempts are in the ledger; the client was told who answered, and that somebody else failed."""
     assert told.headers["x-turnout-backend"] == "cloud"
     assert told.headers["x-turnout-attempts"] == "2"
-    assert [(row.backend, row.outcome, row.attempt) for row in told.rows] == [("chat", "fallback", 1), ("cloud", "ok", 2)]
+    assert [(row.backend, row.outcome, row.attempt) for row in told.rows] == [
+        ("chat", "fallback", 1),
+        ("cloud", "ok", 2),
+    ]
     assert told.rows[0].output_tokens is None
     assert told.said.usage == (told.rows[1].input_tokens, told.rows[1].output_tokens)
 
