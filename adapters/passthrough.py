@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from adapters import failures, ir, sse
+from adapters import failures, ir, sse, strict
 from adapters.sse import Frame
+from adapters.stream_options import with_usage
 
 
 class _Usage(Struct):
@@ -27,6 +28,7 @@ class _Body(Struct):
 
 
 _body = msgspec.json.Decoder(_Body)
+_FINISHES: Mapping[str, ir.FinishReason] = {"length": "length", "content_filter": "content_filter"}
 
 
 def _usage(body: _Body) -> list[ir.Event]:
@@ -39,8 +41,13 @@ def _usage(body: _Body) -> list[ir.Event]:
     return [ir.UsageReported(ir.Usage(input=told.prompt_tokens, output=output, total=told.total_tokens))]
 
 
+def _finished(word: object) -> ir.Finished:
+    return ir.Finished(0, _FINISHES.get(str(word), "stop"), str(word))
+
+
 class _Reader:
     def __init__(self) -> None:
+        self._started = False
         self._finished = False
 
     def read(self, frame: Frame) -> Iterable[ir.Event]:
@@ -55,12 +62,14 @@ class _Reader:
         if body.error is not None:
             yield ir.Failed(failures.bad_response("an error inside the stream"))
             return
-        yield ir.Started(body.id, body.model)
+        if not self._started:
+            self._started = True
+            yield ir.Started(body.id, body.model)
         for choice in body.choices:
             yield ir.BlockStarted(0, "text", 0)
             if choice.get("finish_reason") and not self._finished:
                 self._finished = True
-                yield ir.Finished(0, "stop", str(choice["finish_reason"]))
+                yield _finished(choice["finish_reason"])
         yield from _usage(body)
 
     def end(self) -> Iterable[ir.Event]:
@@ -83,9 +92,11 @@ class Passthrough:
     auth_header = "authorization"
     terminator = sse.DONE
 
-    def __init__(self, name: str, path: str) -> None:
+    def __init__(self, name: str, path: str, *, streams: bool = False) -> None:
+        """``streams``: its upstreams take ``stream_options``."""
         self.name = name
         self._path = path
+        self._streams = streams
 
     def read_response(self, body: bytes) -> Sequence[ir.Event]:
         try:
@@ -94,7 +105,8 @@ class Passthrough:
             return [ir.Failed(failures.bad_response("a body that is not JSON"))]
         if told.error is not None:
             return [ir.Failed(failures.bad_response("an error under a 200"))]
-        return [ir.Started(told.id, told.model), *_usage(told), ir.Finished(0, "stop"), ir.Ended()]
+        word = next((choice.get("finish_reason") for choice in told.choices), None)
+        return [ir.Started(told.id, told.model), *_usage(told), _finished(word or "stop"), ir.Ended()]
 
     def reader(self) -> _Reader:
         return _Reader()
@@ -103,7 +115,11 @@ class Passthrough:
         return [sse.render(failures.error_body(failure))]
 
     def patch(self, fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.Named]]:
-        return {**fields, "model": msgspec.Raw(msgspec.json.encode(upstream.model))}, []
+        own = {**upstream.options, "model": upstream.model}
+        out = {**fields, **{name: msgspec.Raw(msgspec.json.encode(value)) for name, value in own.items()}}
+        if self._streams and strict.head(fields).stream:
+            out["stream_options"] = with_usage(fields)
+        return out, []
 
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ir.Failure:
         return failures.by_status(status, _message(body), retry_after=failures.retry_after(headers))

@@ -12,5 +12,5 @@ APIS: Mapping[str, Api] = {
     "/v1/chat/completions": Api("chat", DIALECTS["openai_chat"], DIALECTS["openai_chat"]),
     "/v1/responses": Api("responses", DIALECTS["openai_responses"], DIALECTS["openai_responses"]),
     "/v1/embeddings": Api("embeddings", Passthrough("embeddings", "/embeddings"), None),
-    "/v1/completions": Api("completions", Passthrough("completions", "/completions"), None),
+    "/v1/completions": Api("completions", Passthrough("completions", "/completions", streams=True), None),
 }

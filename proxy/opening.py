@@ -11,8 +11,9 @@ from proxy.telemetry.observer import Telemetry
 from proxy.upstream.stock import StockEngine
 
 
-def open_house(snapshot: Snapshot, *, slot: int, workers: int) -> House:
-    """Raises LedgerError when the ledger's file cannot be used."""
+def open_house(snapshot: Snapshot, *, host: str, slot: int, workers: int) -> House:
+    """``host``: the address that is really bound, whatever a later configuration says. Raises LedgerError when the
+    ledger's file cannot be used."""
     config = snapshot.config
     telemetry = Telemetry(otlp=config.telemetry.otlp)
     ledger = Ledger(path_of(config.ledger.url), worker=slot if workers > 1 else None, count=telemetry.meters.records)
@@ -22,5 +23,5 @@ def open_house(snapshot: Snapshot, *, slot: int, workers: int) -> House:
         engine=StockEngine(),
         ledger=ledger,
         telemetry=telemetry,
-        bound_loopback=is_loopback(config.server.host) or config.server.host == "localhost",
+        bound_loopback=is_loopback(host),
     )

@@ -18,6 +18,7 @@ import structlog
 import watchfiles
 
 from proxy import interpreter
+from proxy.config import Config
 from proxy.control import LIMIT, Ask, Built, Channel, Drain, Load, Swap, Swapped, Tell
 from proxy.origin import Origin
 from proxy.seat import Seat
@@ -68,6 +69,7 @@ class Supervisor:
         self._hands: dict[int, Hand] = {}
         self._reloading = asyncio.Lock()
         self._stopping = asyncio.Event()
+        self._workers = snapshot.config.server.workers
         self._served = False
         self._refused: str | None = None
         self._listen = self._bind()
@@ -86,7 +88,7 @@ class Supervisor:
             loop.add_signal_handler(number, self._stop)
         async with asyncio.TaskGroup() as group:
             loop.add_signal_handler(signal.SIGHUP, lambda: group.create_task(self.reload("signal")))
-            for slot in range(self._snapshot.config.server.workers):
+            for slot in range(self._workers):
                 group.create_task(self._keep(slot))
             watch = group.create_task(self._watch()) if self._origin.path is not None else None
             await self._stopping.wait()
@@ -114,14 +116,15 @@ class Supervisor:
             text = self._origin.read()
             snapshot = build_text(text, file=self._origin.name, generation=generation, env=self._origin.env)
         except (ConfigError, OSError) as error:
-            return {"ok": False, "generation": self._snapshot.generation, "error": str(error)}
+            return {"ok": False, "generation": self._snapshot.generation, "error": _one_line(error)}
         problem = await self._everywhere(Load(generation, text, self._origin.name))
         if problem is not None:
             return {"ok": False, "generation": self._snapshot.generation, "error": problem}
+        warnings = [*snapshot.warnings, *_take_a_restart(self._snapshot.config, snapshot.config)]
         self._snapshot = snapshot
         self._origin.text = text
         await self._all_swapped(generation)
-        return {"ok": True, "generation": generation, "hash": snapshot.hash[:12], "warnings": list(snapshot.warnings)}
+        return {"ok": True, "generation": generation, "hash": snapshot.hash[:12], "warnings": warnings}
 
     async def _everywhere(self, order: Load) -> str | None:
         """Have every worker build it; the first problem, or None."""
@@ -163,7 +166,7 @@ class Supervisor:
         fds = [theirs.fileno(), self._listen.fileno(), self._demo.fileno()]
         seat = Seat(
             slot=slot,
-            workers=self._snapshot.config.server.workers,
+            workers=self._workers,
             control=theirs.fileno(),
             listen=self._listen.fileno(),
             demo=self._demo.fileno(),
@@ -232,3 +235,24 @@ class Supervisor:
         server = self._snapshot.config.server
         family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
         return socket.create_server((server.host, server.port), family=family, backlog=2048)
+
+
+def _one_line(error: ConfigError | OSError) -> str:
+    """The first problem, with its file and line."""
+    first, *others = str(error).splitlines()
+    return f"{first} (and {len(others)} more: see `turnout check`)" if others else first
+
+
+def _take_a_restart(old: Config, new: Config) -> list[str]:
+    """What a reload cannot change, named where the file changed it."""
+    return [
+        f"{name} takes a restart: {before} stays in force"
+        for name, before, after in (
+            ("server.host", old.server.host, new.server.host),
+            ("server.port", old.server.port, new.server.port),
+            ("server.workers", old.server.workers, new.server.workers),
+            ("ledger.url", old.ledger.url, new.ledger.url),
+            ("telemetry.otlp", old.telemetry.otlp, new.telemetry.otlp),
+        )
+        if before != after
+    ]

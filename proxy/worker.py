@@ -59,6 +59,7 @@ class Worker:
     def __init__(self, seat: Seat, channel: Channel) -> None:
         self._seat = seat
         self._channel = channel
+        self._listen = socket.socket(fileno=seat.listen)
         self._built: Snapshot | None = None
         self._house: House | None = None
         self._server: Server | None = None
@@ -109,7 +110,9 @@ class Worker:
             self._house.adopt(snapshot)
         else:
             try:
-                self._house = open_house(snapshot, slot=self._seat.slot, workers=self._seat.workers)
+                self._house = open_house(
+                    snapshot, host=self._listen.getsockname()[0], slot=self._seat.slot, workers=self._seat.workers
+                )
             except LedgerError as error:
                 return str(error)
             group.create_task(self._serve(self._house))
@@ -126,7 +129,7 @@ class Worker:
         # What stands now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
-        await server.serve(sockets=[socket.socket(fileno=self._seat.listen)])
+        await server.serve(sockets=[self._listen])
         await server.leave()
         if self._demo is not None:
             self._demo.should_exit = True

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from checker_chat import check_chat
-from checker_words import check_usage, must
+from checker_words import check_twins, check_usage, must
 
-__all__ = ["check_chat", "check_echo", "check_responses", "parse_sse"]
+__all__ = ["check_chat", "check_echo", "check_responses", "check_twins", "parse_sse"]
 
 Event = dict[str, Any]
 

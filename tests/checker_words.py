@@ -20,3 +20,20 @@ def check_usage(usage: Mapping[str, Any], read: tuple[str, str], written: tuple[
         count = details.get(part, 0)
         must(type(count) is int and 0 <= count <= usage[whole], f"usage.{part} {count!r} is not within {whole}")
     must(usage["total_tokens"] == usage[read[0]] + usage[written[0]], "usage.total_tokens is not the sum")
+
+
+OWN = ("id", "call_id", "created_at", "completed_at", "encrypted_content")
+"""What two answers to one question may differ in: who they are, and when they were made."""
+
+
+def check_twins(streamed: Mapping[str, Any], whole: Mapping[str, Any]) -> None:
+    """The last response of a stream says what the whole answer to the same question says, usage included."""
+    one, other = _impersonal(streamed), _impersonal(whole)
+    for field in sorted({*one, *other}):
+        must(one.get(field) == other.get(field), f"{field} streamed is {one.get(field)!r}, whole {other.get(field)!r}")
+
+
+def _impersonal(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _impersonal(inner) for name, inner in value.items() if name not in OWN}
+    return [_impersonal(inner) for inner in value] if isinstance(value, list) else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from checker import check_chat, check_responses, parse_sse
+from checker import check_chat, check_echo, check_responses, parse_sse
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
@@ -23,11 +23,11 @@ def question(api: str, model: str, *, stream: bool) -> Json:
     return {"model": model, "input": "Hi!", "stream": stream}
 
 
-def heard(api: str, body: bytes, *, stream: bool) -> Told:
-    """Raises where the answer is not what OpenAI's own types and the checker allow."""
+def heard(api: str, body: bytes, *, stream: bool, asked: Json | None = None) -> Told:
+    """Raises where the answer is not what OpenAI's own types and the checker allow. ``asked``: what it must echo."""
     if api == "chat":
         return _chat_stream(body) if stream else _chat(body)
-    return _responses_stream(body) if stream else _responses(body)
+    return _responses_stream(body, asked or {"input": "Hi!"}) if stream else _responses(body, asked or {})
 
 
 def _chat(body: bytes) -> Told:
@@ -43,14 +43,16 @@ def _chat_stream(body: bytes) -> Told:
     return chat_stream(chunks)
 
 
-def _responses(body: bytes) -> Told:
+def _responses(body: bytes, asked: Json) -> Told:
     Response.model_validate_json(body, strict=True)
-    return responses_whole(json.loads(body))
+    told = json.loads(body)
+    check_echo(told, asked)
+    return responses_whole(told)
 
 
-def _responses_stream(body: bytes) -> Told:
+def _responses_stream(body: bytes, asked: Json) -> Told:
     events = parse_sse(body)
     for event in events:
         _EVENT.validate_python(event, strict=True)
-    check_responses(events, {"input": "Hi!"})
+    check_responses(events, asked)
     return responses_stream(events)

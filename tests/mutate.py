@@ -23,6 +23,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -47,6 +48,8 @@ OUTCOMES = {0: "survived", 1: "killed", 2: "killed", -signal.SIGVTALRM: "killed"
 """By pytest's exit code: 2 is a module that cannot even be collected; the signal ends a loop without end."""
 
 MEMORY = 4 << 30
+EXPLAINED = ROOT / "tests" / "mutants.md"
+"""Survivors that change nothing anyone could see, each with its reason: ``- path what -- why``."""
 
 
 @dataclass
@@ -61,8 +64,9 @@ class Mutant:
     outcome: str = "not run"
 
     @property
-    def where(self) -> str:
-        return f"{self.path}:{self.line} {self.what}"
+    def name(self) -> str:
+        """Without its line, so that an explanation outlives other changes."""
+        return f"{self.path} {self.what}"
 
 
 # --- what can be deleted --------------------------------------------------------------------------------------------
@@ -271,8 +275,15 @@ class Runner:
                 yield name
 
 
+def explained() -> dict[str, str]:
+    """Path and what of the mutants that nothing can miss -> why."""
+    lines = (line.removeprefix("- ") for line in EXPLAINED.read_text("utf-8").splitlines() if line.startswith("- "))
+    return {name: why for name, _, why in (line.rpartition(" -- ") for line in lines)}
+
+
 def run(runner: Runner, todo: Sequence[Mutant], jobs: int) -> None:
     """All mutants, ``jobs`` at a time; fills in their outcome."""
+    known = explained()
     waiting, running = list(reversed(todo)), dict[int, Mutant]()
     while waiting or running:
         while waiting and len(running) < jobs:
@@ -281,8 +292,10 @@ def run(runner: Runner, todo: Sequence[Mutant], jobs: int) -> None:
         child, status = os.wait()
         mutant = running.pop(child)
         mutant.outcome = OUTCOMES.get(os.waitstatus_to_exitcode(status), "broke the run")
-        if mutant.outcome != "killed":
-            print(f"{mutant.where}{'' if mutant.outcome == 'survived' else f' ({mutant.outcome})'}", flush=True)
+        if mutant.outcome == "survived" and mutant.name in known:
+            mutant.outcome = "explained"
+        if mutant.outcome not in ("killed", "explained"):
+            print(f"{mutant.path}:{mutant.line} {mutant.what} ({mutant.outcome})", flush=True)
 
 
 # --- the command ----------------------------------------------------------------------------------------------------
@@ -317,11 +330,11 @@ def main() -> None:
         runner.baseline()
         run(runner, todo, args.jobs)
         os.chdir(ROOT)
-    survived = sum(mutant.outcome == "survived" for mutant in todo)
-    print(f"{args.dialect}: {len(todo)} deletions, {survived} survived, {time.monotonic() - started:.0f} s")
+    counts = Counter(mutant.outcome for mutant in todo)
+    print(f"{args.dialect}: {len(todo)} deletions, {dict(counts)}, {time.monotonic() - started:.0f} s")
     if told is not None:
-        told.write_text(json.dumps([{"where": m.where, "outcome": m.outcome} for m in todo], indent=1))
-    sys.exit(survived > 0)
+        told.write_text(json.dumps([{"name": m.name, "line": m.line, "outcome": m.outcome} for m in todo], indent=1))
+    sys.exit(counts.keys() - {"killed", "explained"} != set())
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from checker import check_responses, parse_sse
+from checker import check_responses, check_twins, parse_sse
 
 Events = list[dict[str, Any]]
 
@@ -359,3 +359,21 @@ def test_framing_is_read() -> None:
 def test_bad_framing_is_caught(bad: bytes, reason: str) -> None:
     with pytest.raises(AssertionError, match=reason):
         parse_sse(bad)
+
+
+@pytest.mark.parametrize(
+    ("mutate", "reason"),
+    [
+        (usage(output_tokens=8, total_tokens=17), "usage streamed"),
+        (short_output, "output streamed"),
+        (final(metadata={}), "metadata streamed"),
+        (final(status="incomplete"), "status streamed"),
+    ],
+)
+def test_a_stream_that_ends_otherwise_than_the_whole_answer_is_caught(
+    mutate: Callable[[Events], Events], reason: str
+) -> None:
+    whole = right()[-1]["response"]
+    check_twins(final(id="resp_2", created_at=5)(right())[-1]["response"], whole)
+    with pytest.raises(AssertionError, match=reason):
+        check_twins(mutate(right())[-1]["response"], whole)

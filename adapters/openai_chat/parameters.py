@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from adapters import efforts, ir, strict
+from adapters import efforts, ir, stream_options, strict
 from adapters.openai_chat.wire import NAME
 
 RESPONSES_ONLY = frozenset(
@@ -119,7 +119,7 @@ def patch(fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.
     _patch_limit(out, upstream)
     dropped += [*_patch_effort(out, upstream), *_patch_stop(out, upstream.capabilities)]
     if strict.head(fields).stream:
-        out["stream_options"] = _raw(_with_usage(out))
+        out["stream_options"] = stream_options.with_usage(out)
     out |= {name: _raw(value) for name, value in upstream.options.items()}
     out["model"] = _raw(upstream.model)
     return out, dropped
@@ -171,12 +171,6 @@ def named_effort(asked: str | None, sent: str | None) -> list[ir.Named]:
         return []
     why = f"sent as {sent}" if sent else "this backend takes no effort here"
     return [ir.Named("reasoning_effort", why, "tuning")]
-
-
-def _with_usage(fields: ir.Extras) -> dict[str, Any]:
-    """Usage is always asked for: the ledger needs it, and the relay hides it from a client that did not ask."""
-    told = strict.value(fields, "stream_options", dict[str, msgspec.Raw] | None) if "stream_options" in fields else None
-    return {**(told if isinstance(told, dict) else {}), "include_usage": True}
 
 
 def _raw(value: Any) -> msgspec.Raw:

@@ -127,9 +127,7 @@ def _offered(tool: ir.Tool, request: ir.Request, can: ir.Capabilities) -> ir.Too
     if is_own(request):
         return msgspec.structs.replace(tool, strict=strict)
     parameters = _NO_PARAMETERS if tool.parameters is None else tool.parameters
-    return msgspec.structs.replace(
-        tool, parameters=parameters, strict=bool(strict) if can.strict_tools else None, extras=extras
-    )
+    return msgspec.structs.replace(tool, parameters=parameters, strict=bool(strict), extras=extras)
 
 
 def _text(request: ir.Request, upstream: ir.Upstream) -> dict[str, Any]:

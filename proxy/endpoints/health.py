@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from proxy.endpoints.plain import answer
+from proxy.endpoints.plain import answer, text
 from proxy.house import House
 
 
@@ -25,7 +25,7 @@ def handlers(house: House) -> list[HTTPRouteHandler]:
 
     @get("/metrics", sync_to_thread=False)
     def metrics() -> Response[bytes]:
-        return Response(house.telemetry.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        return text(house, house.telemetry.render(), "text/plain; version=0.0.4; charset=utf-8")
 
     return [live, ready, metrics]
 

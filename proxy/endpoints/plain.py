@@ -25,6 +25,11 @@ def answer(house: House, value: Any, status: int = 200) -> Response[bytes]:
     return Response(body, status_code=status, media_type="application/json", headers=_headers(house))
 
 
+def text(house: House, body: bytes, media_type: str) -> Response[bytes]:
+    """``body`` as it is, with the headers that every answer has."""
+    return Response(body, media_type=media_type, headers=_headers(house))
+
+
 def failed(status: int, message: str, code: str, param: str | None = None) -> Rejected:
     """An error for the client of a quiet endpoint, to be raised."""
     return Rejected(ir.Failure("invalid", status, message, code=code, param=param))

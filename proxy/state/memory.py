@@ -38,9 +38,11 @@ class Backends:
     def leave(self, backend: Backend, failure: ir.Failure | None, now: float, *, answered: bool) -> None:
         """The place is free again. ``answered``: the upstream did its part (a client that left says nothing)."""
         self._in_flight[backend.name] -= 1
-        if failure is not None:
+        theirs = backend.from_client and failure is not None and failure.kind == "upstream_auth"
+        if failure is not None and not theirs:
             self._set(backend, health.failed(self.breaker(backend), failure, now))
-        elif answered:
+        elif answered or theirs:
+            # A caller's own key that is refused tells nothing of the next caller's, but that the backend is up.
             self._set(backend, health.succeeded(self.breaker(backend)))
 
     def breaker(self, backend: Backend) -> health.Breaker:

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from openai_chat_kit import upstream
+from openai_chat_kit import read, upstream, written
 
 from adapters import ir, strict
 from adapters.openai_chat import DIALECT
@@ -41,6 +41,13 @@ def test_what_the_upstream_does_not_take_is_dropped_and_named() -> None:
     out, named = patched(body, nothing)
     assert out == {"model": b'"up"', "user": b'"u"'}
     assert named == {"temperature": "tuning", "top_p": "tuning", "top_k": "tuning", "seed": "tuning", "n": "contract"}
+
+
+def test_a_server_that_knows_no_top_k_is_not_told_it() -> None:
+    request = read(top_k=3)
+    assert written(request, upstream(top_k=False)).get("top_k") is None
+    assert written(request, upstream())["top_k"] == 3
+    assert [named.name for named in DIALECT.refuses(request, upstream(top_k=False))] == ["top_k"]
 
 
 @pytest.mark.parametrize(

@@ -374,3 +374,14 @@ def test_a_continued_turn_without_input_is_sent_without() -> None:
 
 def test_the_path_is_the_same_streamed_or_not() -> None:
     assert DIALECT.path(OPENAI, stream=True) == DIALECT.path(OPENAI, stream=False) == "/responses"
+
+
+def test_g53_a_template_with_one_system_message_gets_all_instructions_in_one() -> None:
+    turns = (
+        ir.Message("system", (ir.Text("Be brief."),)),
+        USER,
+        ir.Message("developer", (ir.Text("Be kind."), ir.Text(" Very."))),
+    )
+    body = sent(question(*turns, system=(ir.Text("You are Ada."),)), can(one_system=True))
+    assert body["instructions"] == "You are Ada.\n\nBe brief.\n\nBe kind. Very."
+    assert [item["role"] for item in body["input"]] == ["user"]

@@ -154,6 +154,14 @@ def test_local_servers_differ_as_recorded() -> None:
     assert not capabilities("vllm", "openai/gpt-oss-120b").logprobs
 
 
+def test_transformers_promises_only_what_it_keeps() -> None:
+    """Measured by tests/real: the rest it takes and passes over in silence, or refuses (top_k)."""
+    can = capabilities("transformers", "tiny")
+    broken = (can.forced_tools, can.json_schema, can.json_object, can.logprobs, can.choices, can.images, can.audio)
+    assert not any((*broken, can.top_k, can.penalties, can.parallel_tools, can.strict_tools))
+    assert (can.tools, can.seed, can.logit_bias, can.max_stop) == (True, True, True, None)
+
+
 def test_g50_local_servers_are_told_max_tokens() -> None:
     for name, row in PROVIDERS.items():
         if row.local:

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import sdk_chat
 import sdk_responses
-from checker import check_chat, parse_sse
+from checker import check_chat, check_twins, parse_sse
 from pydantic import BaseModel
 from sdk_features import FEATURES, Ask, Told, stop
 from sdk_road import BACKENDS, Road, build
-from sdk_words import Answer, Json, Question, user
+from sdk_words import WEATHER, Answer, Json, Question, user
 
 APIS = {"chat": sdk_chat, "responses": sdk_responses}
 
@@ -126,3 +126,14 @@ def test_no_usage_chunk_unless_asked(road: Road, backend: str) -> None:
     asked = {"model": f"to-{backend}", "messages": [{"role": "user", "content": "Hi"}], "stream": True}
     streamed = road.http.post(f"{road.live.base_url}/chat/completions", json=asked)
     check_chat(parse_sse(streamed.content), include_usage=False)
+
+
+@pytest.mark.parametrize("more", [{"tools": (WEATHER,)}, {"limit": 16}], ids=["tools", "limit"])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_streamed_response_ends_as_the_whole_one(road: Road, backend: str, more: Json) -> None:
+    question = Question((user("Weather in Oslo"),), effort="high", **more)
+    asked = {"model": f"to-{backend}", "instructions": "Be brief.", "metadata": {"a": "b"}}
+    asked |= sdk_responses.spell(question)
+    whole = road.http.post(f"{road.live.base_url}/responses", json=asked)
+    streamed = road.http.post(f"{road.live.base_url}/responses", json={**asked, "stream": True})
+    check_twins(parse_sse(streamed.content)[-1]["response"], whole.json())

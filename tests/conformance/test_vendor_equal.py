@@ -1,4 +1,8 @@
-"""The same call twice, once with the vendor's SDK and once with OpenAI's through Turnout: the upstream must see one."""
+"""The same call twice, once with the vendor's SDK and once with OpenAI's through Turnout: the upstream must see one.
+
+Path and body are compared. Two headers differ on purpose: anthropic 2.x sends its key as a bearer and the API version
+2026-10-21, which refuses sampling to every model; Turnout sends x-api-key and 2023-06-01, where older models take it.
+"""
 
 from __future__ import annotations
 

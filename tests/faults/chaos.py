@@ -131,7 +131,8 @@ class Wire(asyncio.Protocol):
         self.gone.set()
 
     def send(self, data: bytes) -> None:
-        self._transport.write(data)
+        if not self.gone.is_set():
+            self._transport.write(data)
 
     def close(self) -> None:
         """FIN, after what was sent."""
@@ -308,6 +309,7 @@ _BODY = msgspec.json.encode(error(f"broken: {SECRET}", "server_error"))
 PLAYS: dict[str, Play] = {
     "ok": _stream(_ROLE, *_WORDS),
     "slow": _stream(_ROLE, *_WORDS, pause=STEP),
+    "brisk": _stream(_ROLE, *_WORDS, pause=STEP / 10),
     "slower": _stream(_ROLE, *_WORDS, pause=4 * STEP),
     "reset": _reset,
     "close": _close,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import httpx2
 import pytest
-from chaos import WORDS, chaos
+from chaos import WORDS, Chaos, chaos
 from live import Live
 from talk import APIS, PATHS, body
 
@@ -26,7 +26,7 @@ backends:
 policies:
   p{number}:
     rules:
-      - {{name: rule-{number}, use: [{("even", "odd")[number % 2]}]}}
+      - {{use: [{("even", "odd")[number % 2]}]}}
 aliases:
   any:  {{policy: p{number}}}
 """
@@ -68,7 +68,7 @@ def test_reloads_under_load(workers: int) -> None:
             ((policy, rule, backend),) = seen
             number = int(policy[1:])
             numbers.add(number)
-            assert (rule, backend) == (f"rule-{number}", ("even", "odd")[number % 2])
+            assert (rule, backend) == (f"{policy}[0]", ("even", "odd")[number % 2])
         assert numbers <= good
         assert len(numbers) > RELOADS / 3
         rows = {row.request_id: row for row in live.rows()}
@@ -80,7 +80,7 @@ def test_reloads_under_load(workers: int) -> None:
                 assert {(row.policy, row.rule, row.backend)} == story.followed[str(row.generation)]
 
 
-async def _play(live: Live, room: object, story: Story) -> None:
+async def _play(live: Live, room: Chaos, story: Story) -> None:
     limits = httpx2.Limits(max_connections=None)
     async with httpx2.AsyncClient(base_url=live.url, timeout=60, limits=limits, trust_env=False) as client:
         async with asyncio.TaskGroup() as group:
@@ -92,9 +92,9 @@ async def _play(live: Live, room: object, story: Story) -> None:
             for number in range(CALLERS):
                 group.create_task(_call(client, story, number))
             for number in range(2, RELOADS + 2):
-                await _reload(live, client, room, number)
+                await _reload(live, client, room, number, story)
             story.done = True
-            room.release = True  # type: ignore[attr-defined]
+            room.release = True
 
 
 async def _hold(client: httpx2.AsyncClient, story: Story, opened: asyncio.Semaphore) -> None:
@@ -116,8 +116,8 @@ async def _call(client: httpx2.AsyncClient, story: Story, number: int) -> None:
         story.note(answer.headers)
 
 
-async def _reload(live: Live, client: httpx2.AsyncClient, room: object, number: int) -> None:
-    text = config(room.url, number)  # type: ignore[attr-defined]
+async def _reload(live: Live, client: httpx2.AsyncClient, room: Chaos, number: int, story: Story) -> None:
+    text = config(room.url, number)
     bad = number % 3 == 0
     live.write(broken(text) if bad else text)
     outcome = (await client.post("/admin/config/reload")).json()
@@ -126,6 +126,7 @@ async def _reload(live: Live, client: httpx2.AsyncClient, room: object, number: 
         assert "proxy.yaml:" in outcome["error"]
         assert "did you mean 'policies'" in outcome["error"]
     answer = await client.post(PATHS["chat"], json=body("chat", "any"))
+    story.note(answer.headers)
     # What was asked after a reload's answer follows what that reload brought, or left in force.
     assert answer.headers["x-turnout-policy"] == f"p{number - 1 if bad else number}"
     assert int(answer.headers["x-turnout-generation"]) >= outcome["generation"]

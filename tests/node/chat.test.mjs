@@ -1,6 +1,5 @@
 // Chat completions by the official SDK for Node, whole and streamed, against each backend of a running Turnout.
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { zodResponseFormat } from 'openai/helpers/zod';
 import { Person, cell, client, clock, pixel, tuning, user, weather } from './words.mjs';
 
@@ -26,7 +25,10 @@ const said = ([choice, usage]) => ({
   usage: [usage.prompt_tokens, usage.completion_tokens, usage.completion_tokens_details?.reasoning_tokens],
 });
 
-cell(test, 'turns', assert, async (model, stream) => {
+// What an application keeps of a call: the SDK's own additions would be unknown fields to OpenAI.
+const kept = ({ id, type, function: { name, arguments: args } }) => ({ id, type, function: { name, arguments: args } });
+
+cell('turns', async (model, stream) => {
   const messages = [
     { role: 'system', content: 'Be kind.' },
     { role: 'developer', content: 'Be brief.' },
@@ -40,46 +42,50 @@ cell(test, 'turns', assert, async (model, stream) => {
   return told;
 });
 
-cell(test, 'tools', assert, async (model, stream) => {
+cell('tools', async (model, stream) => {
   const messages = [user('Weather and time in Paris, in parallel')];
   const first = await complete({ model, messages, tools }, stream);
   const calls = first[0].message.tool_calls;
   assert.equal(first[0].finish_reason, 'tool_calls');
   assert.deepEqual(calls.map((call) => call.function.name), ['get_weather', 'get_time']);
   assert.equal(JSON.parse(calls[0].function.arguments).city, 'Paris');
-  const kept = calls.map(({ id, type, function: { name, arguments: args } }) => ({ id, type, function: { name, arguments: args } }));
-  messages.push({ role: 'assistant', content: null, tool_calls: kept });
+  messages.push({ role: 'assistant', content: null, tool_calls: calls.map(kept) });
   calls.forEach((call, n) => messages.push({ role: 'tool', tool_call_id: call.id, content: `result ${n}` }));
   const last = said(await complete({ model, messages, tools }, stream));
   assert.match(last.text, /result 0; result 1/);
   return [said(first), last];
 });
 
-cell(test, 'tool runner', assert, async (model, stream) => {
+cell('tool runner', async (model, stream) => {
   const seen = [];
-  const run = (name) => ({ type: 'function', function: { ...tools.find((tool) => tool.function.name === name).function, parse: JSON.parse, function: (args) => (seen.push(args), 'sunny') } });
-  const runner = client.chat.completions.runTools({ model, messages: [user('Weather in Paris')], tools: [run('get_weather')], stream });
+  const answer = (args) => {
+    seen.push(args);
+    return 'sunny';
+  };
+  const runnable = { type: 'function', function: { ...weather, parse: JSON.parse, function: answer } };
+  const messages = [user('Weather in Paris')];
+  const runner = client.chat.completions.runTools({ model, messages, tools: [runnable], stream });
   const text = await runner.finalContent();
   assert.match(text, /the tool said sunny/);
   assert.deepEqual(seen, [{ city: 'Paris', unit: 'celsius' }]);
   return text;
 });
 
-cell(test, 'structured output', assert, async (model, stream) => {
+cell('structured output', async (model, stream) => {
   const asked = { model, messages: [user('Make Anna, 33')], response_format: zodResponseFormat(Person, 'person') };
   const told = await complete(asked, stream);
   assert.equal(told[0].message.parsed.age, 33);
   return said(told);
 });
 
-cell(test, 'image', assert, async (model, stream) => {
+cell('image', async (model, stream) => {
   const parts = [{ type: 'text', text: 'What is this?' }, { type: 'image_url', image_url: { url: pixel } }];
   const told = said(await complete({ model, messages: [user(parts)] }, stream));
   assert.match(told.text, /I see an image/);
   return told;
 });
 
-cell(test, 'effort', assert, async (model, stream) => {
+cell('effort', async (model, stream) => {
   const told = said(await complete({ model, messages: [user('Why?')], reasoning_effort: 'high' }, stream));
   assert.ok(told.usage[2] > 0);
   return told;

@@ -1,6 +1,5 @@
 // The Responses API by the official SDK for Node, whole and streamed, against each backend of a running Turnout.
 import assert from 'node:assert/strict';
-import test from 'node:test';
 import { zodTextFormat } from 'openai/helpers/zod';
 import { Person, cell, client, clock, pixel, tuning, user, weather } from './words.mjs';
 
@@ -27,7 +26,7 @@ const said = (answer) => ({
   usage: answer.usage,
 });
 
-cell(test, 'turns', assert, async (model, stream) => {
+cell('turns', async (model, stream) => {
   const input = [
     { role: 'developer', content: 'Be brief.' },
     user('Hi'),
@@ -39,38 +38,43 @@ cell(test, 'turns', assert, async (model, stream) => {
   return told;
 });
 
-cell(test, 'tools', assert, async (model, stream) => {
+cell('tools', async (model, stream) => {
   const input = [user('Weather and time in Paris, in parallel')];
-  const first = await respond({ model, input, tools, reasoning: { effort: 'high', summary: 'auto' } }, stream);
+  const asked = { model, tools, reasoning: { effort: 'high', summary: 'auto' } };
+  const first = await respond({ ...asked, input }, stream);
   const calls = first.output.filter((item) => item.type === 'function_call');
   assert.deepEqual(calls.map((call) => call.name), ['get_weather', 'get_time']);
   for (const { parsed_arguments: _, ...item } of first.output) input.push(item);
-  calls.forEach((call, n) => input.push({ type: 'function_call_output', call_id: call.call_id, output: `result ${n}` }));
-  const last = said(await respond({ model, input, tools, reasoning: { effort: 'high', summary: 'auto' } }, stream));
+  calls.forEach(({ call_id }, n) => input.push({ type: 'function_call_output', call_id, output: `result ${n}` }));
+  const last = said(await respond({ ...asked, input }, stream));
   assert.match(last.text, /result 0; result 1/);
   return [said(first), last];
 });
 
-cell(test, 'structured output', assert, async (model, stream) => {
-  const told = await respond({ model, input: 'Make Anna, 33', text: { format: zodTextFormat(Person, 'person') } }, stream);
+cell('structured output', async (model, stream) => {
+  const text = { format: zodTextFormat(Person, 'person') };
+  const told = await respond({ model, input: 'Make Anna, 33', text }, stream);
   assert.equal(told.output_parsed.age, 33);
   return said(told);
 });
 
-cell(test, 'image', assert, async (model, stream) => {
-  const parts = [{ type: 'input_text', text: 'What is this?' }, { type: 'input_image', image_url: pixel, detail: 'auto' }];
+cell('image', async (model, stream) => {
+  const parts = [
+    { type: 'input_text', text: 'What is this?' },
+    { type: 'input_image', image_url: pixel, detail: 'auto' },
+  ];
   const told = said(await respond({ model, input: [user(parts)] }, stream));
   assert.match(told.text, /I see an image/);
   return told;
 });
 
-cell(test, 'effort', assert, async (model, stream) => {
+cell('effort', async (model, stream) => {
   const told = said(await respond({ model, input: 'Why?', reasoning: { effort: 'high', summary: 'auto' } }, stream));
   assert.ok(told.usage.output_tokens_details.reasoning_tokens > 0);
   return told;
 });
 
-cell(test, 'limit', assert, async (model, stream) => {
+cell('limit', async (model, stream) => {
   const told = said(await respond({ model, input: 'count to 2000', max_output_tokens: 64 }, stream));
   assert.deepEqual(told.status, ['incomplete', 'max_output_tokens']);
   return told;

@@ -1,10 +1,16 @@
 // What both APIs are asked, and the client that asks.
+import assert from 'node:assert/strict';
+import test from 'node:test';
 import OpenAI from 'openai';
 import { z } from 'zod';
 
-export const client = new OpenAI({ baseURL: process.env.TURNOUT_BASE_URL, apiKey: 'k', maxRetries: 0, timeout: 20_000 });
+export const client = new OpenAI({
+  baseURL: process.env.TURNOUT_BASE_URL,
+  apiKey: 'k',
+  maxRetries: 0,
+  timeout: 20_000,
+});
 export const backends = (process.env.TURNOUT_BACKENDS ?? '').split(',').filter(Boolean);
-export const modes = ['whole', 'stream'];
 export const tuning = { temperature: 0, top_p: 1, user: 'u' };
 
 export const weather = {
@@ -40,12 +46,12 @@ export const Person = z.object({
 });
 export const user = (content) => ({ role: 'user', content });
 
-// One test for each backend; both modes must say the same.
-export function cell(test, name, assert, ask) {
+// One test for each backend: `ask(model, stream)` gives what was said, and both modes must say the same.
+export function cell(name, ask) {
   for (const backend of backends) {
     test(`${name}: ${backend}`, async () => {
       const told = [];
-      for (const mode of modes) told.push(await ask(`backend/${backend}`, mode === 'stream', backend));
+      for (const stream of [false, true]) told.push(await ask(`backend/${backend}`, stream));
       assert.deepEqual(told[1], told[0]);
     });
   }

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from live import Live, demo_upstream, free_port
 from openai import OpenAI
-from road import COMPLETIONS, EMBEDDINGS, Heard, post
+from public_door import COMPLETIONS, EMBEDDINGS, Heard, post
 from scripted import Upstream, scripted, whole
 
 

@@ -50,9 +50,10 @@ def asked(api: str, **more: Any) -> dict[str, Any]:
     return {**words, "temperature": 0, **more}
 
 
-def with_tools(api: str) -> dict[str, Any]:
-    """The field that offers the one tool."""
-    return {"tools": [{"type": "function", "function": WEATHER} if api == "chat" else {"type": "function", **WEATHER}]}
+def with_tools(api: str, *, strict: bool = False) -> dict[str, Any]:
+    """The field that offers the one tool. ``strict``: with the word, which is false here."""
+    tool = {**WEATHER, "strict": False} if strict else WEATHER
+    return {"tools": [{"type": "function", "function": tool} if api == "chat" else {"type": "function", **tool}]}
 
 
 def ask(live: Live, api: str, alias: str, *, stream: bool, **body: Any) -> Told:

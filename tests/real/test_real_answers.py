@@ -34,6 +34,11 @@ def own_usage(engine: Engine, **body: object) -> tuple[int, int]:
     return usage["prompt_tokens"], usage["completion_tokens"]
 
 
+def told_strict(api: str, backend: str) -> bool:
+    """Chat's default is not Responses': where one becomes the other it is said, and the template shows the model that."""
+    return (api, backend) == ("chat", "own")
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("saying", SAYINGS)
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -42,7 +47,7 @@ def test_cell(live: Live, engine: Engine, api: str, backend: str, saying: str, *
     more = {"generation_config": engine.scripts[saying]}
     told = ask(live, api, f"to-{backend}", stream=stream, **with_tools(api), **more)
     calls = tuple((name, json.loads(arguments)) for name, arguments in told.said.calls)
-    usage = own_usage(engine, **asked("chat", **with_tools("chat"), **more))
+    usage = own_usage(engine, **asked("chat", **with_tools("chat", strict=told_strict(api, backend)), **more))
     wanted = SAYINGS[saying]._replace(usage=usage)
     if not stream and saying in LOST:
         wanted = wanted._replace(text=LOST[saying])

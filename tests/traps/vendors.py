@@ -29,6 +29,8 @@ class Says:
     calls: Sequence[Call] = ()
     input: int = 7
     output: int = 5
+    id: str = "resp-up"
+    """Gemini's responseId, which no two answers share."""
 
     @property
     def text(self) -> str:
@@ -97,12 +99,12 @@ def _claude(says: Says) -> Json:
 # --- Gemini --------------------------------------------------------------------------------------------------------
 
 
-def gemini(parts: Sequence[Json], finish: str | None = None, **usage: int) -> Json:
+def gemini(parts: Sequence[Json], finish: str | None = None, id_: str = "resp-up", **usage: int) -> Json:
     """One object of a Gemini answer; the whole of it is such an object, too."""
     ended = {} if finish is None else {"finishReason": finish}
     counted = {"usageMetadata": usage} if usage else {}
     candidate = {"content": {"role": "model", "parts": list(parts)}, "index": 0, **ended}
-    return {"candidates": [candidate], **counted, "modelVersion": "gemini-up", "responseId": "resp-up"}
+    return {"candidates": [candidate], **counted, "modelVersion": "gemini-up", "responseId": id_}
 
 
 def _gemini_parts(says: Says) -> Iterator[Json]:
@@ -118,13 +120,13 @@ def _gemini_usage(says: Says) -> dict[str, int]:
 
 
 def _gemini(says: Says) -> Json:
-    return gemini(list(_gemini_parts(says)), "STOP", **_gemini_usage(says))
+    return gemini(list(_gemini_parts(says)), "STOP", says.id, **_gemini_usage(says))
 
 
 def _gemini_stream(says: Says) -> Iterator[bytes]:
     for part in _gemini_parts(says):
-        yield data(gemini([part]))
-    yield data(gemini([{"text": ""}], "STOP", **_gemini_usage(says)))
+        yield data(gemini([part], id_=says.id))
+    yield data(gemini([{"text": ""}], "STOP", says.id, **_gemini_usage(says)))
 
 
 # --- OpenAI chat ---------------------------------------------------------------------------------------------------
