@@ -67,8 +67,8 @@ class Attempt:
     relay: StreamRelay | None = None
     """What tells a streamed answer, from its first event on."""
     dropped: tuple[ir.Named, ...] = ()
-    left: bool = False
-    """Its place at the backend is free again."""
+    answered: bool = False
+    """The upstream did its part: a client that leaves says nothing about a backend's health."""
     reasoning_chars: int = 0
     answer_chars: int = 0
     cost: int | None = None

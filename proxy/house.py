@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from adapters import ir
@@ -14,7 +15,7 @@ from proxy.call import Attempt, Call, Rejected
 from proxy.decide import Available
 from proxy.snapshot import Snapshot
 from proxy.state.memory import Backends
-from proxy.upstream.seam import Engine
+from proxy.upstream.seam import Engine, UpstreamFailed
 
 if TYPE_CHECKING:
     from proxy.ledger.sqlite import Ledger
@@ -81,20 +82,27 @@ class House:
         """The retries of the policy that decided."""
         return call.snapshot.retries(call.decision.policy if call.decision else None)
 
-    def enter(self, attempt: Attempt) -> ir.Failure | None:
-        """Station 6: a place at the backend, or why there is none."""
+    @contextmanager
+    def draw(self, attempt: Attempt) -> Iterator[None]:
+        """Station 6: a place at the backend while the attempt lasts. Raises UpstreamFailed when there is none."""
         failure = self.backends.enter(attempt.backend, time.monotonic())
+        if failure is not None:
+            attempt.ended, attempt.failure = time.monotonic(), failure
+            raise UpstreamFailed(failure)
         self.prices.expect(attempt.target.backend, local=attempt.target.local)
-        attempt.left = failure is not None
-        return failure
+        try:
+            yield
+        except UpstreamFailed as error:
+            attempt.ended, attempt.failure = time.monotonic(), error.failure
+            raise
+        finally:
+            self.backends.leave(attempt.backend, attempt.failure, time.monotonic(), answered=attempt.answered)
 
-    def left(self, attempt: Attempt, failure: ir.Failure | None, *, answered: bool = False) -> None:
-        """The attempt is over, told once: its place is free, its backend better or worse known."""
-        if attempt.left:
-            return
-        attempt.left = True
-        now = time.monotonic()
-        self.backends.leave(attempt.backend, failure, now, answered=answered)
+    def settle(self, call: Call, attempt: Attempt) -> None:
+        """The upstream has done its part, well or not: stations 10 and 11."""
+        attempt.ended, attempt.answered = time.monotonic(), True
+        call.failure = attempt.failure
+        self.record(call)
 
     def record(self, call: Call) -> None:
         """Stations 10 and 11, exactly once; returns with the rows in the ledger or in its spool."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from adapters import failures
@@ -57,9 +57,7 @@ async def send(call: Call, attempt: Attempt, outgoing: Outgoing, engine: Engine)
             call.upstream_seconds += attempt.first_event - attempt.sent
 
 
-async def relay(
-    call: Call, attempt: Attempt, opened: Opened, line: Line, *, settle: Callable[[], Awaitable[None] | None]
-) -> None:
+async def relay_stream(attempt: Attempt, opened: Opened, line: Line, *, settle: Callable[[], None]) -> None:
     """Station 9 for a stream whose head is out. ``settle`` is called once, before the held end is released (D3)."""
     machine, chunks = opened.relay, opened.chunks
     assert machine is not None  # noqa: S101 - only streams come here
@@ -85,7 +83,6 @@ async def relay(
     except UpstreamFailed as error:
         machine.fail(error.failure)
     finally:
-        attempt.ended = time.monotonic()
         overhear(attempt, machine)
     settle()
     await line.write(machine.tail)

@@ -19,69 +19,46 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 
-from proxy import answers, pump
+from proxy import answers
 from proxy.call import Attempt, Call
 from proxy.decide import decide
 from proxy.house import House
 from proxy.line import Line
+from proxy.pump import Opened, relay_stream, send
 from proxy.turns import Turns
 from proxy.upstream.seam import UpstreamFailed
 from proxy.write import begin, write
 
 
 async def walk(call: Call, house: House, line: Line) -> None:
-    """Stations 2 to 11. Raises Rejected or ir.Invalid when the road ends with an error for the client."""
-    call.caller = house.name(call.headers, call.peer)
-    call.read_head()
-    decide(call, available=house.available(call), now=datetime.now(UTC))
-    attempt, opened = await _turning(call, house, line)
-    try:
-        if opened.whole is not None:
-            await _answer_whole(call, attempt, opened, house, line)
-        else:
-            await _answer_stream(call, attempt, opened, house, line)
-    finally:
-        house.left(attempt, None)
-        await opened.answer.close()
-
-
-async def _turning(call: Call, house: House, line: Line) -> tuple[Attempt, pump.Opened]:
-    """Stations 6, 7 and 8, until a target answers."""
+    """Stations 2 to 11; the door is station 1. Raises Rejected or ir.Invalid where the road ends with an error."""
+    call.caller = house.name(call.headers, call.peer)  # 2 NAME
+    call.read_head()  # 3 READ
+    decide(call, available=house.available(call), now=datetime.now(UTC))  # 4 DECIDE
     turns = Turns(call, house.retries(call))
     while True:
         attempt = begin(call, turns.target, time.monotonic())
-        failure = house.enter(attempt)
-        if failure is None:
-            try:
-                return attempt, await pump.send(call, attempt, write(call, attempt), house.engine)
-            except UpstreamFailed as error:
-                failure = error.failure
-            except BaseException:
-                house.left(attempt, None)
-                raise
-            house.left(attempt, failure)
-        attempt.failure, attempt.ended = failure, time.monotonic()
-        await turns.after(failure, bytes_sent=line.opened, elapsed=time.monotonic() - call.started)
+        try:
+            with house.draw(attempt):  # 6 DRAW
+                outgoing = write(call, attempt)  # 7 WRITE
+                opened = await send(call, attempt, outgoing, house.engine)  # 8 SEND
+                await _relay(call, attempt, opened, house, line)  # 9 RELAY, 10 SETTLE, 11 RECORD
+            return
+        except UpstreamFailed as error:
+            await turns.after(error.failure, bytes_sent=line.opened, elapsed=time.monotonic() - call.started)
 
 
-async def _answer_whole(call: Call, attempt: Attempt, opened: pump.Opened, house: House, line: Line) -> None:
-    assert opened.whole is not None  # noqa: S101 - the walk has looked
-    attempt.ended = time.monotonic()
-    call.status = 200
-    house.left(attempt, None, answered=True)
-    house.record(call)
-    await line.answer(200, answers.whole_headers(call, time.monotonic()), opened.whole.body)
-
-
-async def _answer_stream(call: Call, attempt: Attempt, opened: pump.Opened, house: House, line: Line) -> None:
-    if not line.opened:
-        call.status = 200
-        call.committed = True
-        await line.open_stream(answers.headers(call))
-
-    def settle() -> None:
-        call.failure = attempt.failure
-        house.left(attempt, attempt.failure, answered=True)
-        house.record(call)
-
-    await pump.relay(call, attempt, opened, line, settle=settle)
+async def _relay(call: Call, attempt: Attempt, opened: Opened, house: House, line: Line) -> None:
+    """From the first event on: nothing is tried again, and the end waits for its row."""
+    try:
+        if opened.whole is not None:
+            call.status = 200
+            house.settle(call, attempt)
+            await line.answer(200, answers.whole_headers(call, time.monotonic()), opened.whole.body)
+            return
+        if not line.opened:
+            call.status, call.committed = 200, True
+            await line.open_stream(answers.headers(call))
+        await relay_stream(attempt, opened, line, settle=lambda: house.settle(call, attempt))
+    finally:
+        await opened.answer.close()

@@ -14,7 +14,6 @@ from proxy.house import House
 from proxy.line import ClientGone, Line, watch
 from proxy.walk import walk
 
-
 _CUT_OFF = ir.Failure(
     "interrupted", 503, "Turnout was stopped before this answer was whole: ask again.", "server_error", "shutting_down"
 )

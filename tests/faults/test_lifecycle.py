@@ -51,9 +51,7 @@ def refuses(port: int) -> bool:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_p2_sigterm_lets_calls_finish_and_leaves_with_0(
-    room: Chaos, pool: ThreadPoolExecutor, workers: int
-) -> None:
+def test_p2_sigterm_lets_calls_finish_and_leaves_with_0(room: Chaos, pool: ThreadPoolExecutor, workers: int) -> None:
     with Live(config(room), workers=workers) as live:
         calls = under_way(live, room, pool)
         tree = [live.pid, *live.workers()]
@@ -75,9 +73,7 @@ def test_p2_a_service_manager_that_signals_every_process(room: Chaos, pool: Thre
 
 
 @pytest.mark.parametrize("api", APIS)
-def test_p2_a_call_that_outlasts_the_drain_is_told_so(
-    room: Chaos, pool: ThreadPoolExecutor, api: Api
-) -> None:
+def test_p2_a_call_that_outlasts_the_drain_is_told_so(room: Chaos, pool: ThreadPoolExecutor, api: Api) -> None:
     with Live(config(room, drain="300ms")) as live:
         before = len(room.of("endless"))
         streamed = pool.submit(ask, live.url, api, "backend/endless", stream=True)
@@ -121,9 +117,7 @@ def test_readiness_fails_before_the_last_call_is_done(room: Chaos) -> None:
         assert live.wait() == 0
 
 
-def test_an_orphaned_worker_finishes_and_frees_the_port(
-    room: Chaos, pool: ThreadPoolExecutor, tmp_path: Path
-) -> None:
+def test_an_orphaned_worker_finishes_and_frees_the_port(room: Chaos, pool: ThreadPoolExecutor, tmp_path: Path) -> None:
     with Live(config(room), folder=tmp_path) as live:
         calls = under_way(live, room, pool)
         workers = live.workers()

@@ -96,7 +96,9 @@ def test_two_turnouts_on_one_ledger(tmp_path: Path) -> None:
 
 def test_no_backend_means_not_ready_and_says_why(tmp_path: Path) -> None:
     """D23: with a file of one's own the demo stays out; the process serves, and its readiness tells."""
-    text = "version: 1\nbackends: {claude: {provider: anthropic, model: claude-sonnet-5, credential: '${ABSENT_KEY}'}}\n"
+    text = (
+        "version: 1\nbackends: {claude: {provider: anthropic, model: claude-sonnet-5, credential: '${ABSENT_KEY}'}}\n"
+    )
     live = Live(text, folder=tmp_path, await_ready=False)
     with live:
         live.until(lambda: live.get("/health/live")[0] == 200, "alive")

@@ -1,0 +1,354 @@
+"""Field by field: what only `make mutate` missed. Whole values are compared, so that no field can be lost unseen."""
+
+import re
+from typing import Any
+
+import msgspec
+import pytest
+from openai_chat_kit import CONTEXT, chunk, echo, events, invalid, read, stream, upstream, written
+
+from adapters import ir
+from adapters.openai_chat import DIALECT
+
+DATA = "aGk="
+VENDOR = {"x_vendor": [1, 2]}
+EXTRAS = {"x_vendor": msgspec.Raw(b"[1,2]")}
+FUNCTION = {"type": "function", "function": {"name": "f"}}
+CUSTOM = {"type": "custom", "custom": {"name": "sh"}}
+CALL = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+OWN = upstream("exact", files=True, audio=True, custom_tools=True)
+
+
+def user(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"role": "user", "content": list(parts)}
+
+
+def image(url: str, **more: Any) -> dict[str, Any]:
+    return {"type": "image_url", "image_url": {"url": url, **more}}
+
+
+def call_piece(arguments: str = "{}", **more: Any) -> dict[str, Any]:
+    return {"tool_calls": [{"index": 0, "id": "1", "function": {"name": "f", "arguments": arguments}, **more}]}
+
+
+def test_what_the_house_asks_of_a_dialect() -> None:
+    told = (DIALECT.name, DIALECT.family, DIALECT.auth_header, DIALECT.terminator)
+    assert told == ("openai_chat", "openai", "authorization", b"data: [DONE]\n\n")
+
+
+# --- a request, read ------------------------------------------------------------------------------------------------
+
+PARTS: list[tuple[dict[str, Any], ir.Block]] = [
+    ({"type": "text", "text": "a"}, ir.Text("a", extras=EXTRAS)),
+    (image("https://h/x", detail="low"), ir.Media("image", url="https://h/x", detail="low", extras=EXTRAS)),
+    (
+        image(f"data:image/png;base64,{DATA}"),
+        ir.Media("image", data=DATA, media_type="image/png", extras=EXTRAS),
+    ),
+    (
+        {"type": "input_audio", "input_audio": {"data": DATA, "format": "x-wav"}},
+        ir.Media("audio", data=DATA, media_type="audio/wav", extras=EXTRAS),
+    ),
+    (
+        {"type": "input_audio", "input_audio": {"data": DATA, "format": "mp3"}},
+        ir.Media("audio", data=DATA, media_type="audio/mpeg", extras=EXTRAS),
+    ),
+    (
+        {"type": "file", "file": {"file_id": "file-1", "filename": "a.pdf"}},
+        ir.Media("file", file_id="file-1", name="a.pdf", extras=EXTRAS),
+    ),
+    (
+        {"type": "file", "file": {"file_data": f"data:text/plain;base64,{DATA}", "filename": "a.txt"}},
+        ir.Media("file", data=DATA, media_type="text/plain", name="a.txt", extras=EXTRAS),
+    ),
+    (
+        {"type": "file", "file": {"file_data": DATA, "filename": "b"}},
+        ir.Media("file", data=DATA, name="b", extras=EXTRAS),
+    ),
+    ({"type": "refusal", "refusal": "no"}, ir.Refusal("no", EXTRAS)),
+]
+
+
+@pytest.mark.parametrize(("part", "block"), PARTS)
+def test_every_part_with_all_its_fields(part: dict[str, Any], block: ir.Block) -> None:
+    assert read(user(part | VENDOR)).messages == (ir.Message("user", (block,)),)
+
+
+def test_what_only_openai_knows_is_kept_whole() -> None:
+    video, builtin = {"type": "video_url", "video_url": {"url": "v"}}, {"id": "b", "type": "builtin", "x": 1}
+    told = read(user(video), {"role": "assistant", "tool_calls": [builtin]}).messages
+    for message, wire_type, whole in zip(told, ("video_url", "builtin"), (video, builtin), strict=True):
+        (block,) = message.blocks
+        assert isinstance(block, ir.Opaque)
+        assert (block.family, block.wire_type) == ("openai", wire_type)
+        assert msgspec.json.decode(block.raw) == whole
+
+
+def test_every_message_with_all_its_fields() -> None:
+    custom = {"id": "d", "type": "custom", "custom": {"name": "sh", "input": "ls"}}
+    legacy = {"name": "g", "arguments": '{"a":1}'}
+    told = read(
+        {"role": "system", "content": "s", "name": "boss"} | VENDOR,
+        {"role": "assistant", "name": "bot", "tool_calls": [CALL | VENDOR, custom | VENDOR]} | VENDOR,
+        {"role": "tool", "tool_call_id": "c", "name": "f", "content": "1"} | VENDOR,
+        {"role": "assistant", "function_call": legacy},
+    )
+    calls = (ir.ToolCall("c", "f", "{}", extras=EXTRAS), ir.ToolCall("d", "sh", "ls", custom=True, extras=EXTRAS))
+    assert told.messages == (
+        ir.Message("system", (ir.Text("s"),), name="boss", extras=EXTRAS),
+        ir.Message("assistant", calls, name="bot", extras=EXTRAS),
+        ir.Message("tool", (ir.ToolResult("c", (ir.Text("1"),), name="f"),), extras=EXTRAS),
+        ir.Message("assistant", (ir.ToolCall("call_3", "g", '{"a":1}'),)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (
+            {"messages": [{"role": "x", "content": ""}]},
+            "'system', 'developer', 'user', 'assistant', 'tool', 'function'",
+        ),
+        ({"response_format": {"type": "x"}}, "'text', 'json_object', 'json_schema'"),
+        ({"tools": [FUNCTION], "tool_choice": "x"}, "'none', 'auto', 'required'"),
+        (
+            {"tools": [FUNCTION], "tool_choice": {"type": "x"}},
+            "'none', 'auto', 'required', 'function', 'custom', 'allowed_tools'",
+        ),
+    ],
+)
+def test_an_error_names_every_value_that_is_allowed(body: dict[str, Any], told: str) -> None:
+    failure = invalid({"model": "m", "messages": [{"role": "user", "content": ""}], **body})
+    assert failure.message.endswith(f": 'x'. Supported values are: {told}.")
+
+
+def test_base64_is_looked_at() -> None:
+    failure = invalid({"model": "m", "messages": [user(image("data:image/png;base64,a!!!"))]})
+    assert failure.code == "invalid_base64"
+
+
+# --- a request, written ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", [part for part, block in PARTS if not isinstance(block, ir.Refusal)])
+def test_a_part_goes_back_as_it_came(part: dict[str, Any]) -> None:
+    (message,) = written(read(user(part | VENDOR)), OWN)["messages"]
+    (sent,) = message["content"]
+    assert sent["x_vendor"] == [1, 2]
+    assert DIALECT.read_request(msgspec.json.encode({"model": "m", "messages": [message]})).messages[0].blocks[
+        0
+    ] == msgspec.structs.replace(read(user(part | VENDOR)).messages[0].blocks[0], **_told_by_the_writer(sent))
+
+
+def _told_by_the_writer(sent: dict[str, Any]) -> dict[str, str]:
+    """A file must have a type on the wire."""
+    data = sent.get("file", {}).get("file_data", "")
+    return {"media_type": "application/pdf"} if data.startswith("data:application/pdf") else {}
+
+
+@pytest.mark.parametrize(
+    ("media", "part"),
+    [
+        (ir.Media("image", data=DATA), image(f"data:image/png;base64,{DATA}")),
+        (ir.Media("audio", data=DATA), {"type": "input_audio", "input_audio": {"data": DATA, "format": "wav"}}),
+        (
+            ir.Media("file", data=DATA),
+            {"type": "file", "file": {"filename": "file", "file_data": f"data:application/pdf;base64,{DATA}"}},
+        ),
+        (
+            ir.Media("file", file_id="file-1", name="a"),
+            {"type": "file", "file": {"file_id": "file-1", "filename": "a"}},
+        ),
+    ],
+)
+def test_media_without_a_type_have_the_usual_one(media: ir.Media, part: dict[str, Any]) -> None:
+    request = ir.Request(model="m", messages=(ir.Message("user", (media,)),))
+    assert written(request, OWN)["messages"] == [{"role": "user", "content": [part]}]
+
+
+def test_media_that_were_not_fetched_are_the_clients_to_mend() -> None:
+    request = read(user(image("https://h/x")))
+    with pytest.raises(ir.Invalid) as caught:
+        DIALECT.write_request(request, upstream(image_urls=False), CONTEXT)
+    failure = caught.value.failure
+    assert failure.code == "unsupported_parameter"
+    assert failure.message == "This backend cannot be given this image by reference."
+
+
+def test_tools_that_say_little() -> None:
+    (bare,) = written(read(tools=[FUNCTION]), OWN)["tools"]
+    assert bare["function"] == {"name": "f", "parameters": {"type": "object", "properties": {}}}
+    (free,) = written(read(tools=[CUSTOM]))["tools"]
+    assert free["function"] == {
+        "name": "sh",
+        "parameters": {
+            "type": "object",
+            "properties": {"input": {"type": "string"}},
+            "required": ["input"],
+            "additionalProperties": False,
+        },
+    }
+
+
+RESPONSES_ONLY = [
+    "access_programs",
+    "background",
+    "context_management",
+    "conversation",
+    "max_tool_calls",
+    "previous_response_id",
+    "prompt",
+    "truncation",
+]
+
+
+def test_fields_of_responses_are_refused_by_name() -> None:
+    extras = {name: msgspec.Raw(b"1") for name in RESPONSES_ONLY}
+    request = ir.Request(model="m", messages=(), dialect="openai_responses", extras=extras)
+    why = "this backend's dialect has no such field"
+    assert DIALECT.refuses(request, OWN) == [ir.Named(name, why, "unknown") for name in RESPONSES_ONLY]
+
+
+@pytest.mark.parametrize(
+    ("fields", "can", "told"),
+    [
+        ({"seed": 1}, {"seed": False}, ir.Named("seed", "this backend does not take seed", "tuning")),
+        ({"stop": ["a", "b"]}, {"max_stop": 1}, ir.Named("stop", "this backend takes at most 1 stop sequences", "contract")),
+        ({"temperature": 2}, {"max_temperature": 1.0}, ir.Named("temperature", "sent as 1.0", "tuning")),
+        ({"max_tokens": 9}, {"max_output": 8}, ir.Named("max_completion_tokens", "sent as 8", "tuning")),
+        ({"tools": [FUNCTION]}, {"tools": False}, ir.Named("tools", "this backend cannot call tools", "contract")),
+        ({"tools": [{"type": "web_search"}]}, {}, ir.Named("tools[0]", "chat backends do not run tools of type web_search", "contract")),
+        ({"tools": [CUSTOM]}, {}, ir.Named("tools[0]", "this backend takes function tools only", "contract")),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f", "strict": True}}]},
+            {"strict_tools": False},
+            ir.Named("tools[0].strict", "this backend does not enforce schemas of tools", "tuning"),
+        ),
+        (
+            {"tools": [FUNCTION], "tool_choice": "required"},
+            {"forced_tools": False},
+            ir.Named("tool_choice", "this backend cannot be made to call a tool", "contract"),
+        ),
+        ({"response_format": {"type": "json_object"}}, {"json_object": False}, ir.Named("response_format", "this backend does not enforce json_object", "contract")),
+        ({"reasoning_effort": "low"}, {}, ir.Named("reasoning_effort", "this backend takes no effort here", "tuning")),
+        ({"reasoning_effort": "max"}, {"thinking": "effort", "efforts": ("low",)}, ir.Named("reasoning_effort", "sent as low", "tuning")),
+    ],
+)  # fmt: skip
+def test_a_refusal_says_what_and_why(fields: dict[str, Any], can: dict[str, Any], told: ir.Named) -> None:
+    assert DIALECT.refuses(read(**fields), upstream(**can)) == [told]
+
+
+@pytest.mark.parametrize(
+    ("part", "can", "why"),
+    [
+        ({"type": "video_url"}, {}, "this backend does not take content of type video_url"),
+        (image("https://h/x"), {"images": False}, "this backend does not take content of type image"),
+        (
+            {"type": "file", "file": {"file_id": "file-1"}},
+            {"files": True},
+            "this backend cannot look up the uploaded file file-1",
+        ),
+    ],
+)
+def test_content_is_refused_with_its_reason(part: dict[str, Any], can: dict[str, Any], why: str) -> None:
+    assert DIALECT.refuses(read(user(part)), upstream(**can)) == [ir.Named("messages[0]", why, "contract")]
+
+
+@pytest.mark.parametrize("field", ["presence_penalty", "frequency_penalty", "top_logprobs"])
+def test_a_zero_asks_for_nothing(field: str) -> None:
+    assert DIALECT.refuses(read(**{field: 0}), upstream(penalties=False, logprobs=False)) == []
+
+
+# --- a stream, read -------------------------------------------------------------------------------------------------
+
+
+def test_a_whole_call_closes_before_other_words_open() -> None:
+    told = events(chunk(call_piece()), chunk({"content": "b"}), chunk(finish="stop"))
+    assert told[1:] == [
+        ir.BlockStarted(0, "tool_call", 0, meta={"id": "1", "name": "f"}),
+        ir.Delta(0, "arguments", "{}"),
+        ir.BlockEnded(0),
+        ir.BlockStarted(1, "text", 1),
+        ir.Delta(1, "text", "b"),
+        ir.BlockEnded(1),
+        ir.Finished(0, "tool_calls", "stop"),
+        ir.Ended(),
+    ]
+
+
+def test_a_legacy_call_may_repeat_its_name() -> None:
+    pieces = [chunk({"function_call": {"name": "f", "arguments": text}}) for text in ("{", "}")]
+    (block,) = ir.collect(events(*pieces, chunk(finish="function_call"))).blocks
+    assert block.text == "{}"
+
+
+def test_an_invented_id_is_as_long_as_openais() -> None:
+    (block,) = ir.collect(events(chunk(call_piece(id=None)), chunk(finish="stop"))).blocks
+    assert re.fullmatch(r"call_[0-9a-f]{24}", block.meta["id"])
+
+
+@pytest.mark.parametrize("word", ["safety", "refusal"])
+def test_words_of_a_filter(word: str) -> None:
+    assert ir.Finished(0, "content_filter", word) in events(chunk({"content": "a"}), chunk(finish=word))
+
+
+def test_reasoning_that_was_seen_but_not_counted_is_unknown() -> None:
+    counts = {"prompt_tokens": 1, "completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 0}}
+    thinking = events(chunk({"reasoning": "hm"}), chunk({"content": "a"}, "stop", usage=counts))
+    plain = events(chunk({"content": "a"}, "stop", usage=counts))
+    assert ir.collect(thinking).usage == ir.Usage(input=1, output=2)
+    assert ir.collect(plain).usage == ir.Usage(input=1, output=2, reasoning=0)
+
+
+def test_a_citation_is_told_once() -> None:
+    cited = {"type": "url_citation", "url_citation": {"url": "https://e.org"}}
+    told = events(
+        chunk({"content": "a", "annotations": [cited]}),
+        chunk({"reasoning": "hm"}),
+        chunk({"content": "b"}),
+        chunk(finish="stop"),
+    )
+    assert [(block.text, len(block.annotations)) for block in ir.collect(told).blocks] == [
+        ("a", 1),
+        ("hm", 0),
+        ("b", 0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            {"error": {"message": "m", "type": "invalid_request_error", "code": "unsupported_value", "param": "n"}},
+            ("invalid", "m", "unsupported_value", "n"),
+        ),
+        (
+            {"object": "error", "message": "m", "type": "rate_limit_error"},
+            ("limited", "m", "rate_limit_exceeded", None),
+        ),
+    ],
+)
+def test_an_error_in_a_stream_with_all_its_words(error: dict[str, Any], told: tuple[str, str, str, str | None]) -> None:
+    last = events(error)[-1]
+    assert isinstance(last, ir.Failed)
+    assert (last.failure.kind, last.failure.message, last.failure.code, last.failure.param) == told
+
+
+def test_a_whole_answer_without_a_finish_word_has_stopped() -> None:
+    body = {"choices": [{"message": {"content": "a"}}]}
+    assert ir.Finished(0, "stop", "stop") in DIALECT.read_response(msgspec.json.encode(body))
+
+
+# --- an answer, written ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "other"), [("text", "refusal"), ("refusal", "text")])
+def test_log_probabilities_name_what_has_none(kind: ir.BlockKind, other: str) -> None:
+    token = {"token": "a", "logprob": -0.1, "bytes": [97], "top_logprobs": []}
+    told = [ir.BlockStarted(0, kind, 0), ir.Delta(0, "text", "a", [token]), ir.BlockEnded(0), ir.Finished(0, "stop")]
+    names = {"text": "content", "refusal": "refusal"}
+    expected = {names[kind]: [token], names[other]: None}
+    shown = msgspec.json.decode(stream(told)[1][6:])["choices"][0]
+    assert shown["logprobs"] == expected
+    whole = msgspec.json.decode(DIALECT.write_response(ir.collect(told), echo()))["choices"][0]
+    assert whole["logprobs"] == expected
