@@ -71,6 +71,10 @@ class Passable(Protocol):
 class Dialect(Passable, Protocol):
     """One wire format, readable and writable. Every function is pure; none knows another dialect."""
 
+    def glance(self, fields: ir.Extras) -> None:
+        """The least that a body must be before it may pass unread. Raises ir.Invalid."""
+        ...
+
     def read_request(self, body: bytes) -> ir.Request:
         """Raises ir.Invalid that names the field, the reason and the mend."""
         ...

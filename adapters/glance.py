@@ -46,4 +46,6 @@ def _wrong_role(field: str, role: str | None, roles: Collection[str]) -> ir.Inva
     if role is None:
         return ir.Invalid(f"Missing required parameter: '{field}'.", field, "missing_required_parameter")
     options = ", ".join(f"'{one}'" for one in roles)
-    return ir.Invalid(f"Invalid value for '{field}': '{role}'. Supported values are: {options}.", field, "invalid_value")
+    return ir.Invalid(
+        f"Invalid value for '{field}': '{role}'. Supported values are: {options}.", field, "invalid_value"
+    )

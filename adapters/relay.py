@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import cast
+
+import msgspec
 
 from adapters import ir
 from adapters.dialect import Dialect, Passable, Writer
@@ -122,7 +125,7 @@ class StreamRelay:
         if self.model is None or self.model == self._echo.model:
             return raw
         if self._rename is None:
-            self._rename = Renamer(self.model, self._echo.model)
+            self._rename = renamer(self.model, self._echo.model)
         return self._rename(raw)
 
     @property
@@ -180,7 +183,7 @@ class Whole:
         if not exact:
             self.body = cast(Dialect, target).write_response(self.reply, echo)
         else:
-            self.body = Renamer(self.model, echo.model)(body) if self.model and self.model != echo.model else body
+            self.body = renamer(self.model, echo.model)(body) if self.model and self.model != echo.model else body
 
 
 class Renamer:
@@ -190,8 +193,14 @@ class Renamer:
     """
 
     def __init__(self, upstream: str, shown: str) -> None:
-        self._pattern = re.compile(rb'("model"\s*:\s*)"' + re.escape(upstream.encode()) + rb'"')
-        self._shown = rb'\g<1>"' + shown.encode().replace(b"\\", b"\\\\") + rb'"'
+        self._pattern = re.compile(rb'("model"\s*:\s*)' + re.escape(msgspec.json.encode(upstream)))
+        self._shown = rb"\g<1>" + msgspec.json.encode(shown).replace(b"\\", b"\\\\")
 
     def __call__(self, raw: bytes) -> bytes:
         return self._pattern.sub(self._shown, raw, count=1)
+
+
+@lru_cache(maxsize=256)
+def renamer(upstream: str, shown: str) -> Renamer:
+    """Compiled once: an operator's aliases and models are few."""
+    return Renamer(upstream, shown)

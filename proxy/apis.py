@@ -8,9 +8,12 @@ from adapters.catalog import DIALECTS
 from adapters.passthrough import Passthrough
 from proxy.call import Api
 
-APIS: Mapping[str, Api] = {
-    "/v1/chat/completions": Api("chat", DIALECTS["openai_chat"], DIALECTS["openai_chat"]),
-    "/v1/responses": Api("responses", DIALECTS["openai_responses"], DIALECTS["openai_responses"]),
-    "/v1/embeddings": Api("embeddings", Passthrough("embeddings", "/embeddings"), None),
-    "/v1/completions": Api("completions", Passthrough("completions", "/completions", streams=True), None),
-}
+_CHAT, _RESPONSES = DIALECTS["openai_chat"], DIALECTS["openai_responses"]
+
+_ALL = (
+    Api("chat", "/v1/chat/completions", _CHAT, _CHAT),
+    Api("responses", "/v1/responses", _RESPONSES, _RESPONSES),
+    Api("embeddings", "/v1/embeddings", Passthrough("embeddings", "/embeddings"), None),
+    Api("completions", "/v1/completions", Passthrough("completions", "/completions", streams=True), None),
+)
+APIS: Mapping[str, Api] = {api.path: api for api in _ALL}

@@ -32,10 +32,11 @@ class Rejected(Exception):  # noqa: N818 - the call is rejected, nothing is brok
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """One endpoint: its name in the ledger, and what its clients speak. ``dialect`` is None where bytes are only ever
-    passed on (embeddings, legacy completions)."""
+    """One endpoint: its name in the ledger, its path, and what its clients speak. ``dialect`` is None where bytes are
+    only ever passed on (embeddings, legacy completions)."""
 
     name: str
+    path: str
     wire: Passable
     dialect: Dialect | None
 

@@ -91,6 +91,8 @@ def refuses(call: Call, target: Target) -> Sequence[ir.Named]:
         return [ir.Named(call.api.name, f"{target.backend} has no {call.api.name} endpoint", "contract")]
     found = wire_for(call, backend)
     if found.exact:
+        if call.api.dialect is not None:
+            call.api.dialect.glance(call.top)
         return found.wire.patch(call.top, found.upstream)[1]
     dialect = cast(Dialect, found.wire)
     request = call.request()

@@ -82,9 +82,19 @@ def _row(call: Call, attempt: Attempt | None, now: float, outcome: Outcome) -> U
         facts=pack_facts(decision.facts) if decision else None,
         trace="\n".join(decision.trace) if decision else None,
         error_code=call.failure.code if call.failure else None,
-        error_message=clean(call.failure.message) if call.failure else None,
+        error_message=_kept_message(call, call.failure),
     )
     return row if attempt is None else _of_attempt(row, call, attempt, now)
+
+
+def _kept_message(call: Call, failure: ir.Failure | None) -> str | None:
+    """What is kept of an error. An upstream's own words may quote the prompt, so that they are kept only where content
+    may be captured; the client has been told them."""
+    if failure is None:
+        return None
+    if failure.upstream_status is None or call.snapshot.config.telemetry.capture_content:
+        return clean(failure.message)
+    return f"the backend's answer was an error (HTTP {failure.upstream_status})"
 
 
 def _of_attempt(row: UsageRecord, call: Call, attempt: Attempt, now: float) -> UsageRecord:
@@ -118,5 +128,5 @@ def _of_attempt(row: UsageRecord, call: Call, attempt: Attempt, now: float) -> U
         finish_reason=attempt.finish,
         effort=attempt.effort,
         error_code=failure.code if failure else None,
-        error_message=clean(failure.message) if failure else None,
+        error_message=_kept_message(call, failure),
     )

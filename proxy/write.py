@@ -62,6 +62,7 @@ def write(call: Call, attempt: Attempt) -> Outgoing:
         body=body,
         connect_timeout=backend.timeouts.connect,
         proxy=http_proxy(backend.base_url, local=backend.local),
+        secret=credential,
     )
 
 

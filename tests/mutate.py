@@ -1,8 +1,8 @@
 """Deletes every field mapping of a dialect, one at a time, and lists those that no unit test misses (issue 2, Done when 2).
 
-A tool to run by hand: ``python tests/mutate.py openai_chat [--files calls.py …] [--jobs 2] [--json FILE]``. It works in a
-copy of the tree. A runner that has pytest and the vendors' SDKs in memory forks once per mutant; the child compiles the
-mutated module through an import hook and runs the dialect's tests until the first that fails.
+A tool to run by hand: ``python tests/mutate.py openai_chat [--files calls.py …] [--jobs 2] [--json FILE]
+[--again FILE]``. It works in a copy of the tree. A runner that has pytest and the vendors' SDKs in memory forks once per
+mutant; the child compiles the mutated module through an import hook and runs the dialect's tests until one fails.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Finder(ast.NodeVisitor):
         for keyword in node.keywords:
             self._add(keyword.value, f"keyword of {callee}", keyword, partial(node.keywords.remove, keyword))
         name = callee.rpartition(".")[2]
-        if name.lstrip("_")[:1].isupper() and not name.endswith("Error"):
+        if name.lstrip("_")[:1].isupper() and name != "TypeVar":
             for at, value in enumerate(node.args):
                 if not isinstance(value, ast.Starred):
                     self._add(value, f"argument {at} of {callee}", value, partial(_nothing, node.args, at))
@@ -320,12 +320,17 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--limit", type=int, default=20, help="CPU seconds for one mutant")
     parser.add_argument("--json", type=Path, help="where to write every mutant and its outcome")
+    parser.add_argument("--again", type=Path, help="only those that were not killed in this earlier --json file")
     args = parser.parse_args()
     told = args.json.resolve() if args.json else None
+    earlier = args.again.read_text("utf-8") if args.again else None
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         root = copied(Path(folder).resolve())
         todo = mutants(root / "adapters" / args.dialect, args.files)
+        if earlier is not None:
+            alive = {m["name"] for m in json.loads(earlier) if m["outcome"] != "killed"}
+            todo = [mutant for mutant in todo if mutant.name in alive]
         runner = Runner(root, args.dialect, args.limit)
         runner.baseline()
         run(runner, todo, args.jobs)

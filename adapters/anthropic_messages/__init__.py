@@ -19,6 +19,9 @@ class AnthropicMessages:
     auth_header = "x-api-key"
     terminator = b""
 
+    def glance(self, fields: ir.Extras) -> None:
+        read_request.glance(fields)
+
     def read_request(self, body: bytes) -> ir.Request:
         return read_request.read_request(body)
 

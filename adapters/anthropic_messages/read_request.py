@@ -24,9 +24,16 @@ from adapters.anthropic_messages.wire import (
     Fields,
     decode,
 )
+from adapters.glance import turns
 
 _BUDGETS = {"disabled": 0, "adaptive": -1}
 _CHOICES = ("auto", "any", "tool", "none")
+_ROLES = ("user", "assistant", "system")
+
+
+def glance(fields: ir.Extras) -> None:
+    """See adapters.dialect.Dialect."""
+    turns(fields, "messages", _ROLES)
 
 
 def read_request(body: bytes) -> ir.Request:
@@ -92,7 +99,7 @@ def _turn(raw: Raw, where: str) -> Iterator[ir.Message]:
     """One wire turn. Tool results become messages of their own, before the rest."""
     fields = Fields(decode(raw, OBJECT, where), where)
     role = fields.required("role", STRING)
-    if role not in ("user", "assistant", "system"):
+    if role not in _ROLES:
         message = f"{where}.role: '{role}' is not a role; use user, assistant or system."
         raise ir.Invalid(message, f"{where}.role", "invalid_value")
     content = fields.rest.pop("content", None)

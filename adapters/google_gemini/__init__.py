@@ -25,6 +25,7 @@ class GoogleGemini:
     auth_header = "x-goog-api-key"
     terminator = b""
 
+    glance = staticmethod(read_request.glance)
     read_request = staticmethod(read_request.read_request)
     write_request = staticmethod(write_request.write_request)
     refuses = staticmethod(refusals.refuses)

@@ -55,7 +55,7 @@ def failure(reason: str, message: str | None) -> ir.Failure | None:
     if reason not in _BROKEN:
         return None
     told = f"Gemini ended the answer with {reason}: {message}" if message else f"Gemini ended the answer with {reason}."
-    return ir.Failure("upstream_error", 502, told, "server_error", "upstream_error")
+    return ir.Failure("upstream_error", 502, told, "server_error", "upstream_error", upstream_status=200)
 
 
 def write(finished: ir.Finished) -> str:

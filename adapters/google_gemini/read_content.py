@@ -12,7 +12,7 @@ from adapters import ir
 from adapters.google_gemini.wire import INVENTED, UNREADABLE, fields, items, raw, take
 
 _OPAQUE = ("executableCode", "codeExecutionResult", "toolCall", "toolResponse")
-_ROLES: dict[str, ir.Role] = {"user": "user", "model": "assistant", "function": "user"}
+ROLES: dict[str, ir.Role] = {"user": "user", "model": "assistant", "function": "user"}
 
 Call = tuple[str, str]
 """A call's id and its function's name."""
@@ -29,12 +29,12 @@ class Contents:
         """One content -> one message. Raises ir.Invalid that names the field."""
         top = fields(entry, path)
         role = take(top, "role", str, f"{path}.role") or "user"
-        if role not in _ROLES:
+        if role not in ROLES:
             raise ir.Invalid(f"Unknown role '{role}'. Use 'user' or 'model'.", f"{path}.role", "invalid_value")
         found = items(top, "parts", f"{path}.parts")
         blocks = tuple(self._part(part, f"{path}.parts[{at}]") for at, part in enumerate(found))
         results = bool(blocks) and all(isinstance(block, ir.ToolResult) for block in blocks)
-        return ir.Message("tool" if results else _ROLES[role], blocks, extras=top)
+        return ir.Message("tool" if results else ROLES[role], blocks, extras=top)
 
     def _part(self, entry: Raw, path: str) -> ir.Block:
         top = fields(entry, path)

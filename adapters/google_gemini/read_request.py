@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from msgspec import Raw
 
 from adapters import ir, strict
+from adapters.glance import turns
 from adapters.google_gemini import read_content, schema
 from adapters.google_gemini.usage import hub_tier
 from adapters.google_gemini.wire import camel, fields, items, raw, take, value
@@ -25,6 +26,11 @@ _PLAIN: Mapping[str, tuple[str, Any]] = {
 }
 """generationConfig field -> the hub's, and its type."""
 T = TypeVar("T")
+
+
+def glance(fields: ir.Extras) -> None:
+    """See adapters.dialect.Dialect."""
+    turns(fields, "contents", read_content.ROLES, named=False)
 
 
 def read_request(body: bytes) -> ir.Request:

@@ -20,6 +20,9 @@ class OpenAIChat:
     auth_header = "authorization"
     terminator = DONE
 
+    def glance(self, fields: ir.Extras) -> None:
+        request.glance(fields)
+
     def read_request(self, body: bytes) -> ir.Request:
         return request.read_request(body)
 

@@ -21,7 +21,6 @@ class _Call:
         self.name = ""
         self.parts: list[str] = []
         self.block: int | None = None
-        self.ended = False
 
     def complete(self) -> bool:
         """Nothing more can come: the arguments are whole JSON. Free text cannot tell, and counts as whole."""
@@ -63,7 +62,7 @@ class Calls:
             self._calls.append(call)
         call.id = call.id or text_of(piece.id)
         call.name = call.name or text_of(name)
-        if more and not call.ended:
+        if more:
             call.parts.append(more)
             if call is self._live:
                 out.append(self._delta(call, more))
@@ -120,7 +119,6 @@ class Calls:
             return
         if not call.parts and not call.custom:
             out.append(self._delta(call, "{}"))
-        call.ended = True
         out.append(ir.BlockEnded(call.block))
 
     def _delta(self, call: _Call, text: str) -> ir.Delta:

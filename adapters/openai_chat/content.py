@@ -17,7 +17,7 @@ from adapters.openai_chat import wire
 _PART = msgspec.json.Decoder(wire.Part)
 _PART_FIELDS = frozenset(wire.Part.__struct_fields__)
 _MEDIA_TYPES = {"image/jpg": "image/jpeg", "audio/mp3": "audio/mpeg", "audio/x-wav": "audio/wav"}
-_SOUNDS = {"audio/wav": "wav", "audio/mpeg": "mp3"}
+_SOUNDS = {"audio/mpeg": "mp3"}
 _NOT_OURS = frozenset({"cache_control"})
 """Anthropic's words, which clients put on parts for any backend: OpenAI-like servers get none of them (G61)."""
 

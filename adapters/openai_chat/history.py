@@ -14,7 +14,7 @@ _TOOL_CALL = msgspec.json.Decoder(wire.ToolCall)
 _EXTRA_CONTENT = msgspec.json.Decoder(dict[str, dict[str, object]])
 _FIELDS = frozenset(wire.Message.__struct_fields__)
 _CALL_FIELDS = frozenset(wire.ToolCall.__struct_fields__)
-_ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 
 def read(raws: Sequence[msgspec.Raw]) -> tuple[ir.Message, ...]:
@@ -48,7 +48,7 @@ class _History:
                 return self._result(told, at, self._legacy or f"call_{told.name}", extras)
             case "system" | "developer" | "user":
                 return ir.Message(told.role, content.read(told.content, f"{at}.content"), name=told.name, extras=extras)
-        raise wire.unsupported(f"{at}.role", told.role, _ROLES)
+        raise wire.unsupported(f"{at}.role", told.role, ROLES)
 
     def _assistant(self, told: wire.Message, at: str, index: int) -> tuple[ir.Block, ...]:
         blocks: list[ir.Block] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from adapters import ir, strict
+from adapters.glance import turns
 from adapters.openai_chat import history, tools, wire
 
 _PARAMS = msgspec.json.Decoder(wire.Params)
@@ -32,6 +33,20 @@ _COPIED = (
     "metadata",
 )
 """Fields that chat and the hub call by the same name."""
+
+
+_KINDS = {
+    field.encode_name: msgspec.json.Decoder(field.type)
+    for field in msgspec.structs.fields(wire.Params)
+    if field.name != "messages"
+}
+
+
+def glance(fields: ir.Extras) -> None:
+    """See adapters.dialect.Dialect: turns with a role that there is, and top-level fields of their types."""
+    turns(fields, "messages", history.ROLES)
+    for name in fields.keys() & _KINDS.keys():
+        wire.decode(_KINDS[name], fields[name], name)
 
 
 def read_request(body: bytes) -> ir.Request:

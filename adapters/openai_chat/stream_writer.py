@@ -99,7 +99,7 @@ class Writer:
         """The role, once, before anything else of a choice."""
         if choice in self._choices:
             return []
-        self._choices[choice] = _Choice(citations=[])
+        self._choices[choice] = _Choice()
         return [self._chunk(choice, b'{"role":"assistant","content":"","refusal":null}')]
 
     def _block(self, event: ir.BlockStarted) -> list[bytes]:

@@ -18,6 +18,9 @@ class Responses:
     auth_header = "authorization"
     terminator = sse.DONE
 
+    def glance(self, fields: ir.Extras) -> None:
+        request.glance(fields)
+
     def read_request(self, body: bytes) -> ir.Request:
         return request.read_request(body)
 

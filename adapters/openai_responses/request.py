@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from adapters import ir, strict
+from adapters.glance import turns
 from adapters.openai_responses import tools, wire
 from adapters.openai_responses.items_in import read_input
 from adapters.openai_responses.wire import Fields
@@ -40,6 +41,15 @@ _RANGES: dict[str, tuple[float, float]] = {
     "top_logprobs": (0, 20),
     "max_output_tokens": (1, float("inf")),
 }
+
+
+def glance(fields: ir.Extras) -> None:
+    """See adapters.dialect.Dialect: text or items whose roles there are, and plain fields of their types."""
+    if "input" in fields or not any(name in fields for name in _WITHOUT_INPUT):
+        turns(fields, "input", wire.ROLES, text=True, named=False)
+    told = Fields({name: raw for name, raw in fields.items() if name in _PLAIN and not wire.is_null(raw)})
+    for name, decoder in _PLAIN.items():
+        told.take(name, decoder)
 
 
 def read_request(body: bytes) -> ir.Request:

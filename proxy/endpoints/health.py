@@ -25,7 +25,7 @@ def handlers(house: House) -> list[HTTPRouteHandler]:
 
     @get("/metrics", sync_to_thread=False)
     def metrics() -> Response[bytes]:
-        return text(house, house.telemetry.render(), "text/plain; version=0.0.4; charset=utf-8")
+        return text(house, house.telemetry.render(), "text/plain; version=0.0.4")
 
     return [live, ready, metrics]
 

@@ -26,7 +26,7 @@ def answer(house: House, value: Any, status: int = 200) -> Response[bytes]:
 
 
 def text(house: House, body: bytes, media_type: str) -> Response[bytes]:
-    """``body`` as it is, with the headers that every answer has."""
+    """``body`` as it is, with the headers that every answer has; the framework adds the charset."""
     return Response(body, media_type=media_type, headers=_headers(house))
 
 

@@ -72,7 +72,7 @@ def _attempt(record: UsageRecord, spent: int | None, known: int) -> Iterator[str
     if record.dropped:
         yield _line("  dropped", record.dropped)
     if record.upstream_request_id:
-        yield _line("  upstream id", record.upstream_request_id)
+        yield _line("  at source", record.upstream_request_id)
 
 
 def _outcome(record: UsageRecord) -> str:

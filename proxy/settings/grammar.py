@@ -218,6 +218,7 @@ class Telemetry(Part):
     """What leaves for the observers."""
 
     capture_content: bool = False
+    """Keep an upstream's own error texts, which may quote the prompt."""
     otlp: str | None = None
     """URL of an OTLP/HTTP collector."""
 

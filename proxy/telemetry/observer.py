@@ -95,7 +95,7 @@ class Telemetry:
 
 def _server_span(call: Call) -> ServerSpan:
     return ServerSpan(
-        route=call.api.name,
+        route=call.api.path,
         status=call.status or 500,
         started=call.started_at * 1_000_000,
         ended=time.time_ns(),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
     _Place: TypeAlias = tuple[SpanContext, SpanContext | None]
+
+
+_TRACES = "/v1/traces"
+"""Where a collector takes spans, unless its URL has a path of its own."""
 
 
 class AttemptSpan(Struct, frozen=True, kw_only=True):
@@ -54,7 +59,7 @@ class Tracing:
     def __init__(
         self, otlp: str | None = None, *, service: str = "turnout", exporter: SpanExporter | None = None
     ) -> None:
-        """``otlp``: the collector's traces URL (``http://collector:4318/v1/traces``); None: trace context only."""
+        """``otlp``: the collector's URL (``http://collector:4318``); None: trace context only."""
         self._exporter = exporter or (_exporter(otlp) if otlp else None)
         self._processor = _processor(self._exporter) if self._exporter is not None else None
         self._spans = _Spans(service) if self._exporter is not None else None
@@ -85,7 +90,8 @@ class Tracing:
 def _exporter(otlp: str) -> SpanExporter:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
-    return OTLPSpanExporter(endpoint=otlp, timeout=2)
+    endpoint = otlp if urlsplit(otlp).path.strip("/") else otlp.rstrip("/") + _TRACES
+    return OTLPSpanExporter(endpoint=endpoint, timeout=2)
 
 
 def _processor(exporter: SpanExporter) -> SpanProcessor:

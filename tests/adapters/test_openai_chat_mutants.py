@@ -8,7 +8,7 @@ import pytest
 from openai_chat_kit import CONTEXT, chunk, echo, events, invalid, read, stream, upstream, written
 
 from adapters import ir
-from adapters.openai_chat import DIALECT
+from adapters.openai_chat import DIALECT, wire
 
 DATA = "aGk="
 VENDOR = {"x_vendor": [1, 2]}
@@ -122,8 +122,55 @@ def test_an_error_names_every_value_that_is_allowed(body: dict[str, Any], told: 
     assert failure.message.endswith(f": 'x'. Supported values are: {told}.")
 
 
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"top_p": -0.1}, "top_p"),
+        ({"top_p": 1.1}, "top_p"),
+        ({"top_logprobs": -1}, "top_logprobs"),
+        (
+            {
+                "tools": [FUNCTION],
+                "tool_choice": {
+                    "type": "allowed_tools",
+                    "allowed_tools": {"mode": "auto", "tools": [{"function": {"name": "f"}}]},
+                },
+            },
+            "tool_choice.allowed_tools.tools[0].type",
+        ),
+    ],
+)
+def test_values_out_of_bounds(body: dict[str, Any], param: str) -> None:
+    failure = invalid({"model": "m", "messages": [{"role": "user", "content": ""}], **body})
+    assert failure.param == param
+
+
+def test_a_piece_that_is_no_json_says_so() -> None:
+    with pytest.raises(ir.Invalid, match=r"^'tools\[0\]' is not valid JSON: "):
+        wire.decode(msgspec.json.Decoder(wire.Tool), b"{", "tools[0]")
+    assert invalid(b'{"model":"m","messages":[').message
+
+
+def test_every_kind_of_tool_with_all_its_fields() -> None:
+    function = {"name": "f", "description": "d", "parameters": {"type": "object"}, "strict": True}
+    custom = {"name": "sh", "description": "d", "format": {"type": "text"}}
+    hosted = {"type": "web_search", "filters": {}}
+    told = read(
+        tools=[
+            {"type": "function", "function": function} | VENDOR,
+            {"type": "custom", "custom": custom} | VENDOR,
+            hosted,
+        ]
+    )
+    assert told.tools[:2] == (
+        ir.Tool("f", "function", "d", {"type": "object"}, True, extras=EXTRAS),
+        ir.Tool("sh", "custom", "d", format={"type": "text"}, extras=EXTRAS),
+    )
+    assert (told.tools[2].name, told.tools[2].type) == ("web_search", "web_search")
+
+
 def test_base64_is_looked_at() -> None:
-    failure = invalid({"model": "m", "messages": [user(image("data:image/png;base64,a!!!"))]})
+    failure = invalid({"model": "m", "messages": [user(image("data:image/png;base64,aG!k="))]})
     assert failure.code == "invalid_base64"
 
 
@@ -173,6 +220,68 @@ def test_media_that_were_not_fetched_are_the_clients_to_mend() -> None:
     failure = caught.value.failure
     assert failure.code == "unsupported_parameter"
     assert failure.message == "This backend cannot be given this image by reference."
+
+
+CONVERSATION = [
+    {"role": "system", "content": "s", "name": "boss"} | VENDOR,
+    {"role": "user", "content": "u", "name": "joe"} | VENDOR,
+    {
+        "role": "assistant",
+        "content": None,
+        "name": "bot",
+        "tool_calls": [
+            CALL | VENDOR,
+            {"id": "d", "type": "custom", "custom": {"name": "sh", "input": "ls"}} | VENDOR,
+        ],
+    }
+    | VENDOR,
+    {"role": "tool", "tool_call_id": "c", "content": "1"} | VENDOR,
+    {"role": "tool", "tool_call_id": "d", "content": "2"} | VENDOR,
+]
+TOOLS = [
+    {"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}} | VENDOR,
+    {"type": "custom", "custom": {"name": "sh", "description": "d", "format": {"type": "text"}}},
+]
+
+
+def test_a_conversation_goes_back_as_it_came() -> None:
+    body = written(read(*CONVERSATION, tools=TOOLS), OWN)
+    assert body["messages"] == CONVERSATION
+    assert body["tools"] == TOOLS
+
+
+def test_a_schema_keeps_its_description() -> None:
+    shape = {"name": "n", "description": "d", "strict": False, "schema": {"type": "object"}}
+    told = {"type": "json_schema", "json_schema": shape}
+    assert written(read(response_format=told))["response_format"] == told
+
+
+def test_options_of_a_stream_stay_byte_for_byte() -> None:
+    body = (
+        b'{"model":"m","messages":[{"role":"user","content":"a"}],"stream":true,"stream_options":{"x":{ "y" : 1e5 }}}'
+    )
+    assert b'"x":{ "y" : 1e5 }' in DIALECT.write_request(DIALECT.read_request(body), upstream(), CONTEXT).body
+
+
+def test_g81_a_model_that_takes_no_stop_loses_it_and_says_so() -> None:
+    named = [ir.Named("stop", "this backend takes no stop sequences", "tuning")]
+    none = upstream("exact", max_stop=0)
+    assert "stop" not in written(read(stop="x"), none)
+    assert DIALECT.refuses(read(stop="x"), none) == named
+    assert DIALECT.patch({"model": msgspec.Raw(b'"m"'), "stop": msgspec.Raw(b'["x"]')}, none) == (
+        {"model": msgspec.Raw(b'"up"')},
+        named,
+    )
+
+
+def test_media_of_results_stand_right_after_them() -> None:
+    shot = ir.Media("image", data=DATA, media_type="image/png")
+    results = ir.Message("tool", (ir.ToolResult("c", (shot,)),))
+    later: tuple[ir.Role, ...] = ("assistant", "system")
+    for role in later:
+        request = ir.Request(model="m", messages=(results, ir.Message(role, (ir.Text("b"),))))
+        sent = written(request)["messages"]
+        assert [message["role"] for message in sent] == ["tool", "user", role]
 
 
 def test_tools_that_say_little() -> None:
@@ -334,12 +443,45 @@ def test_an_error_in_a_stream_with_all_its_words(error: dict[str, Any], told: tu
     assert (last.failure.kind, last.failure.message, last.failure.code, last.failure.param) == told
 
 
+def test_an_answer_nested_without_end_is_no_answer() -> None:
+    (last,) = DIALECT.read_response(b'{"usage":' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+    assert isinstance(last, ir.Failed)
+    assert last.failure.kind == "bad_response"
+
+
 def test_a_whole_answer_without_a_finish_word_has_stopped() -> None:
     body = {"choices": [{"message": {"content": "a"}}]}
     assert ir.Finished(0, "stop", "stop") in DIALECT.read_response(msgspec.json.encode(body))
 
 
 # --- an answer, written ---------------------------------------------------------------------------------------------
+
+
+def whole(*told: ir.Event) -> dict[str, Any]:
+    body: dict[str, Any] = msgspec.json.decode(DIALECT.write_response(ir.collect(told), echo()))
+    return body
+
+
+@pytest.mark.parametrize("tier", ["auto", "default", "flex", "scale", "priority", "fast"])
+def test_service_tiers_that_openai_knows(tier: str) -> None:
+    assert whole(ir.UsageReported(ir.Usage(service_tier=tier)))["service_tier"] == tier
+
+
+DETAILS = {
+    "prompt_tokens_details": ("audio_tokens", "image_tokens", "text_tokens"),
+    "completion_tokens_details": (
+        "audio_tokens",
+        "text_tokens",
+        "accepted_prediction_tokens",
+        "rejected_prediction_tokens",
+    ),
+}
+
+
+def test_details_that_only_openai_counts_pass_through() -> None:
+    counts = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
+    counts |= {name: {field: at + 1 for at, field in enumerate(fields)} for name, fields in DETAILS.items()}
+    assert whole(*events(chunk({"content": "a"}, "stop", usage=counts)))["usage"] == counts
 
 
 @pytest.mark.parametrize(("kind", "other"), [("text", "refusal"), ("refusal", "text")])
@@ -350,5 +492,4 @@ def test_log_probabilities_name_what_has_none(kind: ir.BlockKind, other: str) ->
     expected = {names[kind]: [token], names[other]: None}
     shown = msgspec.json.decode(stream(told)[1][6:])["choices"][0]
     assert shown["logprobs"] == expected
-    whole = msgspec.json.decode(DIALECT.write_response(ir.collect(told), echo()))["choices"][0]
-    assert whole["logprobs"] == expected
+    assert whole(*told)["choices"][0]["logprobs"] == expected

@@ -1,5 +1,6 @@
 """The client leaves: its upstream is closed within a second, in every phase, and the row says so."""
 
+import socket
 import time
 
 import pytest
@@ -39,8 +40,6 @@ def test_c1_hang_up(broken: Live, room: Chaos, api: Api, phase: str) -> None:
 
 
 def test_c1_half_a_body_asks_nobody(broken: Live, room: Chaos) -> None:
-    import socket
-
     before, rows = len(room.seen), len(broken.rows())
     with socket.create_connection(("127.0.0.1", broken.port)) as half:
         half.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100\r\n\r\n{")

@@ -53,13 +53,15 @@ def test_p1_every_whole_answer_has_its_row(room: Chaos, tmp_path: Path) -> None:
 
 async def _until_killed(live: Live, told: Told, seconds: float) -> None:
     before = len(told.whole)
-    async with httpx2.AsyncClient(base_url=live.url, timeout=20, trust_env=False) as client:
-        async with asyncio.TaskGroup() as group:
-            for number in range(CALLERS):
-                group.create_task(_call(client, told, number))
-            while not told.whole[before:]:
-                await asyncio.sleep(POLL)
-            group.create_task(asyncio.to_thread(_kill, live, seconds))
+    async with (
+        httpx2.AsyncClient(base_url=live.url, timeout=20, trust_env=False) as client,
+        asyncio.TaskGroup() as group,
+    ):
+        for number in range(CALLERS):
+            group.create_task(_call(client, told, number))
+        while not told.whole[before:]:
+            await asyncio.sleep(POLL)
+        group.create_task(asyncio.to_thread(_kill, live, seconds))
 
 
 def _kill(live: Live, seconds: float) -> None:

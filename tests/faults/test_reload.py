@@ -3,12 +3,13 @@
 import re
 import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from chaos import Chaos
 from live import Live
-from talk import ask
+from talk import ask, until
 
 
 def config(url: str, name: str, more: str = "") -> str:
@@ -113,10 +114,6 @@ def test_a_config_maps_symlink_swap_is_seen(room: Chaos, tmp_path: Path) -> None
 
 
 def test_a_call_in_flight_keeps_its_generation(live: Live, room: Chaos) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
-    from talk import until
-
     live.write(config(room.url, "slow").replace("model: ok", "model: slower"))
     assert live.reload()["ok"]
     with ThreadPoolExecutor(1) as pool:

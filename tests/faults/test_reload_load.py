@@ -82,19 +82,21 @@ def test_reloads_under_load(workers: int) -> None:
 
 async def _play(live: Live, room: Chaos, story: Story) -> None:
     limits = httpx2.Limits(max_connections=None)
-    async with httpx2.AsyncClient(base_url=live.url, timeout=60, limits=limits, trust_env=False) as client:
-        async with asyncio.TaskGroup() as group:
-            opened = asyncio.Semaphore(0)
-            for _ in range(STREAMS):
-                group.create_task(_hold(client, story, opened))
-            for _ in range(STREAMS):
-                await opened.acquire()
-            for number in range(CALLERS):
-                group.create_task(_call(client, story, number))
-            for number in range(2, RELOADS + 2):
-                await _reload(live, client, room, number, story)
-            story.done = True
-            room.release = True
+    async with (
+        httpx2.AsyncClient(base_url=live.url, timeout=60, limits=limits, trust_env=False) as client,
+        asyncio.TaskGroup() as group,
+    ):
+        opened = asyncio.Semaphore(0)
+        for _ in range(STREAMS):
+            group.create_task(_hold(client, story, opened))
+        for _ in range(STREAMS):
+            await opened.acquire()
+        for number in range(CALLERS):
+            group.create_task(_call(client, story, number))
+        for number in range(2, RELOADS + 2):
+            await _reload(live, client, room, number, story)
+        story.done = True
+        room.release = True
 
 
 async def _hold(client: httpx2.AsyncClient, story: Story, opened: asyncio.Semaphore) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -123,9 +124,19 @@ def test_the_embedded_defaults_answer_by_the_demo_and_say_so(tmp_path: Path) -> 
 
 def test_the_first_healthy_answer_comes_soon(tmp_path: Path, demo: str) -> None:
     """Under 1.5 s on a quiet machine; the allowance is for a busy one."""
-    import time
-
     began = time.monotonic()
     with Live(demo_config(demo), folder=tmp_path) as live:
         assert live.get("/health/live")[0] == 200
         assert time.monotonic() - began < 6.0
+
+
+def test_idle_it_is_small(tmp_path: Path) -> None:
+    """Under 90 MiB for all processes together, with the embedded defaults, the demo included."""
+    with Live(None, folder=tmp_path) as live:
+        assert sum(resident(pid) for pid in (live.pid, *live.workers())) < 90 * 2**20
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that the process has in RAM."""
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS")]
+    return int(line.split()[1]) * 1024

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -38,10 +38,11 @@ def secret(backend: str) -> str:
     return f"sk-canary-{backend}-0123456789"
 
 
-def config(url: str, more: str = "") -> str:
-    """A proxy.yaml with every backend of BACKENDS at ``url``, and its name as an alias."""
-    rows = [f"  {name}: {{{row.format(url=url)}, credential: {secret(name)}}}" for name, (_, row) in BACKENDS.items()]
-    aliases = [f"  {name}: {{use: [{name}]}}" for name in BACKENDS]
+def config(url: str, more: str = "", twins: Sequence[str] = ("",)) -> str:
+    """A proxy.yaml with every backend of BACKENDS at ``url``, and its name as an alias; ``twins``: once per suffix."""
+    pairs = [(name, twin, row.format(url=url)) for name, (_, row) in BACKENDS.items() for twin in twins]
+    rows = [f"  {name}{twin}: {{{row}, credential: {secret(name)}}}" for name, twin, row in pairs]
+    aliases = [f"  {name}{twin}: {{use: [{name}{twin}]}}" for name, twin, _ in pairs]
     return "\n".join(["version: 1", "retries: {base: 1ms}", "backends:", *rows, "aliases:", *aliases, more, ""])
 
 
@@ -94,11 +95,11 @@ class Road:
 
 
 @contextmanager
-def build(more: str = "") -> Iterator[Road]:
-    """The road, started and ended. ``more``: further sections of YAML."""
+def build(more: str = "", twins: Sequence[str] = ("",)) -> Iterator[Road]:
+    """The road, started and ended. ``more``: further sections of YAML; ``twins`` as in ``config``."""
     with (
         scripted() as upstream,
-        Live(config(upstream.url, more)) as live,
+        Live(config(upstream.url, more, twins)) as live,
         httpx2.Client(timeout=20) as http,
     ):
         yield Road(live, upstream, http)

@@ -91,8 +91,8 @@ LEAKS = (400, 401, 403, 429, 500)
 
 @pytest.fixture(scope="module")
 def leaky() -> Iterator[Road]:
-    """A road of its own: a key that is refused takes its backend away."""
-    with build() as built:
+    """A road with a backend per status: a key that is refused takes its backend away."""
+    with build(twins=[f"-{status}" for status in LEAKS]) as built:
         yield built
 
 
@@ -108,9 +108,10 @@ def test_g65_no_key_stands_in_an_error_or_a_log(leaky: Road, backend: str, statu
     leaky.upstream.script(whole(told, status))
     for api in APIS:
         for stream_ in MODES:
-            got = leaky.post(api, body(api, backend, stream=stream_), **_client_headers())
+            got = leaky.post(api, body(api, f"{backend}-{status}", stream=stream_), **_client_headers())
             assert got.status_code >= 400
             assert not _leaked(got.text + repr(got.headers))
+    assert leaky.upstream.asked
     assert not _leaked(leaky.live.log())
 
 
@@ -158,11 +159,15 @@ BAD: dict[str, tuple[str, Any, int, str | None]] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("exact", [False, True], ids=["translated", "exact"])
 @pytest.mark.parametrize("name", BAD)
-def test_g78_bad_input_is_refused_in_openais_words_and_goes_nowhere(road: Road, name: str) -> None:
+def test_g78_bad_input_is_refused_in_openais_words_and_goes_nowhere(road: Road, name: str, exact: bool) -> None:
     api, asked, status, param = BAD[name]
+    backend = {"chat": "openai", "responses": "gpt"}[api] if exact else "vllm"
     road.plays("vllm", Says(("never",)), stream=False)
-    got = road.post(api, asked)
+    if isinstance(asked, dict) and asked.get("model") == "vllm":
+        asked = {**asked, "model": backend}
+    got = road.post(api, asked.replace(b"vllm", backend.encode()) if isinstance(asked, bytes) else asked)
     assert got.status_code == status, got.text
     assert got.headers["content-type"] == "application/json"
     assert got.headers["x-request-id"]
