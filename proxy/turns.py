@@ -6,6 +6,8 @@ import asyncio
 import random
 from collections.abc import Sequence
 
+import msgspec
+
 from adapters import ir
 from policies.retries import Retries
 from policies.verdict import Target
@@ -49,18 +51,17 @@ class Turns:
 
 def told(call: Call, failure: ir.Failure) -> ir.Failure:
     """The failure as the client reads it: named for its backend, and for every one that was tried before."""
-    if failure.kind in ("invalid", "context_length", "unsupported"):
-        return failure
+    message = failure.message
     tried = [f"{a.target.backend}: {a.failure.message}" for a in call.attempts if a.failure is not None]
-    if not tried:
-        return failure
-    return ir.Failure(
-        failure.kind,
-        failure.status,
-        f"No backend could answer. {'; '.join(dict.fromkeys(tried))}",
-        failure.type,
-        failure.code,
-        failure.param,
-        failure.retry_after,
-        failure.upstream_status,
-    )
+    if tried and failure.kind not in ("invalid", "context_length", "unsupported"):
+        message = f"No backend could answer. {'; '.join(dict.fromkeys(tried))}"
+    return msgspec.structs.replace(failure, message=_masked(call, message))
+
+
+def _masked(call: Call, message: str) -> str:
+    """An upstream may quote what it was sent: our credentials are not for the client."""
+    for backend in {attempt.backend.name: attempt.backend for attempt in call.attempts}.values():
+        secrets = [*backend.headers.values(), backend.credential.reveal() if backend.credential is not None else ""]
+        for secret in filter(None, secrets):
+            message = message.replace(secret, "[key]")
+    return message

@@ -24,6 +24,8 @@ CHUNK = {"id": "c", "object": "chat.completion.chunk", "model": "m", "usage": US
          "choices": [{"index": 0, "delta": {"content": ANSWER}, "finish_reason": "stop"}]}  # fmt: skip
 TOOLS = [{"type": "function", "function": {"name": TOOL, "parameters": {"type": "object", "properties": {}}}}]
 
+ERROR = {"error": {"message": f"bad: {PROMPT}", "type": "x", "code": None}}
+
 
 def event(value: Any) -> bytes:
     return b"data: " + msgspec.json.encode(value) + b"\n\n"
@@ -36,7 +38,7 @@ def play(asked: Asked) -> Any:
     if act in ("400", "404", "429", "500", "503"):
         return whole(error, int(act))
     if act == "midway":
-        return stream(event({**CHUNK, "choices": [{"index": 0, "delta": {"content": ANSWER}}]}), event(error))
+        return stream(event({**CHUNK, "choices": [{"index": 0, "delta": {"content": ANSWER}}]}), event(ERROR))
     if act == "garbage":
         return whole(f"<{ANSWER}>".encode())
     if asked.body.get("stream"):
@@ -67,8 +69,7 @@ aliases:
   auto:  {{policy: hybrid}}
   moves: {{use: [down, other]}}
 keys: [{{name: me, secret: {KEY}}}]
-""", await_ready=False) as made:
-        made.until(lambda: get(made, "/health/live").status == 200, "alive")
+""") as made:
         yield made
 
 
@@ -152,7 +153,7 @@ def test_an_upstreams_words_are_for_the_client_and_not_for_the_book(live: Live, 
 
 
 def test_captured_content_keeps_an_upstreams_words(raw: Upstream) -> None:
-    with Live(f"""backends: {{raw: {{provider: vllm, base_url: "{raw.url}/v1", model: m}}}}
+    with Live(f"""backends: {{raw: {{provider: openai, base_url: "{raw.url}/v1", model: m, credential: k}}}}
 aliases: {{raw: {{use: [raw]}}}}
 telemetry: {{capture_content: true}}
 """) as live:
