@@ -8,9 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-import msgspec
-
-from adapters import failures, ir
+from adapters import failures
 from adapters.relay import StreamRelay, Whole
 from proxy.call import Attempt, Call
 from proxy.line import Line
@@ -19,8 +17,6 @@ from proxy.upstream.seam import Answer, Engine, Outgoing, UpstreamFailed
 MAX_ANSWER = 64 * 1024 * 1024
 """A whole answer larger than this is a fault of the upstream; our own limit, in bytes."""
 
-_SECRET = 8
-"""Characters from which a credential can be one; local servers are often given "none"."""
 _DRAIN_SECONDS = 1.0
 """After the end of a stream: how long its connection may take to become reusable."""
 
@@ -51,8 +47,6 @@ async def send(call: Call, attempt: Attempt, outgoing: Outgoing, engine: Engine)
             except BaseException:
                 await answer.close()
                 raise
-    except UpstreamFailed as error:
-        raise UpstreamFailed(_masked(error.failure, outgoing.secret)) from error
     except TimeoutError:
         what = "send its first event" if call.head.stream else "answer"
         message = f"the backend did not {what} within {limit:g} s"
@@ -163,13 +157,6 @@ async def _read(answer: Answer) -> bytes:
             raise UpstreamFailed(failures.bad_response("an answer that is too large"))
         parts.append(chunk)
     return b"".join(parts)
-
-
-def _masked(failure: ir.Failure, secret: str | None) -> ir.Failure:
-    """Servers quote the key that they refuse, and no client may read ours (G65)."""
-    if secret is None or len(secret) < _SECRET or secret not in failure.message:
-        return failure
-    return msgspec.structs.replace(failure, message=failure.message.replace(secret, "[key]"))
 
 
 def _finite(seconds: float) -> float | None:

@@ -62,7 +62,6 @@ def write(call: Call, attempt: Attempt) -> Outgoing:
         body=body,
         connect_timeout=backend.timeouts.connect,
         proxy=http_proxy(backend.base_url, local=backend.local),
-        secret=credential,
     )
 
 

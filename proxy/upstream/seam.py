@@ -19,8 +19,6 @@ class Outgoing(Struct, frozen=True):
     connect_timeout: float
     proxy: str | None = None
     method: str = "POST"
-    secret: str | None = None
-    """The credential among the headers: what a backend answers is told to clients without it."""
 
 
 class Answer(Protocol):

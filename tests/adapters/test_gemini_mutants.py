@@ -64,6 +64,11 @@ def streamed(*events: ir.Event) -> list[dict[str, Any]]:
             content({"functionResponse": {"name": "f", "parts": [{"text": "a"}]}}),
             ("'contents[0].parts[0]' must hold inlineData or fileData.", "contents[0].parts[0]", None),
         ),
+        ({"toolConfig": 3}, ("'toolConfig' must be a JSON object.", "toolConfig", "invalid_type")),
+        (
+            {"serviceTier": 3},
+            ("Invalid value for 'serviceTier': Expected `str | null`, got `int`.", "serviceTier", "invalid_type"),
+        ),
         ({"systemInstruction": {"parts": [{"inlineData": {}}]}}, ("A system instruction holds text only.", "systemInstruction.parts[0]", None)),
         (
             {"tools": [{"functionDeclarations": [{}]}]},
@@ -332,11 +337,12 @@ def test_arguments_in_pieces_are_told_once_they_are_whole() -> None:
     assert second == [ir.Delta(0, "arguments", '{"a":"b"}'), ir.BlockEnded(0)]
 
 
-def test_a_part_of_googles_own_is_whole_from_its_start() -> None:
-    part = {"executableCode": {"code": "1"}, "thoughtSignature": "AAAA"}
+@pytest.mark.parametrize("name", ["executableCode", "codeExecutionResult", "toolCall", "toolResponse", "fileData"])
+def test_a_part_of_googles_own_is_whole_from_its_start(name: str) -> None:
+    part = {name: {"a": "1"}, "thoughtSignature": "AAAA"}
     raw = msgspec.Raw(msgspec.json.encode(part))
     assert frames(candidate(part))[0][1:] == [
-        ir.BlockStarted(0, "server_tool", 0, meta={"type": "executableCode", "family": "google", "raw": raw}),
+        ir.BlockStarted(0, "server_tool", 0, meta={"type": name, "family": "google", "raw": raw}),
         ir.BlockEnded(0, SIGNED, raw),
     ]
 
@@ -390,7 +396,8 @@ def test_googles_own_word_for_an_end_comes_back(word: str, reason: ir.FinishReas
 def test_an_end_that_is_a_failure(word: str) -> None:
     why = f"Gemini ended the answer with {word}: why"
     told = frames(candidate({"text": "a"}, finish=word, finishMessage="why"))[0][-1]
-    assert told == ir.Failed(ir.Failure("upstream_error", 502, why, "server_error", "upstream_error"))
+    failure = ir.Failure("upstream_error", 502, why, "server_error", "upstream_error", upstream_status=200)
+    assert told == ir.Failed(failure)
 
 
 def test_an_answer_nested_without_end_is_no_answer() -> None:
@@ -493,6 +500,24 @@ def test_citations_of_a_second_text_are_moved_behind_the_first() -> None:
     }
     assert answered(*told)["candidates"][0]["groundingMetadata"] == cited
     assert streamed(*told)[-1]["candidates"][0]["groundingMetadata"] == cited
+
+
+def test_every_frame_of_a_stream() -> None:
+    told = [
+        ir.Started("r1", "up", 1_600_000_000),
+        ir.UsageReported(ir.Usage(input=1, output=2)),
+        ir.BlockStarted(0, "text", 0, 1),
+        ir.Delta(0, "text", "a"),
+        ir.BlockEnded(0),
+        ir.Finished(1, "stop"),
+        ir.Ended(),
+    ]
+    same = {"modelVersion": "shown", "createTime": "2020-09-13T12:26:40Z", "responseId": "r1"}
+    counts = {"promptTokenCount": 1, "candidatesTokenCount": 2, "totalTokenCount": 3}
+    assert streamed(*told) == [
+        {"candidates": [{"content": {"parts": [{"text": "a"}], "role": "model"}, "index": 1}], **same},
+        {"candidates": [{"finishReason": "STOP", "index": 1}], "usageMetadata": counts, **same},
+    ]
 
 
 def test_a_call_of_the_conversation_goes_back() -> None:

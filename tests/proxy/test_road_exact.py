@@ -79,9 +79,7 @@ def test_all_but_the_model_reaches_the_upstream_byte_for_byte(
 
 
 @pytest.mark.parametrize(("path", "answer"), [(CHAT, WHOLE), (RESPONSES, RESPONSE)])
-def test_a_whole_answer_is_the_upstreams_but_for_the_model(
-    live: Live, raw: Upstream, path: str, answer: bytes
-) -> None:
+def test_a_whole_answer_is_the_upstreams_but_for_the_model(live: Live, raw: Upstream, path: str, answer: bytes) -> None:
     raw.script(whole(answer))
     heard = post(live, path, b'{"model":"raw","messages":' + MESSAGES + b',"input":"x"}')
     assert heard.raw == answer.replace(b'"gpt-4.1-2025"', b'"raw"', 1)

@@ -57,7 +57,9 @@ def test_whatever_can_be_asked_can_be_retrieved(live: Live, sdk: OpenAI, name: s
     assert sdk.chat.completions.create(model=name, messages=[{"role": "user", "content": "Hi"}]).model == name
 
 
-@pytest.mark.parametrize(("name", "near"), [("atuo", "auto"), ("backend/nobody", ""), ("openai/gpt-oss", "openai/gpt-")])
+@pytest.mark.parametrize(
+    ("name", "near"), [("atuo", "auto"), ("backend/nobody", ""), ("openai/gpt-oss", "openai/gpt-")]
+)
 def test_an_unknown_model_is_a_404_with_near_names(live: Live, name: str, near: str) -> None:
     heard = get(live, f"/v1/models/{name}")
     assert (heard.status, heard.error["code"], heard.error["param"]) == (404, "model_not_found", "model")

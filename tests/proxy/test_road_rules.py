@@ -89,7 +89,9 @@ def test_defaults_leave_the_clients_own_words(
 def test_defaults_reach_a_backend_whose_bytes_would_pass_unread(
     live: Live, sent: list[dict[str, Any]], path: str, stream: bool
 ) -> None:
-    asked = chat("gpt", prompt_cache_retention="24h") if path == CHAT else responses("gpt", prompt_cache_retention="24h")
+    asked = (
+        chat("gpt", prompt_cache_retention="24h") if path == CHAT else responses("gpt", prompt_cache_retention="24h")
+    )
     assert post(live, path, {**asked, "stream": stream}).status == 200
     body = sent[0]["body"]
     assert body.get("max_completion_tokens", body.get("max_output_tokens")) == 77

@@ -23,7 +23,6 @@ GOOD = {
 CHUNK = {"id": "c", "object": "chat.completion.chunk", "model": "m", "usage": USAGE,
          "choices": [{"index": 0, "delta": {"content": ANSWER}, "finish_reason": "stop"}]}  # fmt: skip
 TOOLS = [{"type": "function", "function": {"name": TOOL, "parameters": {"type": "object", "properties": {}}}}]
-
 ERROR = {"error": {"message": f"bad: {PROMPT}", "type": "x", "code": None}}
 
 

@@ -76,7 +76,13 @@ def test_the_clients_trace_reaches_the_upstream(
 
 @pytest.mark.parametrize(
     "value",
-    [f"00-{TRACE.upper()}-{SPAN}-01", f"00-{'0' * 32}-{SPAN}-01", f"00-{TRACE}-{SPAN}-01-x", f"ff-{TRACE}-{SPAN}-01", "x"],
+    [
+        f"00-{TRACE.upper()}-{SPAN}-01",
+        f"00-{'0' * 32}-{SPAN}-01",
+        f"00-{TRACE}-{SPAN}-01-x",
+        f"ff-{TRACE}-{SPAN}-01",
+        "x",
+    ],
 )
 def test_an_invalid_parent_is_dropped(live: Live, journal: list[dict[str, Any]], value: str) -> None:
     journal.clear()
