@@ -1,8 +1,8 @@
 """The hub's vocabulary: what any dialect can say, as one small set of values.
 
 A dialect reads its wire format into these and writes them out again. The shapes follow the items of OpenAI Responses
-and the block life-cycle of Anthropic Messages. Unknown is ``None``, never zero. It is
-longer than a room should be because a vocabulary is read in one place: request, what a writer must know, answer, stream.
+and the block life-cycle of Anthropic Messages. Unknown is ``None``, never zero. It is longer than a room
+should be because a vocabulary is read in one place: request, what a writer must know, answer, stream.
 """
 
 from __future__ import annotations

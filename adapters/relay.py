@@ -7,19 +7,17 @@ but the server speaks it in its own way): read into the hub and written out agai
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import cast
 
 import msgspec
 
-from adapters import ir
+from adapters import failures, ir
 from adapters.dialect import Dialect, Passable, Writer
 from adapters.sse import Frame, Splitter, TooLong
 
-_TOO_LONG = ir.Failure(
-    "bad_response", 502, "the upstream sent an event that is too large", "server_error", "upstream_bad_response"
-)
+_TOO_LONG = failures.bad_response("an event that is too large")
 
 
 class StreamRelay:
@@ -30,8 +28,16 @@ class StreamRelay:
     """
 
     def __init__(
-        self, source: Passable, target: Passable, echo: ir.Echo, *, exact: bool, hide_usage: bool = False
+        self,
+        source: Passable,
+        target: Passable,
+        echo: ir.Echo,
+        *,
+        exact: bool,
+        hide_usage: bool = False,
+        mask: Callable[[str], str] = str,
     ) -> None:
+        """``hide_usage``: the client asked for no usage frame. ``mask`` takes secrets out of an error's words."""
         self.tail: list[bytes] = []
         self.usage: ir.Usage | None = None
         self.failure: ir.Failure | None = None
@@ -49,6 +55,7 @@ class StreamRelay:
         self._writer: Writer | None = None if exact else cast(Dialect, target).writer(echo)
         self._echo = echo
         self._hide_usage = hide_usage
+        self._mask = mask
         self._thoughts: set[int] = set()
         self._first: Frame | None = None
         self._last: Frame | None = None
@@ -86,6 +93,7 @@ class StreamRelay:
         """A timer, a reset, a cut: tell it in the client's own dialect."""
         if self.done:
             return
+        failure = msgspec.structs.replace(failure, message=self._mask(failure.message))
         self._note(ir.Failed(failure))
         if self._writer is not None:
             self.tail += self._writer.write(ir.Failed(failure))
@@ -100,6 +108,9 @@ class StreamRelay:
             self._pass(list(events), frame, out)
             return
         for event in events:
+            if isinstance(event, ir.Failed):
+                self.fail(event.failure)
+                return
             self._note(event)
             lines = self._writer.write(event)
             (self.tail if self._ending else out).extend(lines)

@@ -21,8 +21,9 @@ class _Light(Litestar):
         return plugins
 
 
-def create_app(house: House, *, reload: admin.Reload | None = None) -> Litestar:
-    """Every route of ``house``. ``reload`` asks the supervisor for a reload and answers with its outcome."""
+def create_app(house: House, *, reload: admin.Reload | None = None, others: health.Others = health.nobody) -> Litestar:
+    """Every route of ``house``. ``reload`` asks the supervisor for a reload and answers with its outcome; ``others``
+    asks the other workers for their metrics."""
 
     def rejected(_: Request[Any, Any, Any], error: Rejected) -> Response[bytes]:
         return plain.on_rejected(house, error)
@@ -34,7 +35,7 @@ def create_app(house: House, *, reload: admin.Reload | None = None) -> Litestar:
         route_handlers=[
             *generate.handlers(house),
             *models.handlers(house),
-            *health.handlers(house),
+            *health.handlers(house, others),
             *admin.handlers(house, reload),
         ],
         exception_handlers={Rejected: rejected, ir.Invalid: rejected, HTTPException: http},

@@ -19,6 +19,8 @@ from policies.verdict import Target
 from proxy.settings.grammar import BackendEntry, PriceSheet
 from proxy.settings.units import Secret
 
+_SHORTEST_SECRET = 8
+"""Shorter values are ordinary words in somebody's message."""
 FROM_CLIENT = "from_client"
 _FIRST_BYTE = {True: 60.0, False: 120.0}
 """Seconds until the first event, for a local backend and for others."""
@@ -62,6 +64,14 @@ class Backend(Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         return f"Backend({self.name!r}, {self.provider!r}, {self.upstream.model!r}, {self.base_url!r})"
+
+    def masked(self, message: str) -> str:
+        """An upstream's words, without what of ours it may quote: its credential and the operator's headers."""
+        own = self.credential.reveal() if self.credential is not None else ""
+        for secret in (own, *self.headers.values()):
+            if len(secret) >= _SHORTEST_SECRET:
+                message = message.replace(secret, "[key]")
+        return message
 
     @property
     def family(self) -> ir.Family:

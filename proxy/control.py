@@ -55,8 +55,23 @@ class Ask(Struct, frozen=True, tag="ask"):
     """A worker was asked for a reload (``POST /admin/config/reload``)."""
 
 
-Order: TypeAlias = Load | Swap | Tell | Drain
-Report: TypeAlias = Built | Swapped | Ask
+class Scrape(Struct, frozen=True, tag="scrape"):
+    """The worker in ``slot`` was asked for everybody's metrics: the supervisor passes the question on to the others."""
+
+    slot: int
+    number: int
+
+
+class Counted(Struct, frozen=True, tag="counted"):
+    """A worker's own metrics (``telemetry.metrics``), passed on to the one in ``slot`` that asked."""
+
+    slot: int
+    number: int
+    series: msgspec.Raw
+
+
+Order: TypeAlias = Load | Swap | Tell | Drain | Scrape | Counted
+Report: TypeAlias = Built | Swapped | Ask | Scrape | Counted
 
 _orders = msgspec.json.Decoder(Order)
 _reports = msgspec.json.Decoder(Report)

@@ -111,7 +111,12 @@ async def _first(call: Call, attempt: Attempt, answer: Answer) -> Opened:
     if not call.head.stream:
         return await _whole(call, attempt, answer)
     machine = StreamRelay(
-        attempt.wire, call.api.wire, call.echo(attempt), exact=attempt.exact, hide_usage=_usage_is_ours(call)
+        attempt.wire,
+        call.api.wire,
+        call.echo(attempt),
+        exact=attempt.exact,
+        hide_usage=_usage_is_ours(call),
+        mask=attempt.backend.masked,
     )
     if kind.startswith("application/json"):
         return await _told_whole(call, attempt, answer)
@@ -141,7 +146,7 @@ async def _told_whole(call: Call, attempt: Attempt, answer: Answer) -> Opened:
     """A stream was asked for and a whole answer came (some servers do): it is told as a stream all the same."""
     call.request()
     attempt.exact = False
-    machine = StreamRelay(attempt.wire, call.api.wire, call.echo(attempt), exact=False)
+    machine = StreamRelay(attempt.wire, call.api.wire, call.echo(attempt), exact=False, mask=attempt.backend.masked)
     ready = machine.replay(attempt.wire.read_response(await _read(answer)))
     if machine.failure is not None:
         raise UpstreamFailed(machine.failure)

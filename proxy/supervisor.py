@@ -19,7 +19,7 @@ import watchfiles
 
 from proxy import interpreter
 from proxy.config import Config
-from proxy.control import LIMIT, Ask, Built, Channel, Drain, Load, Swap, Swapped, Tell
+from proxy.control import LIMIT, Ask, Built, Channel, Counted, Drain, Load, Scrape, Swap, Swapped, Tell
 from proxy.origin import Origin
 from proxy.seat import Seat
 from proxy.settings import ConfigError
@@ -191,9 +191,19 @@ class Supervisor:
             if isinstance(report, Ask):
                 group.create_task(self._asked(hand))
                 continue
+            if isinstance(report, Scrape | Counted):
+                self._pass_on(hand, report)
+                continue
             self._note(hand, report)
             hand.hear(report)
         hand.hear(None)
+
+    def _pass_on(self, hand: Hand, word: Scrape | Counted) -> None:
+        """Metrics go from worker to worker: the question to all others, an answer to the one that asked."""
+        asked = isinstance(word, Scrape)
+        for other in list(self._hands.values()):
+            if other is not hand and (asked or other.slot == word.slot):
+                other.channel.say(word)
 
     def _note(self, hand: Hand, report: Built | Swapped) -> None:
         """A worker that cannot serve stops a start; later on it is tried again and again."""

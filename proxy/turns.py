@@ -13,9 +13,6 @@ from policies.retries import Retries
 from policies.verdict import Target
 from proxy.call import Call, Rejected
 
-_SHORTEST_SECRET = 8
-"""Characters; a header of fewer is a word that may stand in any message."""
-
 
 class Turns:
     """Which target is next. Jitter spreads retries of many calls over time."""
@@ -63,9 +60,6 @@ def told(call: Call, failure: ir.Failure) -> ir.Failure:
 
 def _masked(call: Call, message: str) -> str:
     """An upstream may quote what it was sent: our credentials are not for the client."""
-    for backend in {attempt.backend.name: attempt.backend for attempt in call.attempts}.values():
-        secrets = [*backend.headers.values(), backend.credential.reveal() if backend.credential is not None else ""]
-        for secret in secrets:
-            if len(secret) >= _SHORTEST_SECRET:
-                message = message.replace(secret, "[key]")
+    for attempt in call.attempts:
+        message = attempt.backend.masked(message)
     return message

@@ -22,11 +22,12 @@ import uvicorn
 import uvloop
 
 from proxy.app import create_app
-from proxy.control import LIMIT, Ask, Built, Channel, Drain, Load, Swap, Swapped, Tell
+from proxy.control import LIMIT, Ask, Built, Channel, Counted, Drain, Load, Scrape, Swap, Swapped, Tell
 from proxy.house import House
 from proxy.http import Protocol
 from proxy.ledger.schema import LedgerError
 from proxy.opening import open_house
+from proxy.scrape import Scrapes
 from proxy.seat import Seat
 from proxy.settings import ConfigError
 from proxy.snapshot import Snapshot, build_text
@@ -59,6 +60,7 @@ class Worker:
     def __init__(self, seat: Seat, channel: Channel) -> None:
         self._seat = seat
         self._channel = channel
+        self._scrapes = Scrapes(seat, channel.say)
         self._listen = socket.socket(fileno=seat.listen)
         self._built: Snapshot | None = None
         self._house: House | None = None
@@ -79,7 +81,7 @@ class Worker:
             finally:
                 self.stop()
 
-    def _follow(self, order: Load | Swap | Tell, group: asyncio.TaskGroup) -> None:
+    def _follow(self, order: Load | Swap | Tell | Scrape | Counted, group: asyncio.TaskGroup) -> None:
         match order:
             case Load():
                 self._channel.say(Built(order.generation, self._build(order)))
@@ -88,6 +90,10 @@ class Worker:
                 self._channel.say(Swapped(generation, problem))
                 if problem is not None:
                     self.stop()
+            case Scrape() if self._house is not None:
+                self._scrapes.answer(order, self._house.telemetry.meters)
+            case Counted():
+                self._scrapes.heard(order)
             case Tell(outcome, asked):
                 if self._house is not None:
                     self._house.reloaded(outcome)
@@ -125,7 +131,9 @@ class Worker:
 
     async def _serve(self, house: House) -> None:
         drain = house.snapshot.config.server.drain
-        self._server = server = Server(_uvicorn(create_app(house, reload=self._reload), graceful=drain))
+        self._server = server = Server(
+            _uvicorn(create_app(house, reload=self._reload, others=self._scrapes.others), graceful=drain)
+        )
         # What stands now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from adapters import ir
-from adapters.google_gemini.wire import INVENTED, UNREADABLE, fields, items, raw, take
+from adapters.google_gemini.wire import INVENTED, fields, items, raw, take
 
 _OPAQUE = ("executableCode", "codeExecutionResult", "toolCall", "toolResponse")
 ROLES: dict[str, ir.Role] = {"user": "user", "model": "assistant", "function": "user"}
@@ -58,7 +58,7 @@ class Contents:
         name = take(inner, "name", str, f"{path}.functionCall.name") or ""
         given = take(inner, "id", str, f"{path}.functionCall.id") or self._invent()
         args = inner.pop("args", Raw(b"{}"))
-        _object(args, f"{path}.functionCall.args")
+        fields(args, f"{path}.functionCall.args")
         self._waiting.append((given, name))
         if inner:
             top["functionCall"] = raw(inner)
@@ -116,26 +116,18 @@ def _kind(media_type: str | None) -> Literal["image", "file", "audio"]:
     return "image" if main == "image" else "audio" if main == "audio" else "file"
 
 
-def _object(args: Raw, path: str) -> None:
-    fields(args, path)
-    try:
-        bytes(args).decode()
-    except UNREADABLE:
-        raise ir.Invalid(f"'{path}' is not valid UTF-8.", path) from None
-
-
 def _output(response: Raw, path: str) -> tuple[ir.Text, bool]:
     """What a tool answered, as text, and whether that is an error. Google asks for ``output`` or ``error``."""
     top: dict[str, Raw] = fields(response, path)
     for key in ("output", "error"):
         if list(top) == [key]:
             return ir.Text(_words(top[key])), key == "error"
-    return ir.Text(bytes(response).decode(errors="replace")), False
+    return ir.Text(bytes(response).decode()), False
 
 
 def _words(told: Raw) -> str:
     text = bytes(told)
-    return msgspec.json.decode(text, type=str) if text[:1] == b'"' else text.decode(errors="replace")
+    return msgspec.json.decode(text, type=str) if text[:1] == b'"' else text.decode()
 
 
 def system(entry: Raw | None) -> Sequence[ir.Text]:

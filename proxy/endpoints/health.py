@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from proxy.endpoints.plain import answer, text
 from proxy.house import House
+from proxy.telemetry.metrics import Series
+
+Others: TypeAlias = Callable[[], Awaitable[list[list[Series]]]]
+"""Asks the other workers for their metrics."""
 
 
-def handlers(house: House) -> list[HTTPRouteHandler]:
+async def nobody() -> list[list[Series]]:
+    """There are no other workers."""
+    return []
+
+
+def handlers(house: House, others: Others = nobody) -> list[HTTPRouteHandler]:
     """``/health/live``, ``/health/ready`` and ``/metrics``. None asks a backend: that would cost tokens."""
 
     @get("/health/live", sync_to_thread=False)
@@ -23,9 +33,9 @@ def handlers(house: House) -> list[HTTPRouteHandler]:
         state = readiness(house)
         return answer(house, state, 200 if state["ready"] else 503)
 
-    @get("/metrics", sync_to_thread=False)
-    def metrics() -> Response[bytes]:
-        return text(house, house.telemetry.render(), "text/plain; version=0.0.4")
+    @get("/metrics")
+    async def metrics() -> Response[bytes]:
+        return text(house, house.telemetry.render(await others()), "text/plain; version=0.0.4")
 
     return [live, ready, metrics]
 

@@ -11,7 +11,7 @@ import structlog
 
 from proxy.ledger.record import UsageRecord
 from proxy.telemetry import logs
-from proxy.telemetry.metrics import Meters
+from proxy.telemetry.metrics import Meters, Series, merge, render
 from proxy.telemetry.traceparent import TraceContext
 from proxy.telemetry.tracing import AttemptSpan, ServerSpan, Tracing
 
@@ -86,8 +86,9 @@ class Telemetry:
         """Tokens without a price: counted, never guessed."""
         self.meters.price_missing(backend, why)
 
-    def render(self) -> bytes:
-        return self.meters.render()
+    def render(self, others: Sequence[Sequence[Series]] = ()) -> bytes:
+        """Prometheus text: this worker's metrics together with those of ``others``."""
+        return render(merge([self.meters.snapshot(), *others]))
 
     def close(self) -> None:
         self._tracing.close()

@@ -50,6 +50,11 @@ def streamed(*events: ir.Event) -> list[dict[str, Any]]:
     return [msgspec.json.decode(line[6:]) for event in events for line in writer.write(event)]
 
 
+def test_what_the_house_asks_of_a_dialect() -> None:
+    told = (DIALECT.name, DIALECT.family, DIALECT.auth_header, DIALECT.terminator)
+    assert told == ("google_gemini", "google", "x-goog-api-key", b"")
+
+
 # --- a question, read -----------------------------------------------------------------------------------------------
 
 
@@ -97,7 +102,7 @@ def test_a_mistake_is_told_with_its_field_and_its_mend(body: dict[str, Any], tol
 
 def test_arguments_must_be_utf_8() -> None:
     body = b'{"contents":[{"parts":[{"functionCall":{"name":"f","args":{"a":"\xff"}}}]}]}'
-    with pytest.raises(ir.Invalid):
+    with pytest.raises(ir.Invalid, match="not valid UTF-8"):
         DIALECT.read_request(body)
 
 

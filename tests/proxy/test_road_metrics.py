@@ -73,6 +73,10 @@ def total(samples: Samples, name: str, **labels: str) -> float:
     return math.fsum(value for (n, found), value in samples.items() if n == name and wanted <= found)
 
 
+def recorded(samples: Samples, state: str) -> float:
+    return total(samples, "turnout_usage_records_total", state=state)
+
+
 def gained(live: Live, before: Samples, name: str, **labels: str) -> float:
     return total(scrape(live), name, **labels) - total(before, name, **labels)
 
@@ -143,9 +147,8 @@ def test_every_answer_has_its_row(live: Live) -> None:
     assert statuses == [200] * 40
     after = scrape(live)
     assert total(after, "turnout_answers_total") - total(before, "turnout_answers_total") == 40
-    written = "turnout_usage_records_total"
-    assert total(after, written, state="written") - total(before, written, state="written") == 40
-    assert (total(after, written, state="lost"), total(after, "turnout_in_flight")) == (0, 0)
+    assert sum(recorded(after, state) - recorded(before, state) for state in ("written", "spooled")) == 40
+    assert (recorded(after, "lost"), total(after, "turnout_in_flight")) == (0, 0)
     assert len(live.rows()) - rows == 40
 
 

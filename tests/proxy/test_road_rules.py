@@ -51,10 +51,10 @@ policies:
 
 
 @pytest.fixture
-def sent(journal: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def sent(journal: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """What the upstream gets from here on."""
     journal.clear()
-    yield journal
+    return journal
 
 
 def test_defaults_fill_what_the_client_left_out(live: Live, sent: list[dict[str, Any]]) -> None:

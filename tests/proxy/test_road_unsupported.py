@@ -47,9 +47,9 @@ policies:
 
 
 @pytest.fixture
-def sent(journal: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+def sent(journal: list[dict[str, Any]]) -> list[dict[str, Any]]:
     journal.clear()
-    yield journal
+    return journal
 
 
 @pytest.mark.parametrize("name", CONTRACTS)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from road import APIS, BACKENDS, MODES, Road, body, build, secret
-from scripted import whole
+from scripted import stream, whole
 from vendors import Json, Says
 
 CLIENT_KEY = "sk-canary-of-the-client-9876543210"
@@ -113,6 +114,26 @@ def test_g65_no_key_stands_in_an_error_or_a_log(leaky: Road, backend: str, statu
             assert not _leaked(got.text + repr(got.headers))
     assert leaky.upstream.asked
     assert not _leaked(leaky.live.log())
+
+
+@pytest.mark.parametrize(("backend", "api"), [("openai", "chat"), ("claude", "chat"), ("claude", "responses")])
+def test_g65_no_key_stands_in_an_error_inside_a_stream(road: Road, backend: str, api: str) -> None:
+    message = f"Your key {secret(backend)} has run out."
+    error = {"error": {"message": message, "type": "insufficient_quota", "param": None, "code": "insufficient_quota"}}
+    delta = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m",
+             "choices": [{"index": 0, "delta": {"role": "assistant", "content": "Hel"}, "finish_reason": None}]}  # fmt: skip
+    parts = [f"data: {json.dumps(delta)}\n\n".encode(), f"data: {json.dumps(error)}\n\n".encode()]
+    if backend == "claude":
+        started = {"type": "message_start", "message": {"id": "m", "type": "message", "role": "assistant", "model": "c",
+                   "content": [], "stop_reason": None, "stop_sequence": None,
+                   "usage": {"input_tokens": 1, "output_tokens": 1}}}  # fmt: skip
+        block = {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}}
+        broken = {"type": "error", "error": {"type": "overloaded_error", "message": message}}
+        parts = [f"event: {e['type']}\ndata: {json.dumps(e)}\n\n".encode() for e in (started, block, broken)]
+    road.upstream.script(stream(*parts))
+    got = road.post(api, body(api, backend, stream=True), **_client_headers())
+    assert "has run out" in got.text
+    assert not _leaked(got.text + road.live.log())
 
 
 def _leaked(text: str) -> list[str]:
