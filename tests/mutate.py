@@ -42,6 +42,8 @@ PREFIXES = {
     "google_gemini": "gemini",
 }
 """Dialect -> how the names of its test files begin."""
+SHARED = ("glance",)
+"""Tests of all dialects at once."""
 PYTEST = ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", "-p", "no:cov"]
 PYTEST += ["--assert", "plain"]
 OUTCOMES = {0: "survived", 1: "killed", 2: "killed", -signal.SIGVTALRM: "killed"}
@@ -227,7 +229,8 @@ class Runner:
     def __init__(self, root: Path, dialect: str, limit: int) -> None:
         self._root = root
         self._limit = limit
-        self._tests = sorted(str(p) for p in (root / "tests/adapters").glob(f"test_{PREFIXES[dialect]}*.py"))
+        folder = root / "tests/adapters"
+        self._tests = [str(p) for name in (PREFIXES[dialect], *SHARED) for p in sorted(folder.glob(f"test_{name}*.py"))]
 
     def baseline(self) -> None:
         """Load what the tests load from elsewhere, so that children have it already. Unmutated they pass, cold and warm."""

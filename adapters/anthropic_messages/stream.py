@@ -215,7 +215,6 @@ class Reader:
             yield ir.BlockStarted(self._blocks, "refusal", self._blocks)
             yield ir.Delta(self._blocks, "text", words)
             yield ir.BlockEnded(self._blocks)
-            self._blocks += 1
 
     def _reason(self, told: str | None) -> ir.FinishReason:
         """``tool_calls`` if and only if a tool was called (G25)."""

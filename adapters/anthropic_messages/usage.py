@@ -15,7 +15,6 @@ _TIERS = ("standard", "priority", "batch")
 
 
 class _Creation(Struct):
-    ephemeral_5m_input_tokens: int | None = None
     ephemeral_1h_input_tokens: int | None = None
 
 
