@@ -13,6 +13,8 @@ from adapters import ir
 from policies.verdict import Caller
 
 LOCAL = Caller()
+OWN_HEADER = "x-turnout-key"
+"""Where the Turnout key goes when ``Authorization`` carries the caller's own key for a ``from_client`` backend."""
 _PASSED_ON = ("origin", "forwarded", "via")
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 _CREATE = "create one under `keys:` in proxy.yaml"
@@ -36,7 +38,7 @@ def authenticate(
 
     ``open_server`` is ``server.open``: without keys, everyone is ``local`` wherever they come from.
     """
-    secret = bearer(headers)
+    secret = headers.get(OWN_HEADER, "").strip() or bearer(headers)
     if callers:
         caller = callers.get(digest(secret)) if secret else None
         return caller or (_wrong() if secret else _missing())

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from adapters import ir
 from adapters.dialect import Dialect, compact
 from policies.verdict import Target
+from proxy import keys
 from proxy.call import Attempt, Call, Rejected
 from proxy.decide import wire_for
 from proxy.snapshot import Backend
@@ -80,11 +81,12 @@ def _translated(call: Call, attempt: Attempt) -> tuple[str, dict[str, str], byte
 def _credential(call: Call, backend: Backend) -> str | None:
     if not backend.from_client:
         return backend.credential.reveal() if backend.credential is not None else None
-    given = call.headers.get("authorization", "")
-    if not given.lower().startswith("bearer "):
-        message = f"The backend '{backend.name}' uses the caller's own key: send it as 'Authorization: Bearer …'."
-        raise Rejected(ir.Failure("unauthorized", 401, message, code="missing_api_key"))
-    return given[7:].strip()
+    given = keys.bearer(call.headers)
+    if given is not None and (not call.snapshot.callers or keys.OWN_HEADER in call.headers):
+        return given
+    own = f" and your Turnout key as '{keys.OWN_HEADER}'" if call.snapshot.callers else ""
+    message = f"The backend '{backend.name}' uses the caller's own key: send it as 'Authorization: Bearer …'{own}."
+    raise Rejected(ir.Failure("unauthorized", 401, message, code="missing_api_key"))
 
 
 @cache

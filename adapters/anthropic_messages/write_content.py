@@ -184,6 +184,6 @@ def _is_text(media_type: str) -> bool:
 
 def _decoded(data: str) -> str:
     try:
-        return base64.b64decode(data, validate=False).decode("utf-8", "replace")
+        return base64.b64decode(data).decode("utf-8", "replace")
     except (binascii.Error, ValueError):
         return data

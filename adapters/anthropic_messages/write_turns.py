@@ -156,7 +156,6 @@ def _answered(turns: list[Turn]) -> list[Turn]:
         ]
         if follower is not None and follower.role == "user":
             follower.blocks[:0] = results
-            follower.bare = follower.bare and not results
         elif results:
             out.append(Turn("user", list(results), bare=False))
     return out

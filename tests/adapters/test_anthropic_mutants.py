@@ -209,6 +209,56 @@ def test_documents_of_text_are_told_as_text(kind: str | None) -> None:
     assert part == {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": "hello"}}
 
 
+PDF = {"type": "base64", "media_type": "application/pdf", "data": DATA}
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        ir.Media("image", data=DATA, media_type="application/pdf", name="n"),
+        ir.Media("file", data=DATA, media_type="application/pdf"),
+        ("application/pdf", DATA),
+    ],
+)
+def test_what_was_fetched_stands_in_the_place_of_its_url(found: Any) -> None:
+    block = ir.Media("file", url="http://h/n", name=None if isinstance(found, ir.Media) and found.name else "n")
+    context = ir.Context("00", 0, {ir.Need("media_url", "http://h/n"): found})
+    body = msgspec.json.decode(DIALECT.write_request(ask(block), upstream(), context).body)
+    assert body["messages"][0]["content"] == [{"type": "document", "source": PDF, "title": "n"}]
+
+
+def test_a_data_url_is_taken_apart() -> None:
+    sent = written(ask(ir.Media("file", url=f"data:application/pdf;base64,{DATA}")))
+    assert sent["messages"][0]["content"] == [{"type": "document", "source": PDF}]
+
+
+@pytest.mark.parametrize(("hub", "wire"), [("auto", "auto"), ("default", "auto"), ("standard_only", "standard_only")])
+def test_service_tiers(hub: str, wire: str) -> None:
+    assert written(ask(service_tier=hub))["service_tier"] == wire
+
+
+def test_an_exact_relay_says_what_it_left_out() -> None:
+    out, named = DIALECT.patch({"top_k": X, "x": X}, upstream(sampling=False))
+    assert out == {"x": X, "model": msgspec.Raw(b'"claude-x"')}
+    assert named == [ir.Named("top_k", "this model does not take it", "tuning")]
+
+
+def test_g83_a_call_without_an_answer_gets_one_that_says_so() -> None:
+    request = ir.Request(
+        model="m",
+        messages=(ir.Message("assistant", (ir.ToolCall("i", "f", "{}"),)), ir.Message("user", (ir.Text("go on"),))),
+    )
+    assert written(request)["messages"][-1]["content"] == [
+        {
+            "type": "tool_result",
+            "tool_use_id": "i",
+            "content": "No result: this tool call was not carried out.",
+            "is_error": True,
+        },
+        {"type": "text", "text": "go on"},
+    ]
+
+
 FORMATS = ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"]
 
 
@@ -450,3 +500,58 @@ def test_usage_goes_back_as_it_came(tier: str) -> None:
     }
     told = DIALECT.write_response(ir.collect(whole(usage=counts)), ECHO)
     assert msgspec.json.decode(told)["usage"] == counts
+
+
+# --- an answer, written ---------------------------------------------------------------------------------------------
+
+
+def streamed(*events: ir.Event) -> list[dict[str, Any]]:
+    """The events between the first and the last two, which tell of the message."""
+    writer = DIALECT.writer(ECHO)
+    lines = [line for event in events for line in writer.write(event)]
+    told = [msgspec.json.decode(line.split(b"data: ")[1]) for line in lines]
+    assert [one["type"] for one in (told[0], *told[-2:])] == ["message_start", "message_delta", "message_stop"]
+    return told[1:-2]
+
+
+@pytest.mark.parametrize(
+    ("told", "content", "deltas"),
+    [
+        (
+            [ir.BlockStarted(0, "reasoning", 0), ir.BlockEnded(0, SIGNED)],
+            {"type": "thinking", "thinking": "", "signature": ""},
+            [{"type": "signature_delta", "signature": "sig"}],
+        ),
+        (
+            [ir.BlockStarted(0, "reasoning", 0), ir.BlockEnded(0, REDACTED)],
+            {"type": "redacted_thinking", "data": "dGhl"},
+            [],
+        ),
+        (
+            [ir.BlockStarted(0, "tool_call", 0, meta={"id": "i", "name": "f"}), ir.BlockEnded(0)],
+            {"type": "tool_use", "id": "i", "name": "f", "input": {}},
+            [],
+        ),
+        (
+            [ir.BlockStarted(0, "text", 0), ir.Delta(0, "text", "a")],
+            {"type": "text", "text": "", "citations": None},
+            [{"type": "text_delta", "text": "a"}],
+        ),
+    ],
+)
+def test_a_block_has_a_beginning_and_an_end(
+    told: list[ir.Event], content: dict[str, Any], deltas: list[dict[str, Any]]
+) -> None:
+    assert streamed(*told, ir.Finished(0, "stop"), ir.Ended()) == [
+        {"type": "content_block_start", "index": 0, "content_block": content},
+        *({"type": "content_block_delta", "index": 0, "delta": one} for one in deltas),
+        {"type": "content_block_stop", "index": 0},
+    ]
+
+
+@pytest.mark.parametrize("last", [ir.Ended(), ir.Failed(ir.Failure("k", 500, "m"))])
+def test_nothing_follows_the_end(last: ir.Event) -> None:
+    writer = DIALECT.writer(ECHO)
+    assert writer.write(last)
+    assert writer.write(ir.BlockStarted(0, "text", 0)) + writer.write(ir.Delta(0, "text", "late")) == []
+    assert writer.write(last) == []

@@ -113,3 +113,28 @@ def test_nothing_of_it_is_kept(live: Live, codex: Upstream) -> None:
     heard = ask(live, "codex", key=SECRET)
     assert [row.outcome for row in live.rows_of(heard.id)] == ["ok"]
     assert SECRET.encode() not in kept(live) + repr(heard.headers).encode()
+
+
+def test_with_keys_the_turnout_key_has_a_header_of_its_own(codex: Upstream) -> None:
+    key = "sk-turnout-canary-77aa"
+    text = f"""version: 1
+backends:
+  codex: {{provider: openai, base_url: "{codex.url}/v1", model: gpt-4.1, credential: from_client}}
+aliases:
+  codex: {{use: [codex]}}
+keys:
+  - {{name: dev, secret: {key}}}
+"""
+    codex.script(whole(ANSWER))
+    with Live(text) as live:
+        before = len(codex.asked)
+        refused = ask(live, "codex", key=key)
+        assert refused.status == 401
+        assert "x-turnout-key" in refused.error["message"]
+        assert len(codex.asked) == before, "a key of ours is never a vendor's"
+        body = {"model": "codex", "messages": [{"role": "user", "content": "Hi!"}]}
+        assert post(live, CHAT, body, SECRET, x_turnout_key=key).status == 200
+        [asked] = codex.asked[before:]
+        assert asked.headers["authorization"] == f"Bearer {SECRET}"
+        assert key.encode() not in asked.head + asked.raw
+        assert post(live, CHAT, body, SECRET, x_turnout_key="sk-wrong").status == 401
