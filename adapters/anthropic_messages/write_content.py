@@ -148,7 +148,7 @@ def resolved(block: ir.Media, fetched: Mapping[ir.Need, Any]) -> ir.Media:
         return block
     found = fetched.get(ir.Need("media_url", block.url))
     if isinstance(found, ir.Media):
-        return msgspec.structs.replace(found, kind=block.kind, name=block.name or found.name)
+        return msgspec.structs.replace(found, kind=block.kind)
     if isinstance(found, tuple):
         return msgspec.structs.replace(block, url=None, media_type=found[0], data=found[1])
     if not block.url.startswith("data:"):

@@ -10,10 +10,10 @@ import msgspec
 import pytest
 import yaml
 from anthropic.types import Message, RawMessageStreamEvent
-from conftest import shared_folder
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
+from shared_folder import shared_folder
 
 from adapters import ir, sse
 from adapters.anthropic_messages import DIALECT

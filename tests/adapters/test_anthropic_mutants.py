@@ -215,16 +215,23 @@ PDF = {"type": "base64", "media_type": "application/pdf", "data": DATA}
 @pytest.mark.parametrize(
     "found",
     [
-        ir.Media("image", data=DATA, media_type="application/pdf", name="n"),
-        ir.Media("file", data=DATA, media_type="application/pdf"),
+        ir.Media("image", data=DATA, media_type="application/pdf"),
         ("application/pdf", DATA),
     ],
 )
 def test_what_was_fetched_stands_in_the_place_of_its_url(found: Any) -> None:
-    block = ir.Media("file", url="http://h/n", name=None if isinstance(found, ir.Media) and found.name else "n")
+    block = ir.Media("file", url="http://h/n", name="n")
     context = ir.Context("00", 0, {ir.Need("media_url", "http://h/n"): found})
     body = msgspec.json.decode(DIALECT.write_request(ask(block), upstream(), context).body)
     assert body["messages"][0]["content"] == [{"type": "document", "source": PDF, "title": "n"}]
+
+
+def test_the_kind_is_that_of_the_question_not_of_what_was_fetched() -> None:
+    found = ir.Media("image", data=DATA, media_type="text/csv")
+    context = ir.Context("00", 0, {ir.Need("media_url", "http://h/n"): found})
+    sent = DIALECT.write_request(ask(ir.Media("file", url="http://h/n")), upstream(), context).body
+    (part,) = msgspec.json.decode(sent)["messages"][0]["content"]
+    assert part["source"] == {"type": "text", "media_type": "text/plain", "data": "hello"}
 
 
 def test_a_data_url_is_taken_apart() -> None:

@@ -6,8 +6,8 @@ import os
 import subprocess
 
 import pytest
-from conftest import ROOT
 from sdk_road import BACKENDS, build
+from shared_folder import ROOT
 
 NODE = ROOT / "tests" / "node"
 

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from conftest import shared_folder
 from scripted import Answer
+from shared_folder import shared_folder
 from told import STREAM, WHOLE, Json, Told
 
 SHARED = shared_folder()
