@@ -77,10 +77,17 @@ def _client_side(status: int, message: str, code: str | None, param: str | None,
     if looks_like_context_overflow(message) or {"context_length_exceeded", "exceed_context_size_error"} & set(words):
         return ir.Failure("context_length", 400, message, code="context_length_exceeded", param=param)
     if status == 404:
-        return ir.Failure("not_found", 404, message, code="model_not_found", param=param)
+        return ir.Failure("not_found", 404, message, code=_missing(code, param), param=param)
     if status == 413:
         return ir.Failure("too_large", 413, message, code=code or "request_too_large", param=param)
     return ir.Failure("invalid", 400, message, code=code, param=param)
+
+
+def _missing(code: str | None, param: str | None) -> str:
+    """What is not there: the model, but for an upstream that names another field or thing."""
+    if code is not None and code.endswith("_not_found"):
+        return code
+    return "model_not_found" if param in (None, "model") else "not_found"
 
 
 def _server_side(status: int, message: str) -> ir.Failure:

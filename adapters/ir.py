@@ -266,8 +266,8 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     one_system: bool = False
     """The chat template takes one leading system message only."""
     max_tokens_field: str = "max_completion_tokens"
-    reasoning_field: str = "reasoning_content"
-    """Where a chat server puts, and takes back, reasoning text."""
+    reasoning_field: str | None = "reasoning_content"
+    """Where a chat server takes back reasoning text; None: nowhere."""
     chat_tools_with_effort: bool = True
     """False: this model's chat endpoint refuses tools together with an explicit effort."""
 

@@ -42,7 +42,7 @@ class StreamRelay:
         self.usage: ir.Usage | None = None
         self.failure: ir.Failure | None = None
         self.model: str | None = None
-        self.upstream_id: str | None = None
+        self.id: str | None = None
         self.finishes: dict[int, ir.Finished] = {}
         self.meaningful = False
         self.done = False
@@ -160,7 +160,7 @@ class StreamRelay:
                 self.usage = usage if self.usage is None else self.usage.merged(usage)
             case ir.Started(id, model):
                 self.model = model or self.model
-                self.upstream_id = id or self.upstream_id
+                self.id = id or self.id
             case _:
                 pass
 
@@ -183,7 +183,7 @@ class Whole:
         self.failure = self.reply.failure
         self.usage = self.reply.usage
         self.model = self.reply.started.model
-        self.upstream_id = self.reply.started.id
+        self.id = self.reply.started.id
         self.reasoning_chars = sum(
             len(b.text or "".join(b.summary)) for b in self.reply.blocks if b.kind == "reasoning"
         )

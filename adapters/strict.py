@@ -11,6 +11,8 @@ from adapters import ir
 
 MAX_DEPTH = 200
 """Objects and arrays within one another; far above any real request, far below the recursion limit."""
+MAX_MODEL = 256
+"""Characters of a model name. It goes into the ledger, log lines and error messages."""
 
 _top = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _TOKENS = re.compile(rb'("(?:[^"\\]|\\.)*+")(\s*:)?|[\[\]{}]', re.DOTALL)
@@ -83,6 +85,8 @@ def head(top: ir.Extras) -> ir.Head:
     stream = value(top, "stream", bool | None) if "stream" in top else False
     if not model:
         raise ir.Invalid("'model' must not be empty.", "model")
+    if len(model) > MAX_MODEL or not model.isprintable():
+        raise ir.Invalid(f"'model' must be printable text of at most {MAX_MODEL} characters.", "model")
     return ir.Head(model, bool(stream))
 
 

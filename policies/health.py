@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -35,6 +37,13 @@ class Breaker(Struct, frozen=True):
 CLOSED = Breaker()
 
 
+def word(state: Breaker) -> Literal["closed", "half_open", "open"]:
+    """For the eyes of operators; a pause that is over is ``open`` until somebody probes."""
+    if state.opened_until is None:
+        return "closed"
+    return "open" if state.probing_since is None else "half_open"
+
+
 def available(state: Breaker, now: float) -> str | None:
     """None when the backend may be offered, else why not."""
     if state.opened_until is None:
@@ -57,10 +66,15 @@ def succeeded(state: Breaker) -> Breaker:
     return state if state == CLOSED else CLOSED
 
 
+def left(state: Breaker) -> Breaker:
+    """A try ended without a word on the upstream (its client hung up): the next one may be the probe."""
+    return state if state.probing_since is None else replace(state, probing_since=None)
+
+
 def failed(state: Breaker, failure: ir.Failure, now: float) -> Breaker:
     """A try failed. What is not the upstream's doing frees the probe and changes nothing else."""
     if failure.kind not in _COUNTS | _OPENS:
-        return state if state.probing_since is None else replace(state, probing_since=None)
+        return left(state)
     failures = state.failures + 1
     if state.opened_until is not None:
         return _reopened(state, failure, failures, now)

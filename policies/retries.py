@@ -44,21 +44,18 @@ class Retries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         attempt: int,
         bytes_sent: bool,
         more_targets: bool,
-        stale: bool = False,
         jitter: float = 0.0,
         elapsed: float = 0.0,
     ) -> Step:
         """The next step after try number ``attempt`` (the first is 1) at this target.
 
-        ``bytes_sent``: the client has seen a byte of the answer. ``stale``: a pooled connection was found closed.
+        ``bytes_sent``: the client has seen a byte of the answer.
         ``jitter`` in 0..1 spreads the wait over half its length; ``elapsed`` is the age of the request in seconds.
         """
         if bytes_sent:
             return Step("stop", why="the answer has begun")
         if self.deadline is not None and elapsed >= self.deadline:
             return Step("stop", why=f"the retry deadline of {self.deadline:g} s has passed")
-        if stale and failure.kind == "unreachable" and attempt < self.attempts:
-            return Step("again", why="a stale connection")
         if failure.kind not in _MOVES:
             return Step("stop", why=f"{failure.kind} would fail anywhere")
         if more_targets:

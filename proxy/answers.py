@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from adapters import failures, ir
+from adapters import ir
+from proxy.backends import sendable
 from proxy.call import Call
 from proxy.line import Headers, Line
 
@@ -30,7 +31,7 @@ def headers(call: Call) -> Headers:
     if len(call.attempts) > 1:
         found.append(_some("reason", _moves(call)))
     if attempt.dropped:
-        found.append(_some("dropped", ", ".join(dict.fromkeys(named.name for named in attempt.dropped))))
+        found.append(_some("dropped", attempt.dropped_names))
     if attempt.upstream_id:
         found.append((b"x-upstream-request-id", _safe(attempt.upstream_id)))
     return found
@@ -69,11 +70,6 @@ async def refuse(call: Call, failure: ir.Failure, line: Line) -> None:
     await line.answer(failure.status, found, call.api.wire.write_error(failure))
 
 
-def plain_error(failure: ir.Failure) -> bytes:
-    """The body of an error where no dialect is known: OpenAI's."""
-    return failures.error_body(failure)
-
-
 def _told(call: Call, failure: ir.Failure) -> list[bytes]:
     """The events that end a stream in this failure: by what has told it so far, if anything has."""
     attempt = call.attempt
@@ -102,6 +98,6 @@ def _maybe(name: str, value: str | None) -> Headers:
 
 def _safe(value: str) -> bytes:
     """A header holds printable ASCII and no line break, whatever an operator named a rule."""
-    if not (value.isascii() and value.isprintable()):
+    if not sendable(value):
         value = "".join(c if " " <= c <= "~" else "?" for c in value)
     return value.encode()

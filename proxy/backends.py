@@ -143,6 +143,11 @@ def normal_url(url: str, row: Provider) -> str:
     return url if urlsplit(url).path else url + row.version
 
 
+def sendable(value: str) -> bool:
+    """May this text stand in a header?"""
+    return value.isascii() and value.isprintable()
+
+
 def is_local(entry: BackendEntry, row: Provider) -> bool:
     """The operator's word, else: a server that people run themselves, at an address that is not public."""
     if entry.local is not None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from proxy.telemetry.traceparent import TraceContext
 
 
+MAX_DROPPED = 1000
+"""Characters of the names that a header and a row tell."""
 _UNREAD = ir.Head("")
 
 
@@ -61,7 +63,9 @@ class Attempt:
     failure: ir.Failure | None = None
     usage: ir.Usage | None = None
     model: str | None = None
+    response_id: str | None = None
     upstream_id: str | None = None
+    """Of its request, from the answer's headers."""
     finish: str | None = None
     effort: str | None = None
     traceparent: str | None = None
@@ -78,6 +82,12 @@ class Attempt:
     unit_prices: str | None = None
     reasoning_tokens: int | None = None
     reasoning_source: Source | None = None
+
+    @property
+    def dropped_names(self) -> str:
+        """What the upstream is not told, each name once; bounded, for unknown fields have their client's names."""
+        text = ", ".join(dict.fromkeys(named.name for named in self.dropped))[:MAX_DROPPED]
+        return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
 
 @dataclass(slots=True)

@@ -13,9 +13,10 @@ from adapters import ir
 from adapters.catalog import DIALECTS
 from adapters.dialect import Dialect, Passable
 from policies import facts as observing
+from policies import health
 from policies.classify import classify
 from policies.rules import Route
-from policies.verdict import Decision, Target
+from policies.verdict import Decision, Denied, Target
 from proxy.call import Call, Rejected
 from proxy.snapshot import Backend
 
@@ -64,9 +65,7 @@ def decide(call: Call, *, available: Available, now: datetime, conditions: Mappi
         call.change(decision.set, only_missing=False)
     call.decision = _one_model(decision) if call.api.name == "embeddings" else decision
     if decision.denied is not None:
-        denied = decision.denied
-        kind = "server_error" if denied.status >= 500 else "invalid_request_error"
-        raise Rejected(ir.Failure("forbidden", denied.status, denied.reason, kind, denied.code, denied.param))
+        raise Rejected(_denial(call, decision, decision.denied))
     return call.decision
 
 
@@ -102,6 +101,14 @@ def refuses(call: Call, target: Target) -> Sequence[ir.Named]:
         if need.kind == "media_url"
     ]
     return [*dialect.refuses(request, found.upstream), *unmet[:1]]
+
+
+def _denial(call: Call, decision: Decision, denied: Denied) -> ir.Failure:
+    """A breaker closes again, so that asking later may help (D20); a backend without a credential stays away."""
+    kind = "server_error" if denied.status >= 500 else "invalid_request_error"
+    passing = any(call.snapshot.backends[name].unavailable is None for name, _ in decision.skipped)
+    later = health.COOL_DOWN if denied.status == 503 and passing else None
+    return ir.Failure("forbidden", denied.status, denied.reason, kind, denied.code, denied.param, later)
 
 
 def _route(call: Call) -> tuple[str | None, Route]:

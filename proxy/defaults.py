@@ -19,7 +19,7 @@ _DEMO: tuple[tuple[str, str, str, str], ...] = (
     ("demo-claude", "anthropic", "claude-sonnet-5", ""),
     ("demo-openai", "openai", "gpt-5.6", "dialect: openai_responses"),
     ("demo-gemini", "google", "gemini-3.1-pro", ""),
-    ("demo-chat", "openai_compatible", "demo-chat", ""),
+    ("demo-chat", "openai_compatible", "demo-chat", "capabilities: {reasoning_field: null}"),
 )
 EMBEDDED = "(embedded defaults)"
 """Stands where a file's name would."""

@@ -13,13 +13,13 @@ from policies.verdict import Caller
 from proxy import keys, settle
 from proxy.call import Attempt, Call, Rejected
 from proxy.decide import Available
+from proxy.prices import Prices
 from proxy.snapshot import Snapshot
 from proxy.state.memory import Backends
 from proxy.upstream.seam import Engine, UpstreamFailed
 
 if TYPE_CHECKING:
     from proxy.ledger.sqlite import Ledger
-    from proxy.prices import Prices
     from proxy.telemetry.observer import Telemetry
 
 
@@ -33,7 +33,8 @@ class House:
         self.ledger = ledger
         self.telemetry = telemetry
         self.bound_loopback = bound_loopback
-        self.backends = Backends()
+        self.backends = Backends(telemetry.breaker)
+        self.prices = Prices()
         self.draining = False
         self.last_reload: dict[str, Any] | None = None
         """The outcome of the last reload that was tried, also of one that failed."""
@@ -42,7 +43,6 @@ class House:
     def adopt(self, snapshot: Snapshot) -> None:
         """Swap the snapshot: calls that come in from now on follow it, calls in flight keep theirs."""
         self.snapshot = snapshot
-        self.prices = self._prices(snapshot)
         self.ledger.retention = snapshot.config.ledger.retention
         self.telemetry.adopted(snapshot)
 
@@ -89,7 +89,7 @@ class House:
         if failure is not None:
             attempt.ended, attempt.failure = time.monotonic(), failure
             raise UpstreamFailed(failure)
-        self.prices.expect(attempt.target.backend, local=attempt.target.local)
+        self.prices.expect(attempt.backend.price, local=attempt.target.local)
         try:
             yield
         except UpstreamFailed as error:
@@ -113,8 +113,3 @@ class House:
         rows = settle.rows(call, time.monotonic())
         self.ledger.write(rows)
         self.telemetry.recorded(call, rows)
-
-    def _prices(self, snapshot: Snapshot) -> Prices:
-        from proxy.prices import Prices
-
-        return Prices(snapshot.own_prices())

@@ -1,15 +1,15 @@
-"""What a token costs: the operator's own prices first, then the genai-prices sheet, offline and dated.
+"""What a token costs: the operator's own price first, then the genai-prices sheet, offline and dated.
 
-A backend without a price of its own (``price`` or ``cost`` in proxy.yaml) and unknown to the sheet has no cost: a local
-model is not free, its cost is unknown until the operator tells it.
+A backend without a ``price`` of its own in proxy.yaml and unknown to the sheet has no cost: a local model is not free,
+its cost is unknown until the operator tells it.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, convert, structs
 
@@ -45,23 +45,10 @@ class Quote(Struct, frozen=True):
 _UNTOLD = Quote(None, why="no price configured")
 
 
-class Missing(Protocol):
-    """Told of a look-up that found no price (the ``price_missing`` metric)."""
-
-    def __call__(self, provider: str, model: str, why: str) -> None: ...
-
-
-def _unheard(provider: str, model: str, why: str) -> None:
-    """Nobody asked to be told."""
-
-
 class Prices:
-    """The price sheet of one configuration. Never touches the network; the sheet is loaded at the first look-up."""
+    """The price sheet of one worker. Never touches the network; the sheet is loaded at the first look-up."""
 
-    def __init__(self, own: Mapping[str, Price] | None = None, *, missing: Missing = _unheard) -> None:
-        """``own``: the operator's prices by backend name or by ``provider/model``."""
-        self._own = own or {}
-        self._missing = missing
+    def __init__(self) -> None:
         self._loading = False
         self._kept: dict[tuple[str, str, str | None], tuple[int, Quote]] = {}
 
@@ -71,39 +58,33 @@ class Prices:
         model: str,
         *,
         now: float,
-        backend: str | None = None,
+        own: Price | None = None,
         tier: str | None = None,
         local: bool = False,
     ) -> Quote:
         """The price of ``model`` at ``now`` (wall clock, seconds) in the service tier that the upstream reported.
 
-        ``local``: only the operator knows what it costs, and the sheet is not asked (nor loaded).
+        ``own`` is the operator's, which wins. ``local``: only the operator knows what it costs, and the sheet is not
+        asked (nor loaded).
         """
-        own = self._own.get(backend) if backend else None
-        own = own or self._own.get(f"{provider}/{model}")
         if own is not None:
             return Quote(own, "operator")
         if local:
-            return self._told(provider, model, _UNTOLD)
+            return _UNTOLD
         key, step = (provider, model, tier), int(now // _FRESH)
         kept = self._kept.get(key)
         if kept is None or kept[0] != step:
             if len(self._kept) >= _MOST:
                 self._kept.clear()
             kept = self._kept[key] = (step, _look_up(provider, model, tier, now))
-        return self._told(provider, model, kept[1])
+        return kept[1]
 
-    def _told(self, provider: str, model: str, quote: Quote) -> Quote:
-        if quote.price is None:
-            self._missing(provider, model, quote.why or "unknown")
-        return quote
-
-    def expect(self, backend: str, *, local: bool) -> None:
-        """A call goes to this backend: if its price is the sheet's, load that in a thread while the upstream thinks.
+    def expect(self, own: Price | None, *, local: bool) -> None:
+        """A call goes to a backend: if its price is the sheet's, load that in a thread while the upstream thinks.
 
         It takes 0.2 s and brings pydantic, which neither a loop nor an idle server should pay for.
         """
-        if not self._loading and not local and backend not in self._own:
+        if not self._loading and not local and own is None:
             self._loading = True
             threading.Thread(target=self.warm, name="prices", daemon=True).start()
 

@@ -8,8 +8,11 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from adapters import failures
 from adapters.relay import StreamRelay, Whole
+from adapters.stream_options import asks_usage
 from proxy.call import Attempt, Call
 from proxy.line import Line
 from proxy.upstream.seam import Answer, Engine, Outgoing, UpstreamFailed
@@ -43,18 +46,23 @@ async def send(call: Call, attempt: Attempt, outgoing: Outgoing, engine: Engine)
             attempt.upstream_status = answer.status
             attempt.upstream_id = answer.headers.get("x-request-id") or answer.headers.get("request-id")
             try:
-                return await _first(call, attempt, answer)
+                opened = await _first(call, attempt, answer)
             except BaseException:
                 await answer.close()
                 raise
+            attempt.first_event = time.monotonic()
+            return opened
     except TimeoutError:
         what = "send its first event" if call.head.stream else "answer"
         message = f"the backend did not {what} within {limit:g} s"
         raise UpstreamFailed(failures.timeout(message)) from None
+    except UpstreamFailed as error:
+        # It may quote what it was sent: our credentials are neither for the client nor for the ledger.
+        message = attempt.backend.masked(error.failure.message)
+        raise UpstreamFailed(msgspec.structs.replace(error.failure, message=message)) from error
     finally:
-        attempt.first_event = time.monotonic()
         if not call.head.stream:
-            call.upstream_seconds += attempt.first_event - attempt.sent
+            call.upstream_seconds += time.monotonic() - attempt.sent
 
 
 async def relay_stream(attempt: Attempt, opened: Opened, line: Line, *, settle: Callable[[], None]) -> None:
@@ -94,6 +102,7 @@ def overhear(attempt: Attempt, machine: StreamRelay | Whole) -> None:
     """What the relay learned on the way, for the ledger: also when the client left in the middle."""
     attempt.usage = machine.usage
     attempt.model = machine.model or attempt.model
+    attempt.response_id = machine.id
     attempt.failure = machine.failure
     attempt.reasoning_chars = machine.reasoning_chars
     attempt.answer_chars = machine.answer_chars
@@ -186,5 +195,4 @@ def _usage_is_ours(call: Call) -> bool:
     """Chat: we always ask upstream for usage; a client that did not ask never sees the chunk."""
     if call.api.name not in ("chat", "completions"):
         return False
-    options = call.top.get("stream_options")
-    return options is None or b'"include_usage":true' not in bytes(options).replace(b" ", b"")
+    return not asks_usage(call.top)

@@ -29,7 +29,7 @@ def settle(call: Call, prices: Prices, *, missing: Callable[[str, str], None]) -
             attempt.upstream.provider,
             attempt.upstream.model,
             now=call.started_at / 1000,
-            backend=attempt.target.backend,
+            own=attempt.backend.price,
             tier=attempt.usage.service_tier,
             local=attempt.target.local,
         )
@@ -122,7 +122,7 @@ def _of_attempt(row: UsageRecord, call: Call, attempt: Attempt, now: float) -> U
         duration_ms=round(((attempt.ended or now) - attempt.started) * 1000, 3),
         ttft_ms=None if whole or first is None else round((first - call.started) * 1000, 3),
         overhead_ms=round(max(now - call.started - call.upstream_seconds, 0.0) * 1000, 3) if whole else None,
-        dropped=", ".join(named.name for named in attempt.dropped) or None,
+        dropped=attempt.dropped_names or None,
         upstream_request_id=attempt.upstream_id,
         upstream_status=attempt.upstream_status,
         finish_reason=attempt.finish,

@@ -13,7 +13,6 @@ import msgspec
 from msgspec import Struct
 
 from policies import library
-from policies.pricing import Price
 from policies.retries import Retries
 from policies.rules import Book, Route
 from policies.verdict import Caller
@@ -81,10 +80,6 @@ class Snapshot(Struct, frozen=True, kw_only=True):
         """Every policy that a decision may name: the file's own, the library's, aliases without one, and pins."""
         direct = [f"alias:{name}" for name, alias in self.config.aliases.items() if alias.use is not None]
         return [*self.config.policies, *library.load(), *direct, "pinned"]
-
-    def own_prices(self) -> dict[str, Price]:
-        """The operator's prices, by backend name."""
-        return {name: backend.price for name, backend in self.backends.items() if backend.price is not None}
 
     @property
     def demo(self) -> bool:

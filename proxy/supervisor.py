@@ -66,6 +66,7 @@ class Supervisor:
         """Binds the port. Raises OSError when it is taken."""
         self._origin = origin
         self._snapshot = snapshot
+        self._begun = snapshot.config
         self._hands: dict[int, Hand] = {}
         self._reloading = asyncio.Lock()
         self._stopping = asyncio.Event()
@@ -120,7 +121,7 @@ class Supervisor:
         problem = await self._everywhere(Load(generation, text, self._origin.name))
         if problem is not None:
             return {"ok": False, "generation": self._snapshot.generation, "error": problem}
-        warnings = [*snapshot.warnings, *_take_a_restart(self._snapshot.config, snapshot.config)]
+        warnings = [*snapshot.warnings, *_take_a_restart(self._begun, snapshot.config)]
         self._snapshot = snapshot
         self._origin.text = text
         await self._all_swapped(generation)
@@ -229,11 +230,15 @@ class Supervisor:
         """The folder, not the file: editors rename, and a ConfigMap swaps a link beside it."""
         path = self._origin.path
         assert path is not None  # noqa: S101 - only a file is watched
-        async for _ in watchfiles.awatch(
-            path.parent, recursive=False, debounce=200, step=50, stop_event=self._stopping
-        ):
-            if self._origin.changed():
-                await self.reload("file")
+        try:
+            async for _ in watchfiles.awatch(
+                path.parent, recursive=False, debounce=200, step=50, stop_event=self._stopping
+            ):
+                if self._origin.changed():
+                    await self.reload("file")
+        except (OSError, RuntimeError) as error:
+            # No watches are left on this machine, or the folder may not be listed: no reason to stop serving.
+            _log.error("config.unwatched", why=str(error), mend="reload with SIGHUP or POST /admin/config/reload")
 
     def _stop(self) -> None:
         if self._stopping.is_set():
@@ -254,7 +259,7 @@ def _one_line(error: ConfigError | OSError) -> str:
 
 
 def _take_a_restart(old: Config, new: Config) -> list[str]:
-    """What a reload cannot change, named where the file changed it."""
+    """What a reload cannot change, named where the file differs from what this process began with."""
     return [
         f"{name} takes a restart: {before} stays in force"
         for name, before, after in (

@@ -55,11 +55,4 @@ def told(call: Call, failure: ir.Failure) -> ir.Failure:
     tried = [f"{a.target.backend}: {a.failure.message}" for a in call.attempts if a.failure is not None]
     if tried and failure.kind not in ("invalid", "context_length", "unsupported"):
         message = f"No backend could answer. {'; '.join(dict.fromkeys(tried))}"
-    return msgspec.structs.replace(failure, message=_masked(call, message))
-
-
-def _masked(call: Call, message: str) -> str:
-    """An upstream may quote what it was sent: our credentials are not for the client."""
-    for attempt in call.attempts:
-        message = attempt.backend.masked(message)
-    return message
+    return msgspec.structs.replace(failure, message=message)

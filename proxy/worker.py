@@ -48,6 +48,10 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    def grace(self, seconds: float) -> None:
+        """How long open calls may go on once told to exit; infinite: to their end."""
+        self.config.timeout_graceful_shutdown = cast(int, seconds) if seconds < math.inf else None
+
     async def leave(self) -> None:
         """After ``serve``: calls whose time was up may still tell their clients and write their rows."""
         if self.server_state.tasks:
@@ -77,14 +81,15 @@ class Worker:
                     if isinstance(order, Drain):
                         self.stop()
                         continue
-                    self._follow(order, group)
+                    await self._follow(order, group)
             finally:
                 self.stop()
 
-    def _follow(self, order: Load | Swap | Tell | Scrape | Counted, group: asyncio.TaskGroup) -> None:
+    async def _follow(self, order: Load | Swap | Tell | Scrape | Counted, group: asyncio.TaskGroup) -> None:
         match order:
             case Load():
-                self._channel.say(Built(order.generation, self._build(order)))
+                # In a thread: a large file takes a tenth of a second, and streams go on meanwhile.
+                self._channel.say(Built(order.generation, await asyncio.to_thread(self._build, order)))
             case Swap(generation):
                 problem = self._swap(group)
                 self._channel.say(Swapped(generation, problem))
@@ -95,10 +100,11 @@ class Worker:
             case Counted():
                 self._scrapes.heard(order)
             case Tell(outcome, asked):
-                if self._house is not None:
-                    self._house.reloaded(outcome)
+                # Everybody is told of every reload; who asked for it is then answered, too.
                 if asked:
                     self._answer(outcome)
+                elif self._house is not None:
+                    self._house.reloaded(outcome)
 
     def _build(self, order: Load) -> str | None:
         try:
@@ -125,15 +131,14 @@ class Worker:
         if snapshot.demo and self._demo is None:
             from proxy.demo import app as demo_app
 
-            self._demo = Server(_uvicorn(demo_app, graceful=1))
+            self._demo = Server(_uvicorn(demo_app))
+            self._demo.grace(1.0)
             group.create_task(self._demo.serve(sockets=[socket.socket(fileno=self._seat.demo)]))
         return None
 
     async def _serve(self, house: House) -> None:
-        drain = house.snapshot.config.server.drain
-        self._server = server = Server(
-            _uvicorn(create_app(house, reload=self._reload, others=self._scrapes.others), graceful=drain)
-        )
+        app = create_app(house, reload=self._reload, others=self._scrapes.others)
+        self._server = server = Server(_uvicorn(app))
         # What stands now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -165,7 +170,8 @@ class Worker:
         """Drain; readiness fails first, so that no balancer sends more."""
         if self._house is not None:
             self._house.draining = True
-        if self._server is not None:
+        if self._server is not None and self._house is not None:
+            self._server.grace(self._house.snapshot.config.server.drain)
             self._server.should_exit = True
         else:
             self._channel.close()
@@ -178,7 +184,7 @@ class Worker:
         self.stop()
 
 
-def _uvicorn(app: Any, *, graceful: float) -> uvicorn.Config:
+def _uvicorn(app: Any) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=Protocol,
@@ -192,7 +198,6 @@ def _uvicorn(app: Any, *, graceful: float) -> uvicorn.Config:
         date_header=False,
         proxy_headers=False,
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=cast(int, graceful) if graceful < math.inf else None,
     )
 
 

@@ -12,6 +12,7 @@ from adapters import ir
 from adapters.dialect import Dialect, compact
 from policies.verdict import Target
 from proxy import keys
+from proxy.backends import sendable
 from proxy.call import Attempt, Call, Rejected
 from proxy.decide import wire_for
 from proxy.snapshot import Backend
@@ -82,7 +83,7 @@ def _credential(call: Call, backend: Backend) -> str | None:
     if not backend.from_client:
         return backend.credential.reveal() if backend.credential is not None else None
     given = keys.bearer(call.headers)
-    if given is not None and (not call.snapshot.callers or keys.OWN_HEADER in call.headers):
+    if given is not None and sendable(given) and (not call.snapshot.callers or keys.OWN_HEADER in call.headers):
         return given
     own = f" and your Turnout key as '{keys.OWN_HEADER}'" if call.snapshot.callers else ""
     message = f"The backend '{backend.name}' uses the caller's own key: send it as 'Authorization: Bearer …'{own}."

@@ -84,7 +84,8 @@ class Finder(ast.NodeVisitor):
         self._function = ""
         for statement in tree.body:
             if isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value is not None:
-                self._rows(statement.value)
+                target = statement.target if isinstance(statement, ast.AnnAssign) else statement.targets[0]
+                self._rows(statement.value, ast.unparse(target))
         self.visit(tree)
 
     def _add(self, node: ast.AST, kind: str, shown: ast.AST, apply: Callable[[], None]) -> None:
@@ -92,15 +93,15 @@ class Finder(ast.NodeVisitor):
         what = f"{kind}: {text[:87] + '...' if len(text) > 90 else text}"
         self.found.append(Mutant(self._path, getattr(node, "lineno", 0), what, self._tree, apply))
 
-    def _rows(self, value: ast.AST) -> None:
+    def _rows(self, value: ast.AST, table: str) -> None:
         """Rows of a table of the module; types and functions within it are none."""
         if isinstance(value, ast.Subscript | ast.Lambda):
             return
         if isinstance(value, ast.List | ast.Tuple | ast.Set) and len(value.elts) > 1:
             for element in value.elts:
-                self._add(element, "row", element, partial(value.elts.remove, element))
+                self._add(element, f"row of {table}", element, partial(value.elts.remove, element))
         for inner in ast.iter_child_nodes(value):
-            self._rows(inner)
+            self._rows(inner, table)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         outer, self._function = self._function, node.name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from adapters import ir
+from adapters import ir, stored
 from adapters.anthropic_messages import schemas, thinking
 from adapters.anthropic_messages.names import is_legal_name
 from adapters.anthropic_messages.wire import FAMILY
@@ -101,7 +101,8 @@ def _blocks(request: ir.Request, can: ir.Capabilities) -> Iterator[ir.Named]:
     for i, message in enumerate(request.messages):
         for j, block in enumerate(message.blocks):
             if isinstance(block, ir.Opaque) and (block.family != FAMILY or _hidden(message, can)):
-                yield _cannot(f"messages[{i}].content[{j}]", f"'{block.wire_type}' is not known to this backend")
+                why = stored.why(block.wire_type, f"'{block.wire_type}' is not known to this backend")
+                yield _cannot(f"messages[{i}].content[{j}]", why)
             foreign = foreign or (isinstance(block, ir.Reasoning) and _foreign(block))
     if foreign:
         yield ir.Named("reasoning", "reasoning of another vendor, or unsigned, cannot be given back", "tuning")
@@ -167,7 +168,7 @@ def _sampling(request: ir.Request, can: ir.Capabilities) -> Iterator[ir.Named]:
 def _unknown(request: ir.Request) -> Iterator[ir.Named]:
     if request.family != FAMILY:
         for name in request.extras:
-            yield ir.Named(name, "not known to this backend", "unknown")
+            yield stored.named(name, "not known to this backend", request)
 
 
 def _left_out(name: str) -> ir.Named:

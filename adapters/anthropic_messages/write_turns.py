@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Raw, Struct
 
 from adapters import ir
@@ -66,6 +67,8 @@ class _Turns:
         self._fetched = fetched
         self._waiting: list[Turn] = []
         self._after_result = False
+        self._times: dict[str, int] = {}
+        """How often each tool call's id has been used so far."""
 
     def add(self, message: ir.Message) -> None:
         if message.role in ("system", "developer"):
@@ -102,10 +105,18 @@ class _Turns:
 
     def _fill(self, turn: Turn, blocks: Iterable[ir.Block]) -> None:
         for block in blocks:
-            written = write_block(block, own=self._own, fetched=self._fetched)
+            written = write_block(self._once(block), own=self._own, fetched=self._fetched)
             if written is not None:
                 turn.bare = turn.bare and is_bare(block, own=self._own)
                 turn.blocks.append(written)
+
+    def _once(self, block: ir.Block) -> ir.Block:
+        """Servers that number the calls of each answer anew repeat their ids; this vendor takes every id once (G14)."""
+        if self._own or not isinstance(block, ir.ToolCall | ir.ToolResult):
+            return block
+        times = self._times.get(block.id, 0) + isinstance(block, ir.ToolCall)
+        self._times[block.id] = times
+        return msgspec.structs.replace(block, id=f"{block.id}_{times}") if times > 1 else block
 
     def _flush(self) -> None:
         """Put the system turns that wait behind a user turn."""

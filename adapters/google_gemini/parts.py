@@ -32,23 +32,21 @@ def thought(words: str, state: ir.VendorState | None = None) -> dict[str, Any]:
 
 
 def call(name: str, arguments: str, *, custom: bool = False, id: str | None = None) -> dict[str, Any]:  # noqa: A002
-    """A function call; ``id`` None leaves it out. Raises ir.Invalid when ``arguments`` is not a JSON object."""
-    args = raw({"input": arguments}) if custom else _args(arguments, name)
+    """A function call; ``id`` None leaves it out."""
+    args = raw({"input": arguments}) if custom else _args(arguments)
     told: dict[str, Any] = {"id": id} if id else {}
     return {"functionCall": {**told, "name": name, "args": args}}
 
 
-def _args(arguments: str, name: str) -> Raw:
-    """Spliced in as it stands, so that no digit is lost (G21)."""
+def _args(arguments: str) -> Raw:
+    """Spliced in as it stands, so that no digit is lost (G21). What is no JSON object (a model's slip, or an answer
+    that was cut off) is shown to the model as text."""
     if arguments.strip() in ("", "null"):
         return Raw(b"{}")
     try:
         _object.decode(arguments)
     except UNREADABLE:
-        raise ir.Invalid(
-            f"The arguments of the call of tool '{name}' are not a JSON object. Send them as the model wrote them.",
-            "messages",
-        ) from None
+        return raw({"input": arguments})
     return Raw(arguments.encode())
 
 
@@ -60,16 +58,8 @@ def of_block(block: ir.ReplyBlock) -> list[Part]:
         case "reasoning":
             return [signed(thought(block.text + "\n\n".join(block.summary)), block.state)]
         case "tool_call" | "custom_tool_call":
-            made = answer_call(block.meta, block.text, custom=block.kind == "custom_tool_call")
-            return [signed(made, block.state)]
+            name, custom = block.meta.get("name") or "", block.kind == "custom_tool_call"
+            return [signed(call(name, block.text, custom=custom, id=block.meta.get("id")), block.state)]
         case _:
             whole = block.raw or block.meta.get("raw")
             return [whole] if whole and block.meta.get("family") == "google" else []
-
-
-def answer_call(meta: Any, arguments: str, *, custom: bool) -> dict[str, Any]:
-    """A call that a model made. Arguments that are not an object (a cut-off answer) are told as they are."""
-    try:
-        return call(meta.get("name") or "", arguments, custom=custom, id=meta.get("id"))
-    except ir.Invalid:
-        return call(meta.get("name") or "", arguments, custom=True, id=meta.get("id"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapters import ir
+from adapters import ir, stored
 from adapters.google_gemini import media, write_config
 from adapters.google_gemini.usage import wire_tier
 
@@ -21,7 +21,7 @@ def refuses(request: ir.Request, upstream: ir.Upstream) -> list[ir.Named]:
     found = [*_contract(request, limits), *_tuning(request, limits), *_clamped(request, limits)]
     if request.family != "google":
         found += _content(request, limits)
-        found += [ir.Named(name, "only the client's own vendor knows it", "unknown") for name in request.extras]
+        found += [stored.named(name, "only the client's own vendor knows it", request) for name in request.extras]
     return found
 
 
@@ -54,7 +54,8 @@ def _content(request: ir.Request, limits: ir.Capabilities) -> Iterator[ir.Named]
     blocks = [block for message in request.messages for block in message.blocks]
     for block in blocks:
         if isinstance(block, ir.Opaque) and block.family != "google":
-            yield ir.Named(f"messages.{block.wire_type}", "only the vendor that made it can read it", "contract")
+            why = stored.why(block.wire_type, "only the vendor that made it can read it")
+            yield ir.Named(f"messages.{block.wire_type}", why, "contract")
     if any(isinstance(block, ir.Reasoning) and not _googles(block) for block in blocks):
         yield ir.Named("messages.reasoning", "another vendor's thoughts mean nothing to Gemini", "tuning")
     if any(message.name for message in request.messages):

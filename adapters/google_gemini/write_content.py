@@ -141,9 +141,10 @@ class Contents:
         return self._result(ir.ToolResult(call.id, (ir.Text(_UNANSWERED),), is_error=True))
 
     def _skip_signatures(self) -> None:
-        """Gemini 3 refuses an unsigned call in the current turn; the first of each step stands for all (G28)."""
-        for turn in reversed(self._turns):
-            if turn.asks:
+        """Gemini 3 refuses an unsigned call in the current turn; the first of each step stands for all (G28). Words
+        that share their content with results (of the calls before them) may not begin a turn."""
+        for at, turn in reversed([*enumerate(self._turns)]):
+            if turn.asks and not (at and self._turns[at - 1].calls):
                 return
             calls = [part for part in turn.parts if isinstance(part, dict) and "functionCall" in part]
             if calls and not any("thoughtSignature" in part for part in calls):

@@ -12,6 +12,8 @@ from adapters.google_gemini import schema, write_config
 from adapters.google_gemini.usage import wire_tier
 from adapters.google_gemini.write_content import Contents, system
 
+_NOTHING = {"text": " "}
+"""The question of a client that asked none, such as an empty string."""
 _WOVEN = ("generationConfig", "toolConfig")
 """Extras that are woven into what we write; all others stand beside it."""
 
@@ -44,7 +46,7 @@ def _conversation(request: ir.Request, upstream: ir.Upstream, context: ir.Contex
     if request.format is not None and write_config.by_instruction(request, upstream):
         told.append({"text": write_config.instruction(request.format)})
     if not contents:
-        return {"contents": [{"role": "user", "parts": told}]}
+        return {"contents": [{"role": "user", "parts": told or [_NOTHING]}]}
     return {"contents": contents} | ({"systemInstruction": {"role": "user", "parts": told}} if told else {})
 
 

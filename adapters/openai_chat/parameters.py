@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters import efforts, ir, stream_options, strict
+from adapters.openai_chat import thoughts
 from adapters.openai_chat.wire import NAME
 
 RESPONSES_ONLY = frozenset(
@@ -106,6 +107,11 @@ def clamp_effort(asked: str, capabilities: ir.Capabilities) -> str | None:
     return efforts.nearest(asked, [word for word in allowed if word != "none"])
 
 
+def reasoning_field(upstream: ir.Upstream) -> str | None:
+    """Where reasoning of earlier answers goes; OpenAI takes none back."""
+    return upstream.capabilities.reasoning_field if upstream.wire == "variant" else None
+
+
 def temperature(asked: float, capabilities: ir.Capabilities) -> float:
     """No higher than the backend takes."""
     return min(asked, capabilities.max_temperature)
@@ -120,6 +126,7 @@ def patch(fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.
     dropped += [*_patch_effort(out, upstream), *_patch_stop(out, upstream.capabilities)]
     if strict.head(fields).stream:
         out["stream_options"] = stream_options.with_usage(out)
+    dropped += thoughts.strip(out)
     out |= {name: _raw(value) for name, value in upstream.options.items()}
     out["model"] = _raw(upstream.model)
     return out, dropped

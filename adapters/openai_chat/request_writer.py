@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from adapters import ir
-from adapters.openai_chat import content, parameters, tools, turns
+from adapters import ir, stored
+from adapters.openai_chat import content, parameters, thoughts, tools, turns
 
 PATH = "/chat/completions"
 
@@ -41,6 +41,8 @@ def _parameters(request: ir.Request, upstream: ir.Upstream) -> dict[str, Any]:
         fields["stop"] = kept
     if "temperature" in fields:
         fields["temperature"] = parameters.temperature(fields["temperature"], upstream.capabilities)
+    if not fields.get("top_logprobs") and not fields.get("logprobs"):
+        fields.pop("top_logprobs", None)  # the default that Responses clients write out; chat refuses it standing alone
     return fields
 
 
@@ -85,7 +87,7 @@ def refuses(request: ir.Request, upstream: ir.Upstream) -> list[ir.Named]:
         *_refused_tools(request, upstream),
         *_refused_format(request, upstream.capabilities),
         *_refused_content(request, upstream),
-        *(ir.Named(name, why, "unknown") for name in request.extras if name not in carried),
+        *(stored.named(name, why, request) for name in request.extras if name not in carried),
     ]
 
 
@@ -129,6 +131,8 @@ def _refused_format(request: ir.Request, can: ir.Capabilities) -> Iterator[ir.Na
 
 
 def _refused_content(request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Named]:
+    if parameters.reasoning_field(upstream) is None and thoughts.among(request):
+        yield thoughts.NAMED
     for index, message in enumerate(request.messages):
         for block in _blocks(message):
             why = _refused_block(block, upstream)
@@ -146,7 +150,7 @@ def _blocks(message: ir.Message) -> Iterator[ir.Block]:
 def _refused_block(block: ir.Block, upstream: ir.Upstream) -> str | None:
     can = upstream.capabilities
     if isinstance(block, ir.Opaque):
-        return f"this backend does not take content of type {block.wire_type}"
+        return stored.why(block.wire_type, f"this backend does not take content of type {block.wire_type}")
     if not isinstance(block, ir.Media):
         return None
     if not {"image": can.images, "file": can.files, "audio": can.audio}[block.kind]:

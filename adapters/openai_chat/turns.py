@@ -87,8 +87,9 @@ class _Turns:
             shown["content"] = refusal
         if not texts and (calls or "refusal" in shown):
             shown["content"] = None
-        if self._upstream.wire == "variant" and (thoughts := _thoughts(blocks)):
-            shown[self._upstream.capabilities.reasoning_field] = thoughts
+        field = parameters.reasoning_field(self._upstream)
+        if field is not None and (thoughts := _thoughts(blocks)):
+            shown[field] = thoughts
         if calls:
             shown["tool_calls"] = calls
         self.out.append({**shown, **self._own(message)})

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters import ir
+from adapters.openai_responses import foreign
 from adapters.openai_responses.tools import known, wrap
 
 Wire: TypeAlias = dict[str, Any] | msgspec.Raw
@@ -166,7 +167,8 @@ def is_ours(state: ir.VendorState | None) -> TypeGuard[ir.VendorState]:
 
 def keeps_reasoning(block: ir.Reasoning, upstream: ir.Upstream) -> bool:
     """OpenAI takes back only what it sealed or stored itself (G32); the others read the text."""
-    return is_ours(block.state) or block.id is not None or upstream.wire == "variant"
+    stored = block.id is not None and not foreign.is_made_here(block.id)
+    return is_ours(block.state) or stored or upstream.wire == "variant"
 
 
 def resolved(media: ir.Media, fetched: Mapping[ir.Need, Any]) -> ir.Media:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from adapters import ir
-from adapters.openai_responses import wire
+from adapters.openai_responses import foreign, wire
 from adapters.openai_responses.effort import clamped
 from adapters.openai_responses.wire import Fields
 
@@ -20,9 +20,10 @@ def patch(fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.
         told = [name for name in _SAMPLING if not wire.is_null(out.pop(name, None))]
         named += [ir.Named(name, "the model takes none", "tuning") for name in told]
     others = (*_FOREIGN, "stop") if upstream.capabilities.max_stop == 0 else _FOREIGN
-    foreign = [name for name in others if not wire.is_null(out.pop(name, None))]
-    named += [ir.Named(name, "Responses has no such field", "tuning") for name in foreign]
+    unheard = [name for name in others if not wire.is_null(out.pop(name, None))]
+    named += [ir.Named(name, "Responses has no such field", "tuning") for name in unheard]
     named += _clamp(out, upstream.capabilities)
+    named += foreign.strip(out)
     out.update({name: wire.encode(value) for name, value in upstream.options.items()})
     return out, named
 

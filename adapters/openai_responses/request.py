@@ -56,9 +56,7 @@ def read_request(body: bytes) -> ir.Request:
     """A request body. Raises ir.Invalid that names the field, the reason and the mend."""
     top = strict.fields(body)
     head = strict.head(top)
-    fields = Fields(
-        {name: raw for name, raw in top.items() if not wire.is_null(raw) and name not in {"model", "stream"}}
-    )
+    fields = Fields({name: raw for name, raw in top.items() if not wire.is_null(raw) and name not in _HEAD})
     messages = _messages(fields)
     system = fields.take("instructions", wire.STR)
     plain: dict[str, Any] = {name: fields.take(name, decoder) for name, decoder in _PLAIN.items()}

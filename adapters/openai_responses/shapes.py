@@ -63,9 +63,8 @@ class Offered:
             return block
         meta = {**block.meta, "name": self._name(block)}
         if not self.is_wrapped(block):
-            return ir.ReplyBlock(block.kind, block.item, block.choice, meta, block.text, state=block.state)
-        meta["item_id"] = None
-        return ir.ReplyBlock("custom_tool_call", block.item, block.choice, meta, unwrap(block.text), state=block.state)
+            return msgspec.structs.replace(block, meta=meta)
+        return msgspec.structs.replace(block, kind="custom_tool_call", meta=meta, text=unwrap(block.text))
 
     def _name(self, block: ir.ReplyBlock) -> str:
         return names.restored(str(block.meta.get("name")), self._names)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
@@ -54,6 +56,9 @@ def connect(path: Path) -> apsw.Connection:
     ``synchronous=NORMAL``: a row survives the end of the process at once, and a loss of power from the next
     checkpoint on. Raises LedgerError for a newer schema, and apsw.NotADBError or CorruptError for a broken file.
     """
+    with suppress(OSError):  # SQLite tells it better
+        # Who asked for what at which price is nobody else's business; the files beside it take after this one.
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = apsw.Connection(str(path))
     try:
         connection.set_busy_timeout(0)

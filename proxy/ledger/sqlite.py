@@ -200,7 +200,7 @@ class Ledger:
             with self._connection:
                 before = self._db.total_changes()
                 with self._db:
-                    self._db.executemany(_INSERT, map(astuple, chunk))
+                    self._db.executemany(_INSERT, map(astuple, map(storable, chunk)))
                 new += self._db.total_changes() - before
         self._count("replayed", new)
         if bad:

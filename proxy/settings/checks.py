@@ -5,11 +5,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterable
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from adapters import ir
 from adapters.providers import PROVIDERS, Provider
-from proxy.backends import FROM_CLIENT, is_public
+from proxy.backends import FROM_CLIENT, is_public, sendable
 from proxy.settings.grammar import Alias, BackendEntry, Document, Key
 from proxy.settings.shape import did_you_mean, mistakes
 from proxy.settings.source import Mistake, Path
@@ -20,6 +20,7 @@ _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _OUR_HEADERS = frozenset(
     {"host", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection", "accept"}
 )
+_NOT_SENDABLE = "no header can carry this: printable ASCII only, and no line break"
 _ENDPOINTS = ("/chat/completions", "/responses", "/messages", "/completions", "/embeddings", "/models")
 
 
@@ -57,6 +58,15 @@ def _stores(document: Document) -> Found:
         yield ("state", "redis"), "this build keeps state in process and in SQLite only: set 'redis: null'"
     if not document.ledger.url.startswith("sqlite:///"):
         yield ("ledger", "url"), "this build keeps the ledger in SQLite only: write 'sqlite:///turnout.db'"
+
+
+def _telemetry(document: Document) -> Found:
+    if document.telemetry.otlp:
+        url = _web(document.telemetry.otlp)
+        if url is None:
+            yield ("telemetry", "otlp"), "not a URL: write http://collector:4318"
+        elif url.username is not None or url.password is not None:
+            yield ("telemetry", "otlp"), "a secret stands in the URL: move it to OTEL_EXPORTER_OTLP_HEADERS"
 
 
 def _pools(document: Document) -> Found:
@@ -117,7 +127,9 @@ def _sources(key: Key) -> int:
     return sum(source is not None for source in (key.sha256, key.secret, key.secret_file))
 
 
-_CHECKS: tuple[Callable[[Document], Found], ...] = (_stores, _pools, _roles, _aliases, _teams, _keys)
+_CHECKS: tuple[Callable[[Document], Found], ...] = (
+    _stores, _telemetry, _pools, _roles, _aliases, _teams, _keys,
+)  # fmt: skip
 
 
 # --- one backend ---------------------------------------------------------------------------------------------------
@@ -137,9 +149,13 @@ def _backend(entry: BackendEntry, *, has_none: bool) -> Found:
         yield (), f"{entry.provider} wants a credential: add 'credential: \"${{{row.key_env}}}\"' or '{FROM_CLIENT}'"
     for path, text in mistakes(ir.Capabilities, dict(entry.capabilities)):
         yield ("capabilities", *path), text
-    for name in entry.headers:
+    for name, value in entry.headers.items():
         if not _HEADER.fullmatch(name) or name.lower() in _OUR_HEADERS:
             yield ("headers", name), "not a header that can be set here: remove it"
+        elif not sendable(value.reveal()):
+            yield ("headers", name), _NOT_SENDABLE
+    if entry.credential is not None and not sendable(entry.credential.reveal()):
+        yield ("credential",), _NOT_SENDABLE
 
 
 def _url(entry: BackendEntry, row: Provider) -> Found:
@@ -147,13 +163,8 @@ def _url(entry: BackendEntry, row: Provider) -> Found:
         if row.base_url is None:
             yield (), f"'base_url' is missing: {entry.provider} can be anywhere, say where"
         return
-    try:
-        url = urlsplit(entry.base_url)
-        port = url.port
-    except ValueError:
-        yield ("base_url",), "not a URL: write https://host/v1"
-        return
-    if url.scheme not in {"http", "https"} or not url.hostname or port == 0:
+    url = _web(entry.base_url)
+    if url is None:
         yield ("base_url",), "not a URL: write https://host/v1"
     elif url.username is not None or url.password is not None:
         yield ("base_url",), "a secret stands in the URL: move it to 'credential'"
@@ -161,6 +172,15 @@ def _url(entry: BackendEntry, row: Provider) -> Found:
         yield ("base_url",), "a base URL ends with its path: remove what follows '?' or '#'"
     elif url.path.rstrip("/").endswith(_ENDPOINTS):
         yield ("base_url",), f"a base URL ends before the endpoint: remove '{url.path[url.path.rindex('/', 0, -1) :]}'"
+
+
+def _web(text: str) -> SplitResult | None:
+    """The parts of an http(s) URL; None for anything else."""
+    try:
+        url = urlsplit(text)
+        return url if url.scheme in {"http", "https"} and url.hostname and url.port != 0 else None
+    except ValueError:
+        return None
 
 
 def _where(entry: BackendEntry, row: Provider) -> Found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from adapters import ir
 from policies import health
@@ -15,7 +16,9 @@ Key = tuple[str, str]
 class Backends:
     """The health and load of every backend, keyed so that a reload keeps them (decision D12)."""
 
-    def __init__(self) -> None:
+    def __init__(self, told: Callable[[str, str], None]) -> None:
+        """``told`` hears of each change of a breaker: backend, and ``closed`` | ``half_open`` | ``open``."""
+        self._told = told
         self._breakers: dict[Key, health.Breaker] = {}
         self._in_flight: Counter[str] = Counter()
 
@@ -44,14 +47,14 @@ class Backends:
         elif answered or theirs:
             # A caller's own key that is refused tells nothing of the next caller's, but that the backend is up.
             self._set(backend, health.succeeded(self.breaker(backend)))
+        else:
+            self._set(backend, health.left(self.breaker(backend)))
 
     def breaker(self, backend: Backend) -> health.Breaker:
         return self._breakers.get(backend.identity, health.CLOSED)
-
-    def in_flight(self, name: str) -> int:
-        return self._in_flight[name]
 
     def _set(self, backend: Backend, state: health.Breaker) -> None:
         key = backend.identity
         if self._breakers.get(key, health.CLOSED) is not state:
             self._breakers[key] = state
+            self._told(backend.name, health.word(state))

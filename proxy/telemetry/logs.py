@@ -8,8 +8,9 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import suppress
 from operator import attrgetter
-from typing import Any, Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, TypeAlias, cast
 
 import orjson
 import structlog
@@ -37,9 +38,28 @@ def configure(level: str = "info", style: Style = "auto") -> None:
     structlog.configure(
         processors=[*shared, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory() if text else structlog.BytesLoggerFactory(sys.stdout.buffer),
+        logger_factory=structlog.PrintLoggerFactory() if text else structlog.BytesLoggerFactory(_lines()),
         cache_logger_on_first_use=False,
     )
+
+
+class _Steadfast:
+    """Where lines go: a disk that is full or a reader that is gone costs lines, never a call."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, line: bytes) -> None:
+        with suppress(OSError):
+            self._file.write(line)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._file.flush()
+
+
+def _lines() -> BinaryIO:
+    return cast(BinaryIO, _Steadfast(sys.stdout.buffer))
 
 
 def _text() -> list[Any]:

@@ -82,6 +82,10 @@ class Telemetry:
         """A defect of ours: the whole trace goes to the log, the client is told an id."""
         _log.error("call.crashed", request_id=call.id, exc_info=error)
 
+    def breaker(self, backend: str, state: str) -> None:
+        """The breaker of a backend changed: ``closed`` | ``half_open`` | ``open``."""
+        self.meters.breaker(backend, state)
+
     def price_missing(self, backend: str, why: str) -> None:
         """Tokens without a price: counted, never guessed."""
         self.meters.price_missing(backend, why)
@@ -115,6 +119,7 @@ def _attempt_spans(call: Call, rows: Sequence[UsageRecord]) -> list[AttemptSpan]
                 provider=attempt.upstream.provider,
                 server_address=address.hostname,
                 server_port=address.port,
+                response_id=attempt.response_id,
                 response_model=attempt.model,
             )
         )

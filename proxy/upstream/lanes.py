@@ -6,14 +6,13 @@ calls are in flight (measured at 32: a third of a call). A stack of one-connecti
 
 from __future__ import annotations
 
-import time
 from collections import deque
 
 import httpx2
 
-_IDLE_SECONDS = 30.0
+IDLE_SECONDS = 30.0
 """A connection that was idle for longer is closed: servers and balancers drop theirs at 60 s and more."""
-_LIMITS = httpx2.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=_IDLE_SECONDS)
+_LIMITS = httpx2.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_SECONDS)
 
 
 class Lanes:
@@ -24,17 +23,21 @@ class Lanes:
         self._proxy = proxy
         self._idle: deque[tuple[float, httpx2.AsyncHTTPTransport]] = deque()
 
-    def take(self) -> httpx2.AsyncHTTPTransport:
-        """The lane that was used last, or a new one."""
-        if self._idle:
-            return self._idle.pop()[1]
+    def take(self) -> httpx2.AsyncHTTPTransport | None:
+        """The lane that was used last, if one is idle."""
+        return self._idle.pop()[1] if self._idle else None
+
+    def new(self) -> httpx2.AsyncHTTPTransport:
+        """A lane without a connection yet."""
         return httpx2.AsyncHTTPTransport(verify=self._tls, trust_env=False, limits=_LIMITS, proxy=self._proxy)  # type: ignore[arg-type]
 
-    async def give(self, lane: httpx2.AsyncHTTPTransport) -> None:
-        """Back on the stack; those that lay at its bottom for too long are closed."""
-        now = time.monotonic()
+    def give(self, lane: httpx2.AsyncHTTPTransport, now: float) -> None:
+        """Back on the stack. ``now``: monotonic seconds."""
         self._idle.append((now, lane))
-        while self._idle[0][0] < now - _IDLE_SECONDS:
+
+    async def sweep(self, now: float) -> None:
+        """Close those that lie at the bottom of the stack for too long."""
+        while self._idle and self._idle[0][0] < now - IDLE_SECONDS:
             await self._idle.popleft()[1].aclose()
 
     async def close(self) -> None:

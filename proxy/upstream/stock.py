@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import socket
 import ssl
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager
-from functools import lru_cache
+from contextlib import contextmanager, suppress
+from functools import cached_property, lru_cache
 
 import httpx2
 
 from adapters import ir
-from proxy.upstream.lanes import Lanes
+from proxy.upstream.lanes import IDLE_SECONDS, Lanes
 from proxy.upstream.seam import Answer, Outgoing, UpstreamFailed
 
 _SERVER_ERROR = "server_error"
@@ -27,12 +28,14 @@ _Origin = tuple[str, str, int | None, str | None]
 
 
 class StockEngine:
-    """httpx2 under the seam. TLS contexts are made on the first https call: they cost 20 ms each."""
+    """httpx2 under the seam."""
 
     def __init__(self) -> None:
         self._lanes: dict[_Origin, Lanes] = {}
+        self._swept = time.monotonic()
 
     async def send(self, outgoing: Outgoing) -> Answer:
+        await self._sweep()
         with _mapped():
             url = _url(outgoing.url)
         request = httpx2.Request(
@@ -43,9 +46,10 @@ class StockEngine:
             extensions={"timeout": {"connect": outgoing.connect_timeout, "pool": outgoing.connect_timeout}},
         )
         lanes = self._of((url.scheme, url.host, url.port, outgoing.proxy))
-        lane = lanes.take()
+        used = lanes.take()
+        lane = used or lanes.new()
         try:
-            response = await _sent(lane, request)
+            response = await _sent(lane, request, used=used is not None)
         except BaseException:
             await lane.aclose()
             raise
@@ -58,9 +62,22 @@ class StockEngine:
     def _of(self, origin: _Origin) -> Lanes:
         found = self._lanes.get(origin)
         if found is None:
-            tls = httpx2.create_ssl_context() if origin[0] == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            tls = self._tls if origin[0] == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             found = self._lanes[origin] = Lanes(tls, origin[3])
         return found
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        """Made on the first https call: reading the CAs takes 20 ms."""
+        return httpx2.create_ssl_context()
+
+    async def _sweep(self) -> None:
+        """At every origin: to one that a reload has left behind nobody gives a lane back any more."""
+        now = time.monotonic()
+        if now - self._swept > IDLE_SECONDS:
+            self._swept = now
+            for lanes in list(self._lanes.values()):
+                await lanes.sweep(now)
 
 
 @lru_cache(maxsize=1024)
@@ -69,13 +86,13 @@ def _url(text: str) -> httpx2.URL:
     return httpx2.URL(text)
 
 
-async def _sent(lane: httpx2.AsyncHTTPTransport, request: httpx2.Request) -> httpx2.Response:
+async def _sent(lane: httpx2.AsyncHTTPTransport, request: httpx2.Request, *, used: bool) -> httpx2.Response:
     try:
-        with _mapped():
+        with _mapped(stale=used):
             return await lane.handle_async_request(request)
     except _StaleConnection:
-        # The pool handed us a socket that its server had just closed: nothing was answered, so one fresh try.
-        with _mapped(stale=False):
+        # The idle socket was one that its server had just closed: nothing was answered, so one fresh try.
+        with _mapped():
             return await lane.handle_async_request(request)
 
 
@@ -84,25 +101,32 @@ class _StockAnswer:
         self._response = response
         self._lane = lane
         self._lanes = lanes
-        self._closed = False
+        self._closed = self._whole = False
         self.status = response.status_code
         self.headers: Mapping[str, str] = response.headers
 
     async def chunks(self) -> AsyncIterator[bytes]:
         stream = self._response.stream
         assert isinstance(stream, httpx2.AsyncByteStream)  # noqa: S101 - the transport's own contract
-        with _mapped(stale=False):
+        with _mapped():
             async for chunk in stream:
                 yield chunk
+        self._whole = True
 
     async def close(self) -> None:
-        """A body that was read to its end leaves a connection that can serve again; any other is closed with it."""
+        """A body that was read to its end leaves a connection that can serve again; any other is closed with it.
+        A line that breaks only now has done its work."""
         if self._closed:
             return
         self._closed = True
-        with _mapped(stale=False):
-            await self._response.aclose()
-            await self._lanes.give(self._lane)
+        try:
+            with suppress(UpstreamFailed), _mapped():
+                await self._response.aclose()
+        finally:
+            if self._whole:
+                self._lanes.give(self._lane, time.monotonic())
+            else:
+                await self._lane.aclose()
 
 
 class _StaleConnection(Exception):  # noqa: N818 - never leaves this file
@@ -110,7 +134,7 @@ class _StaleConnection(Exception):  # noqa: N818 - never leaves this file
 
 
 @contextmanager
-def _mapped(*, stale: bool = True) -> Iterator[None]:
+def _mapped(*, stale: bool = False) -> Iterator[None]:
     try:
         yield
     except httpx2.TimeoutException as error:

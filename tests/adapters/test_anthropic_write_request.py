@@ -128,6 +128,15 @@ def test_g11_illegal_call_ids_are_rewritten_alike() -> None:
     assert all(set(call) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") for call in ids)
 
 
+def test_g14_a_call_id_that_comes_again_is_numbered_with_its_result() -> None:
+    again = ir.ToolCall("call_0", "weather", "{}")
+    turn = (assistant(again), result("call_0", "sun"))
+    turns = ask(user("hi"), *turn, user("more"), *turn, tools=(WEATHER,))["messages"]
+    blocks = [block for turn in turns if isinstance(turn["content"], list) for block in turn["content"]]
+    ids = [block.get("id") or block.get("tool_use_id") for block in blocks if block["type"] != "text"]
+    assert ids == ["call_0", "call_0", "call_0_2", "call_0_2"]
+
+
 def test_g18_tools_of_the_history_are_declared() -> None:
     body = ask(user("q"), assistant(ir.ToolCall("a", "weather", "{}")), result("a", "sun"))
     assert [tool["name"] for tool in body["tools"]] == ["weather"]

@@ -59,3 +59,16 @@ def test_a_status_that_no_answer_should_have_is_a_bad_response(status: int) -> N
 
 def test_a_rate_limit_that_speaks_of_context_stays_a_rate_limit() -> None:
     assert failures.by_status(429, "context window budget exhausted").kind == "limited"
+
+
+@pytest.mark.parametrize(
+    ("code", "param", "told"),
+    [
+        (None, None, "model_not_found"),
+        ("404", "model", "model_not_found"),
+        (None, "input", "not_found"),
+        ("previous_response_not_found", None, "previous_response_not_found"),
+    ],
+)
+def test_a_404_is_about_the_model_unless_it_says_otherwise(code: str | None, param: str | None, told: str) -> None:
+    assert failures.by_status(404, "Not found.", code=code, param=param).code == told

@@ -101,10 +101,14 @@ def test_empty_arguments_are_an_empty_object(arguments: str) -> None:
 
 
 @pytest.mark.parametrize("arguments", ["[1]", "{", '"x"', "nonsense"])
-def test_arguments_that_are_no_object_are_refused_by_name(arguments: str) -> None:
+def test_arguments_that_are_no_object_are_shown_as_text(arguments: str) -> None:
     call = ir.ToolCall("a1", "weather", arguments)
-    with pytest.raises(ir.Invalid, match="'weather' are not a JSON object"):
-        DIALECT.write_request(ask(*loop(calls=(call,))), upstream(), CONTEXT)
+    sent = written(ask(*loop(calls=(call,))))["contents"][1]["parts"][0]["functionCall"]
+    assert sent["args"] == {"input": arguments}
+
+
+def test_a_question_without_words_is_still_a_question() -> None:
+    assert written(ask(user("")))["contents"] == [{"role": "user", "parts": [{"text": " "}]}]
 
 
 def test_g83_an_unanswered_call_gets_an_answer_that_says_so() -> None:
@@ -243,9 +247,17 @@ def signatures(request: ir.Request, target: ir.Upstream, context: ir.Context = C
 
 def test_g28_the_first_unsigned_call_of_each_step_of_the_turn_gets_the_skip_value() -> None:
     second = ir.Message("assistant", (ir.ToolCall("c3", "time", "{}"),))
-    request = ask(*loop(result("a1"), result("b2")), user("next"), *loop(result("a1"), result("b2"))[1:], second)
-    assert signatures(request, upstream(NEW)) == [[None, None], [SKIP, None], [SKIP]]
-    assert signatures(request, upstream(OLD)) == [[None, None], [None, None], [None]]
+    told = ir.Message("assistant", (ir.Text("So."),))
+    calls = loop(result("a1"), result("b2"))
+    request = ask(*calls, told, user("next"), *calls[1:], second)
+    assert signatures(request, upstream(NEW)) == [[None, None], [None], [SKIP, None], [SKIP]]
+    assert signatures(request, upstream(OLD)) == [[None, None], [None], [None, None], [None]]
+
+
+def test_g28_words_beside_results_do_not_begin_a_turn() -> None:
+    calls = loop(result("a1"), result("b2"))
+    assert signatures(ask(*calls, user("and now?")), upstream(NEW)) == [[SKIP, None]]
+    assert signatures(ask(*loop(), user("never mind")), upstream(NEW)) == [[SKIP, None]]
 
 
 def test_g28_real_signatures_always_win() -> None:

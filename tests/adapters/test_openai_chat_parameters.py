@@ -92,3 +92,17 @@ def test_effort_is_clamped_or_dropped() -> None:
 def test_operators_options_are_set() -> None:
     out, _ = patched(b'{"model":"m","x":1}', upstream("exact", options={"x": 2}))
     assert out["x"] == b"2"
+
+
+def test_reasoning_of_other_backends_in_the_history_does_not_reach_openai() -> None:
+    kept = b'{"role":"assistant","content":"a","x":{ "y" : 1e5 }}'
+    said = kept[:-1] + b',"reasoning_content":"hm"}'
+    out, named = patched(b'{"model":"m","messages":[' + said + b"," + said + b"]}", upstream("exact"))
+    assert out["messages"] == b"[" + kept + b"," + kept + b"]"
+    assert named == {"messages.reasoning": "tuning"}
+
+
+def test_words_that_only_speak_of_reasoning_stay_byte_for_byte() -> None:
+    messages = b'[ {"role":"user","content":"x","y":{"reasoning":1}} ]'
+    out, named = patched(b'{"model":"m","messages":' + messages + b"}", upstream("exact"))
+    assert (out["messages"], named) == (messages, {})

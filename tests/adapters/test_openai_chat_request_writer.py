@@ -79,6 +79,18 @@ def test_g29_reasoning_goes_back_under_the_servers_own_name_and_never_to_openai(
     assert written(summary)["messages"][0]["reasoning_content"] == "one\n\ntwo"
 
 
+def test_reasoning_that_a_server_takes_nowhere_is_named() -> None:
+    request = read({"role": "assistant", "content": "a", "reasoning_content": "hm"}, {"role": "user", "content": "b"})
+    strict = upstream(reasoning_field=None)
+    assert written(request, strict)["messages"][0] == {"role": "assistant", "content": "a"}
+    assert refused(request, reasoning_field=None) == {"messages.reasoning": "tuning"}
+
+
+def test_top_logprobs_of_none_do_not_stand_alone() -> None:
+    asked = ir.Request(model="m", messages=(message("user", ir.Text("a")),), dialect="openai_responses", top_logprobs=0)
+    assert "top_logprobs" not in written(asked)
+
+
 def test_a_tool_loop() -> None:
     call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"n": 1.50}'}}
     messages = [

@@ -143,3 +143,28 @@ def test_a_failed_upstream_response_is_told_as_our_failure_in_an_exact_relay() -
     lines += relay.feed(b"data: " + json.dumps({"type": "response.failed", "response": response}).encode() + b"\n\n")
     events = strict_events(lines + relay.tail)
     assert events[-1]["response"]["error"] == {"code": "server_error", "message": "gone"}
+
+
+OURS = b'{"type":"reasoning","id":"rs_01a1fbf8abf57206826c1c157cfc2fbf_0","summary":[],"content":[]}'
+OPENAIS = b'{"type":"reasoning","id":"rs_68af40337e58819392e935fb404414d005afc8688067f27a","summary":[]}'
+SEALED = OURS[:-1] + b',"encrypted_content":"gAAA"}'
+
+
+def test_g32_thoughts_under_our_own_ids_do_not_go_back_to_openai() -> None:
+    rest = b'{ "role":"user", "content":"x" },' + OPENAIS + b"," + SEALED
+    out, named = patched(b'{"model":"auto","input":[' + OURS + b"," + rest + b"]}")
+    assert out["input"] == b"[" + rest + b"]"
+    assert named == ["input.reasoning"]
+
+
+def test_an_id_of_ours_that_is_only_spoken_of_stays() -> None:
+    said = b'[ {"role":"user","content":[{"type":"input_text","text":"x","y":"rs_' + b"0" * 32 + b'_1"}]} ]'
+    out, named = patched(b'{"model":"auto","input":' + said + b"}")
+    assert (out["input"], named) == (said, [])
+
+
+def test_a_reference_to_an_item_of_ours_can_be_followed_by_nobody() -> None:
+    reference = b'{"type":"item_reference","id":"msg_01a1fbf8abf57206826c1c157cfc2fbf_1"}'
+    _, named = patched(b'{"model":"auto","input":[' + reference + b"]}")
+    assert named == ["input.item_reference"]
+    assert patched(b'{"model":"auto","input":[{"type":"item_reference","id":"msg_68af"}]}')[1] == []

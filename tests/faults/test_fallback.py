@@ -134,7 +134,7 @@ def _fell_back(row: UsageRecord, backend: str) -> None:
     assert row.status >= 400
     assert row.error_code
     assert row.error_message
-    assert row.output_tokens is None
+    assert (row.output_tokens, row.ttft_ms) == (None, None)
 
 
 def test_s20_an_open_breaker_spares_the_failing_backend(live: Live, room: Chaos, demo: str) -> None:
@@ -148,6 +148,10 @@ def test_s20_an_open_breaker_spares_the_failing_backend(live: Live, room: Chaos,
     row = live.rows_of(answers[-1].id)[0]
     assert row.trace is not None
     assert "breaker open" in row.trace
+    refused = ask(live.url, "chat", "backend/tripping")
+    assert (refused.status, refused.failed and refused.failed["code"]) == (503, "no_backend_available")
+    assert int(refused.headers["retry-after"]) > 0
+    assert 'turnout_breaker_state{backend="tripping"} 2' in live.get("/metrics")[1]
 
 
 def test_a_healthy_local_backend_keeps_its_calls(live: Live, room: Chaos, demo: str) -> None:

@@ -91,6 +91,19 @@ def test_p2_a_call_that_outlasts_the_drain_is_told_so(room: Chaos, pool: ThreadP
         until(lambda: all(seen.gone for seen in room.of("endless")[before:]), "closed at the upstream")
 
 
+def test_p2_a_reload_changes_how_long_the_drain_takes(room: Chaos, pool: ThreadPoolExecutor) -> None:
+    with Live(config(room, drain="60s")) as live:
+        live.write(config(room, drain="300ms"))
+        assert live.reload()["ok"]
+        before = len(room.of("endless"))
+        call = pool.submit(ask, live.url, "chat", "backend/endless", stream=True)
+        until(lambda: len(room.of("endless")) > before, "streaming")
+        assert live.stop() == 0
+        told = call.result(10)
+        assert told.failed is not None
+        assert [(row.outcome, row.error_code) for row in live.rows_of(told.id)] == [("interrupted", "shutting_down")]
+
+
 def test_p3_a_second_sigterm_ends_at_once(room: Chaos) -> None:
     with Live(config(room, drain="60s")) as live:
         heard = ask(live.url, "chat", "backend/ok")

@@ -88,6 +88,8 @@ def test_the_admin_reload_answers_after_the_swap(live: Live, room: Chaos) -> Non
     status, outcome = live.call("POST", "/admin/config/reload")
     assert (status, outcome["ok"], outcome["generation"]) == (422, False, 2)
     assert "proxy.yaml:3: " in outcome["error"]
+    live.until(lambda: live.get("/admin/config")[1]["last_reload"]["ok"] is False, "told")
+    assert 'turnout_config_reload_total{outcome="failed"} 1\n' in live.get("/metrics")[1]
 
 
 def test_a_file_that_is_gone_changes_nothing(live: Live) -> None:
@@ -114,7 +116,7 @@ def test_a_config_maps_symlink_swap_is_seen(room: Chaos, tmp_path: Path) -> None
 
 
 def test_a_call_in_flight_keeps_its_generation(live: Live, room: Chaos) -> None:
-    live.write(config(room.url, "slow").replace("model: ok", "model: slower"))
+    live.write(config(room.url, "slow").replace("model: ok", "model: slower, price: {input: 1, output: 1}"))
     assert live.reload()["ok"]
     with ThreadPoolExecutor(1) as pool:
         before = len(room.of("slower"))
@@ -125,7 +127,8 @@ def test_a_call_in_flight_keeps_its_generation(live: Live, room: Chaos) -> None:
         assert answers(live) == "quick"
         heard = call.result(20)
     assert (heard.backend, heard.failed, heard.headers["x-turnout-generation"]) == ("slow", None, "2")
-    assert [(row.backend, row.generation) for row in live.rows_of(heard.id)] == [("slow", 2)]
+    [row] = live.rows_of(heard.id)
+    assert (row.backend, row.generation, row.price_source) == ("slow", 2, "operator")
 
 
 def test_secrets_are_masked_and_the_admin_key_is_required(room: Chaos) -> None:
@@ -152,3 +155,11 @@ def test_what_only_a_restart_changes_is_named(live: Live, room: Chaos) -> None:
     assert "server.workers" in told
     assert "ledger.url" in told
     assert answers(live) == "second"
+
+
+def test_what_takes_a_restart_is_named_for_as_long_as_the_file_differs(live: Live, room: Chaos) -> None:
+    moved = config(room.url, "first", "server: {drain: 7s}\n")
+    for text, named in ((moved.replace("drain: 7s", "workers: 3"), True), (moved, False)):
+        live.write(text)
+        outcome = live.reload()
+        assert any("server.workers takes a restart" in warning for warning in outcome["warnings"]) is named

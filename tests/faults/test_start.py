@@ -36,6 +36,14 @@ def test_binding_elsewhere_without_a_key_refuses_to_start(tmp_path: Path, how: s
         assert "proxy.yaml:2: " in said
 
 
+def test_a_log_that_takes_no_line_stops_no_call(tmp_path: Path) -> None:
+    (tmp_path / "log").symlink_to("/dev/full")
+    with Live(None, folder=tmp_path) as live:
+        body = b'{"model": "auto", "messages": [{"role": "user", "content": "Hi!"}]}'
+        assert live.call("POST", "/v1/chat/completions", body)[0] == 200
+        assert [row.outcome for row in live.rows()] == ["ok"]
+
+
 @pytest.mark.parametrize("mend", ["keys: [{name: a, secret: sk-abcdefgh}]", "server: {open: true}"])
 def test_binding_elsewhere_with_the_mend_starts(tmp_path: Path, mend: str) -> None:
     with Live(f"version: 1\n{BACKEND}{mend}\n", folder=tmp_path, args=("--host", "0.0.0.0")) as live:

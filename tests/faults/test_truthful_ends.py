@@ -98,6 +98,15 @@ def test_a_cut_whole_answer_is_an_error(broken: Live, api: Api, fault: str) -> N
     assert broken.rows_of(heard.id)[0].outcome == "error"
 
 
+@pytest.mark.parametrize("fault", ["reset", "close"])
+def test_u2_a_new_connection_that_dies_is_not_asked_twice(broken: Live, room: Chaos, fault: str) -> None:
+    """The request may have been served and paid for: a second one is a second attempt, with a row of its own."""
+    before = len(room.of(fault))
+    heard = ask(broken.url, "chat", "backend/" + at(fault, "exact", "chat", False))
+    assert heard.status == 502
+    assert len(room.of(fault)) - before == len(broken.rows_of(heard.id)) == 1
+
+
 def test_u2_a_pooled_connection_that_died_is_replaced_once(broken: Live, room: Chaos) -> None:
     """The server closes idle connections when it likes; the client must not notice."""
     for _ in range(6):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters import ir
-from policies.health import CLOSED, COOL_DOWN, LONGEST, THRESHOLD, Breaker, available, failed, started, succeeded
+from policies.health import CLOSED, COOL_DOWN, LONGEST, THRESHOLD, Breaker, available, failed, left, started, succeeded
 
 
 def failure(kind: str) -> ir.Failure:
@@ -29,6 +29,14 @@ def test_it_opens_at_the_fifth_failure_in_a_row() -> None:
 def test_a_success_between_failures_starts_the_count_anew() -> None:
     state = failed(succeeded(after(THRESHOLD - 1)), failure("timeout"), 0.0)
     assert available(state, 0.0) is None
+
+
+def test_a_probe_whose_client_left_makes_room_for_the_next() -> None:
+    opened = after(THRESHOLD)
+    probing = started(opened, COOL_DOWN)
+    assert available(probing, COOL_DOWN) is not None
+    assert available(left(probing), COOL_DOWN) is None
+    assert left(opened) is opened
 
 
 def test_a_refused_credential_opens_at_once() -> None:

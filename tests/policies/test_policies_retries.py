@@ -44,22 +44,10 @@ def test_the_table(kind: str) -> None:
     assert tuple(found) == KINDS[kind]
 
 
-@given(st.sampled_from(sorted(KINDS)), st.integers(1, 5), st.booleans(), st.booleans(), st.floats(0, 1))
-def test_after_the_first_byte_nothing_is_tried_again(
-    kind: str, attempt: int, more: bool, stale: bool, jitter: float
-) -> None:
-    step = Retries(attempts=9).after(
-        failure(kind), attempt=attempt, bytes_sent=True, more_targets=more, stale=stale, jitter=jitter
-    )
+@given(st.sampled_from(sorted(KINDS)), st.integers(1, 5), st.booleans(), st.floats(0, 1))
+def test_after_the_first_byte_nothing_is_tried_again(kind: str, attempt: int, more: bool, jitter: float) -> None:
+    step = Retries(attempts=9).after(failure(kind), attempt=attempt, bytes_sent=True, more_targets=more, jitter=jitter)
     assert step.what == "stop"
-
-
-@pytest.mark.parametrize("more", [True, False])
-def test_a_stale_connection_is_opened_anew_at_once_but_not_forever(more: bool) -> None:
-    step = Retries().after(failure("unreachable"), attempt=1, bytes_sent=False, more_targets=more, stale=True)
-    assert (step.what, step.wait) == ("again", 0.0)
-    last = Retries().after(failure("unreachable"), attempt=2, bytes_sent=False, more_targets=more, stale=True)
-    assert last.what == ("next" if more else "stop")
 
 
 @given(st.integers(1, 60), st.floats(0, 1))

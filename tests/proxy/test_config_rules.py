@@ -78,6 +78,8 @@ def test_every_problem_is_told_at_once() -> None:
         ("keys: [{name: a}]", "keys[0]: a key has exactly one of"),
         ("state: {redis: 'redis://x'}", "state.redis: this build keeps state in process and in SQLite only"),
         ("ledger: {url: 'postgresql://x/y'}", "ledger.url: this build keeps the ledger in SQLite only"),
+        ("telemetry: {otlp: collector}", "telemetry.otlp: not a URL"),
+        ("telemetry: {otlp: 'http://u:p@collector:4318'}", "telemetry.otlp: a secret stands in the URL"),
         ("server: {host: 0.0.0.0}", "server.host: '0.0.0.0' is reachable from other machines and there is no key"),
     ],
 )
@@ -92,6 +94,9 @@ def test_names_and_places(text: str, said: str) -> None:
         ("{provider: openai_compatible, model: m}", "backends.x: 'base_url' is missing"),
         ("{provider: anthropic, model: m}", "backends.x: anthropic wants a credential: add 'credential: \"${ANTHROPIC"),
         ("{provider: vllm, model: m, base_url: vllm}", "backends.x.base_url: not a URL"),
+        ('{provider: openai, model: m, credential: "sk-a\\nb: c"}', "backends.x.credential: no header can carry this"),
+        ("{provider: openai, model: m, credential: clé}", "backends.x.credential: no header can carry this"),
+        ('{provider: vllm, model: m, headers: {x-a: "b\\r\\nc: d"}}', "backends.x.headers.x-a: no header can carry"),
         ("{provider: vllm, model: m, base_url: 'http://h:x/'}", "backends.x.base_url: not a URL"),
         ("{provider: vllm, model: m, base_url: 'ftp://h/'}", "backends.x.base_url: not a URL"),
         ("{provider: vllm, model: m, base_url: 'http://u:hush@h/'}", "backends.x.base_url: a secret stands in the URL"),

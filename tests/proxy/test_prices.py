@@ -42,19 +42,17 @@ def test_service_tiers_are_priced_when_listed_and_unknown_when_not() -> None:
     ("provider", "model"),
     [("vllm", "openai/gpt-oss-120b"), ("openai_compatible", "gpt-4o"), ("openai", "no-such-model")],
 )
-def test_what_the_sheet_does_not_list_has_no_price_and_is_counted(provider: str, model: str) -> None:
-    heard: list[tuple[str, str, str]] = []
-    prices = Prices(missing=lambda *told: heard.append(told))
-    assert prices.quote(provider, model, now=NOV_2026).price is None
-    assert heard == [(provider, model, "unknown model")]
+def test_what_the_sheet_does_not_list_has_no_price_and_says_why(provider: str, model: str) -> None:
+    quote = Prices().quote(provider, model, now=NOV_2026)
+    assert (quote.price, quote.why) == (None, "unknown model")
 
 
 def test_the_operators_price_wins() -> None:
     own = Price(input=1, output=2)
-    prices = Prices({"oss": own, "openai/gpt-4o": own})
-    assert prices.quote("vllm", "x", now=NOV_2026, backend="oss").price is own
-    assert prices.quote("vllm", "x", now=NOV_2026, backend="oss", local=True).price is own
-    assert prices.quote("openai", "gpt-4o", now=NOV_2026).source == "operator"
+    prices = Prices()
+    assert prices.quote("vllm", "x", now=NOV_2026, own=own, local=True).price is own
+    quote = prices.quote("openai", "gpt-4o", now=NOV_2026, own=own)
+    assert (quote.price, quote.source) == (own, "operator")
 
 
 def test_an_old_call_has_the_price_of_its_day() -> None:

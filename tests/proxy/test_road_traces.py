@@ -108,6 +108,7 @@ def test_one_server_span_and_one_client_span(live: Live, spans: Collector, strea
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": "anthropic",
         "gen_ai.request.model": "claude-sonnet-5",
+        "gen_ai.response.id": told["gen_ai.response.id"],
         "gen_ai.request.stream": stream,
         "gen_ai.response.model": "claude-sonnet-5",
         "gen_ai.response.finish_reasons": ["stop"],

@@ -53,6 +53,19 @@ def test_a_row_is_in_the_file_when_write_returns_and_comes_back_equal(
     assert ledger.trouble is None
 
 
+def test_the_file_is_its_owners_alone(ledger: Ledger, book: Path, record: Row) -> None:
+    ledger.write([record()])
+    kept = [path for path in book.parent.iterdir() if path.name.startswith(book.name)]
+    assert {path.name: path.stat().st_mode & 0o077 for path in kept} == {path.name: 0 for path in kept}
+
+
+def test_a_spooled_number_that_no_column_holds_is_unknown(ledger: Ledger, book: Path, record: Row) -> None:
+    with locked(book):
+        ledger.write([record("r1", input_tokens=2**63), record("r2")])
+    assert ledger.replay() == 2
+    assert [row.input_tokens for row in reader.rows(book)] == [None, None]
+
+
 def test_the_file_is_in_wal_mode_and_its_columns_are_the_rows(ledger: Ledger, book: Path) -> None:
     connection = apsw.Connection(str(book))
     assert connection.pragma("journal_mode") == "wal"

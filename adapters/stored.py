@@ -1,0 +1,20 @@
+"""What stands for content that a vendor keeps: a request without it would mean something else."""
+
+from __future__ import annotations
+
+from adapters import ir
+
+_FIELDS = frozenset({"conversation", "previous_response_id", "prompt"})
+_WHY = "it stands for content that was stored elsewhere: send the whole input"
+
+
+def named(name: str, why: str, request: ir.Request) -> ir.Named:
+    """An unknown top-level field that is left out, and ``why``; but nothing can take the place of stored content."""
+    if request.family == "openai" and name in _FIELDS:
+        return ir.Named(name, _WHY, "contract")
+    return ir.Named(name, why, "unknown")
+
+
+def why(wire_type: str, otherwise: str) -> str:
+    """Why a part of the conversation cannot be said: the mend where it only points at a stored item."""
+    return f'{_WHY}, as clients do with "store": false' if wire_type == "item_reference" else otherwise
