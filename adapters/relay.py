@@ -36,8 +36,10 @@ class StreamRelay:
         exact: bool,
         hide_usage: bool = False,
         mask: Callable[[str], str] = str,
+        choices: int | None = None,
     ) -> None:
-        """``hide_usage``: the client asked for no usage frame. ``mask`` takes secrets out of an error's words."""
+        """``hide_usage``: the client asked for no usage frame. ``mask`` takes secrets out of an error's words.
+        ``choices``: how many answers were asked for, where the request is unread; the end begins with the last."""
         self.tail: list[bytes] = []
         self.usage: ir.Usage | None = None
         self.failure: ir.Failure | None = None
@@ -48,7 +50,7 @@ class StreamRelay:
         self.done = False
         self.reasoning_chars = 0
         self.answer_chars = 0
-        self._choices = max((echo.request.n if echo.request else None) or 1, 1)
+        self._choices = max(choices or (echo.request.n if echo.request else None) or 1, 1)
         self._splitter = Splitter()
         self._reader = source.reader()
         self._target = target

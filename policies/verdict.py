@@ -78,12 +78,3 @@ class Step(Struct, frozen=True):
     what: Literal["again", "next", "stop"]
     wait: float = 0.0
     why: str = ""
-
-
-class Draw(Struct, frozen=True):
-    """Reserve ``amount`` of the limit called ``key``, which holds ``limit`` per ``window`` seconds."""
-
-    key: str
-    amount: int
-    limit: int
-    window: int

@@ -126,6 +126,7 @@ async def _first(call: Call, attempt: Attempt, answer: Answer) -> Opened:
         exact=attempt.exact,
         hide_usage=_usage_is_ours(call),
         mask=attempt.backend.masked,
+        choices=_choices(call),
     )
     if kind.startswith("application/json"):
         return await _told_whole(call, attempt, answer)
@@ -176,6 +177,12 @@ async def _read(answer: Answer) -> bytes:
 def _finite(seconds: float) -> float | None:
     """Event loops know no infinite time; None is theirs for never."""
     return seconds if seconds < math.inf else None
+
+
+def _choices(call: Call) -> int | None:
+    """``n`` of a request that may be unread; a value of another type is the upstream's to refuse."""
+    told = msgspec.json.decode(call.top["n"]) if "n" in call.top else None
+    return told if isinstance(told, int) else None
 
 
 async def _finish(opened: Opened) -> None:

@@ -47,7 +47,8 @@ async def _run(origin: Origin, snapshot: Snapshot) -> int:
         supervisor = Supervisor(origin, snapshot)
     except OSError as error:
         server = snapshot.config.server
-        sys.stderr.write(f"cannot listen on {server.host}:{server.port}: {error.strerror}. Choose another --port.\n")
+        why = (error.strerror or str(error)).partition(" (while")[0]
+        sys.stderr.write(f"cannot listen on {server.host}:{server.port}: {why}. Choose another --port.\n")
         return 1
     _tell(snapshot, supervisor.url)
     return await supervisor.run()

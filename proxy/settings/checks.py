@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterable
+from hashlib import sha256
 from urllib.parse import SplitResult, urlsplit
 
 from adapters import ir
@@ -112,8 +113,14 @@ def _teams(document: Document) -> Found:
 
 def _keys(document: Document) -> Found:
     names: set[str] = set()
+    hashes: dict[str, str] = {}
     for index, key in enumerate(document.keys):
         path: Path = ("keys", index)
+        digest = _digest(key)
+        if digest in hashes:
+            yield path, f"it has the same secret as '{hashes[digest]}': nobody could tell who asks"
+        elif digest is not None:
+            hashes[digest] = key.name
         if key.name in names:
             yield (*path, "name"), f"a second key is named '{key.name}': names are unique"
         names.add(key.name)
@@ -121,6 +128,12 @@ def _keys(document: Document) -> Found:
             yield (*path, "team"), f"no team '{key.team}': {did_you_mean(key.team, document.teams)}"
         if _sources(key) != 1:
             yield path, "a key has exactly one of 'secret_file', 'sha256' and 'secret': write one of them"
+
+
+def _digest(key: Key) -> str | None:
+    if key.sha256 is not None:
+        return key.sha256.lower()
+    return None if key.secret is None else sha256(key.secret.reveal().encode()).hexdigest()
 
 
 def _sources(key: Key) -> int:

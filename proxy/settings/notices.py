@@ -26,6 +26,8 @@ def notices(document: Document, written: Mapping[str, object], absent: Mapping[s
     """``written``: the file's own values, so that a default is not taken for the operator's word."""
     found = [f"backends.{name} is left out: {reason}" for name, reason in absent.items()]
     found += [f"{dotted(path)} has no effect in this build" for key in _LATER for path in _places(written, key)]
+    if document.backends and not document.aliases:
+        found.append("there are no aliases: clients can ask for model 'backend/NAME' only")
     for name, entry in document.backends.items():
         found += [f"backends.{name}: {text}" for text in _backend(entry)]
     return found

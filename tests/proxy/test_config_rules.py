@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -167,7 +168,7 @@ def test_the_grammar_page_loads_and_names_what_has_no_effect_yet(tmp_path: Path,
 
 
 def test_a_default_is_not_warned_of() -> None:
-    assert loaded(BASE).warnings == ()
+    assert loaded(BASE + "aliases:\n  auto: {use: [oss]}\n").warnings == ()
 
 
 @pytest.mark.parametrize(
@@ -179,3 +180,11 @@ def test_a_default_is_not_warned_of() -> None:
 )
 def test_notices(entry: str, said: str) -> None:
     assert any(said in warning for warning in loaded(f"backends: {{x: {entry}}}").warnings)
+
+
+def test_two_keys_cannot_share_a_secret() -> None:
+    digest = sha256(b"sk-one").hexdigest()
+    text = f"backends:\n  x: {{provider: vllm, model: m}}\nkeys:\n  - {{name: a, secret: sk-one}}\n  - {{name: b, sha256: {digest}}}\n"
+    [found] = problems(text)
+    assert found.startswith("5: keys[1]")
+    assert "'a'" in found
