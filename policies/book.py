@@ -12,7 +12,7 @@ from policies.conditions import CONTENT, Condition, nearest
 from policies.facts import Facts
 from policies.grammar import Problem, Route
 from policies.names import Names
-from policies.plan import Available, Only, Plan, Refuses, nobody, plan
+from policies.plan import PINNED, Available, Only, Plan, Refuses, nobody, plan
 from policies.retries import Retries
 from policies.verdict import Caller, Decision, Denied, Target
 
@@ -169,7 +169,7 @@ class Book(Struct, frozen=True, kw_only=True):
         if route.use is not None:
             targets = tuple(self.names.targets[name] for name in self.names.backends(route.use))
             lines = (Line(label="use", conditions=(), use=targets, does=f"use {', '.join(route.use)}"),)
-        name = "pinned" if route.alias.startswith(PIN) else f"alias:{route.alias}"
+        name = PINNED if route.alias.startswith(PIN) else f"alias:{route.alias}"
         return Compiled(name=name, lines=lines, looks_at=_facts_of(self.guards))
 
     def _denied(self, policy: Compiled, line: Line | None, pin: str | None, caller: Caller) -> Denied | None:
@@ -198,7 +198,7 @@ class Book(Struct, frozen=True, kw_only=True):
         return Decision(
             policy=policy.name,
             policy_hash=policy.hash,
-            rule=ended if denies or pin is None else "pinned",
+            rule=ended if denies or pin is None else PINNED,
             reason=line.reason if line is not None else None,
             cls=facts.get("class"),
             score=facts.get("score"),

@@ -12,6 +12,9 @@ from policies.capabilities import CONTEXT, lacks
 from policies.facts import Facts
 from policies.verdict import Denied, Target
 
+PINNED = "pinned"
+"""Stands where a policy's name would when the client asked for one backend itself."""
+
 Refuses: TypeAlias = Callable[[Target], Sequence[ir.Named]]
 Available: TypeAlias = Callable[[Target], str | None]
 
@@ -96,13 +99,14 @@ def nobody(policy: str, skips: Sequence[Skip]) -> Denied:
     """Why no target is left: the request's own doing (400), a rule's (403), or nobody is there now (503)."""
     lacking = "; ".join(f"{skip.backend}: {skip.why}" for skip in skips) or "its rule names no backend"
     causes = {skip.cause for skip in skips}
+    nobody_here = "no backend" if policy == PINNED else f"no backend of {policy}"
     if "away" in causes or not skips:
-        return Denied(f"no backend of {policy} is available now: {lacking}", 503, "no_backend_available")
+        return Denied(f"{nobody_here} is available now: {lacking}", 503, "no_backend_available")
     if causes == {"rule"}:
         return Denied(f"{policy} leaves no backend for this request: {lacking}")
     names = [name for skip in skips for name in skip.names]
     if set(names) == {CONTEXT}:
         text = f"the request is too long for every backend of {policy}: {lacking}. Shorten it."
         return Denied(text, 400, "context_length_exceeded")
-    text = f"no backend of {policy} can serve this request: {lacking}. Leave {names[0]!r} out or choose another model."
+    text = f"{nobody_here} can serve this request: {lacking}. Leave {names[0]!r} out or choose another model."
     return Denied(text, 400, "unsupported_parameter", names[0])

@@ -79,7 +79,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     def policies(self) -> list[str]:
         """Every policy that a decision may name: the file's own, the library's, aliases without one, and pins."""
         direct = [f"alias:{name}" for name, alias in self.config.aliases.items() if alias.use is not None]
-        return [*self.config.policies, *library.load(), *direct, "pinned"]
+        return [*self.config.policies, *library.load(), *direct, PINNED]
 
     @property
     def demo(self) -> bool:

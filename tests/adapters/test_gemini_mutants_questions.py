@@ -213,10 +213,6 @@ def test_media_say_what_they_are(media: ir.Media, kind: str) -> None:
     [
         (ask(user(ir.Media("image", url="https://h/x"))), "'https://h/x' could not be fetched. Send the image as base64 data."),
         (
-            ask(ir.Message("assistant", (ir.ToolCall("i", "f", "[1]"),))),
-            "The arguments of the call of tool 'f' are not a JSON object. Send them as the model wrote them.",
-        ),
-        (
             ask(ir.Message("tool", (ir.ToolResult("i", ()),))),
             "The tool result 'i' answers no tool call of the conversation. Send the call before it.",
         ),

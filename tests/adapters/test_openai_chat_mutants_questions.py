@@ -308,11 +308,18 @@ RESPONSES_ONLY = [
 ]
 
 
+STORED = {"conversation", "previous_response_id", "prompt"}
+
+
 def test_fields_of_responses_are_refused_by_name() -> None:
     extras = {name: msgspec.Raw(b"1") for name in RESPONSES_ONLY}
     request = ir.Request(model="m", messages=(), dialect="openai_responses", extras=extras)
     why = "this backend's dialect has no such field"
-    assert DIALECT.refuses(request, OWN) == [ir.Named(name, why, "unknown") for name in RESPONSES_ONLY]
+    elsewhere = "it stands for content that was stored elsewhere: send the whole input"
+    assert DIALECT.refuses(request, OWN) == [
+        ir.Named(name, elsewhere, "contract") if name in STORED else ir.Named(name, why, "unknown")
+        for name in RESPONSES_ONLY
+    ]
 
 
 @pytest.mark.parametrize(

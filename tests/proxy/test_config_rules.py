@@ -171,6 +171,10 @@ def test_a_default_is_not_warned_of() -> None:
     assert loaded(BASE + "aliases:\n  auto: {use: [oss]}\n").warnings == ()
 
 
+def test_a_file_without_aliases_says_what_clients_can_ask_for() -> None:
+    assert loaded(BASE).warnings == ("there are no aliases: clients can ask for model 'backend/NAME' only",)
+
+
 @pytest.mark.parametrize(
     ("entry", "said"),
     [
