@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from policies import library
+from policies.plan import PINNED
 from policies.retries import Retries
 from policies.rules import Book, Route
 from policies.verdict import Caller
