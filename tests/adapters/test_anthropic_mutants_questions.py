@@ -361,3 +361,11 @@ HERE = "messages[0].content[0]"
 )  # fmt: skip
 def test_a_refusal_says_what_and_why(request_: ir.Request, can: dict[str, Any], told: tuple[str, str, Any]) -> None:
     assert DIALECT.refuses(request_, upstream(**can)) == [ir.Named(*told)]
+
+
+def test_g14_an_id_that_comes_again_is_numbered_with_its_answer() -> None:
+    call, answer = ir.ToolCall("i", "f", "{}"), ir.ToolResult("i", (ir.Text("1"),))
+    rounds = [ir.Message("assistant", (call,)), ir.Message("tool", (answer,))] * 3
+    sent = written(ir.Request(model="m", messages=(ir.Message("user", (ir.Text("a"),)), *rounds)))["messages"]
+    ids = [block.get("id", block.get("tool_use_id")) for turn in sent[1:] for block in turn["content"]]
+    assert ids == ["i", "i", "i_2", "i_2", "i_3", "i_3"]

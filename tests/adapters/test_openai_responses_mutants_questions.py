@@ -412,3 +412,16 @@ def test_an_exact_relay_clamps_the_effort_and_keeps_what_stands_beside_it() -> N
     out, named = DIALECT.patch({"model": X, "reasoning": told}, able(OPENAI, efforts=("low",)))
     assert msgspec.json.decode(out["reasoning"]) == {"effort": "low", "summary": "auto"}
     assert named == [ir.Named("reasoning.effort", "the nearest that the model takes is 'low'", "tuning")]
+
+
+def test_an_exact_relay_keeps_what_was_made_here_to_itself() -> None:
+    made = f"rs_{'0' * 32}_1"
+    thought, pointer = {"type": "reasoning", "id": made, "summary": []}, {"type": "item_reference", "id": made}
+    told = msgspec.Raw(msgspec.json.encode([user(), thought, pointer]))
+    out, named = DIALECT.patch({"model": X, "input": told}, OPENAI)
+    assert msgspec.json.decode(out["input"]) == [user(), pointer]
+    why = 'it stands for content that was stored elsewhere: send the whole input, as clients do with "store": false'
+    assert named == [
+        ir.Named("input.reasoning", "OpenAI takes back only what it sealed", "tuning"),
+        ir.Named("input.item_reference", why, "contract"),
+    ]
