@@ -4,9 +4,14 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+ABSENT = "no reference folder here (TURNOUT_SHARED, ../shared): this test reads recorded traffic"
 
 
 def shared_folder() -> Path | None:
-    """The reference folder: TURNOUT_SHARED, else ``../shared`` beside the checkout (decision D26)."""
+    """TURNOUT_SHARED, else ``../shared`` beside the checkout; None on a user's machine. CI must have it."""
     folder = Path(os.environ.get("TURNOUT_SHARED") or ROOT.parent / "shared")
-    return folder if folder.is_dir() else None
+    if folder.is_dir():
+        return folder
+    if os.environ.get("CI") == "true":
+        raise FileNotFoundError("the reference folder is required in CI: set TURNOUT_SHARED")
+    return None
