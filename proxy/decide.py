@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 from msgspec import Struct
@@ -35,7 +35,7 @@ class Wire(Struct, frozen=True):
     exact: bool
 
 
-def decide(call: Call, *, available: Available, now: datetime, conditions: Mapping[str, Any] | None = None) -> Decision:
+def decide(call: Call, *, available: Available, now: datetime) -> Decision:
     """The decision for this call. Raises Rejected (403, 404, 400 with the parameter, 503) or ir.Invalid."""
     pin, route = _route(call)
     book = call.snapshot.book
@@ -51,7 +51,7 @@ def decide(call: Call, *, available: Available, now: datetime, conditions: Mappi
         headers=call.headers,
         now=now,
         classify=classify,
-        conditions=conditions,
+        conditions=None,
     )
     decision = book.decide(
         route,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from adapters.providers import PROVIDERS
+from policies.grammar import Guard, Rule
 from proxy.backends import is_public
 from proxy.settings.grammar import BackendEntry, Document
 from proxy.settings.source import Path, dotted
@@ -20,17 +21,29 @@ _LATER: tuple[Path, ...] = (
     ("teams", "*", "budget"),
 )
 """Keys of the grammar that this build reads and does not act on. ``*`` is any name."""
+_UNMEASURED = frozenset({"budget_used", "health", "load"})
+"""What a rule may ask and nobody tells it yet. An unknown fact matches nothing."""
 
 
 def notices(document: Document, written: Mapping[str, object], absent: Mapping[str, str]) -> list[str]:
     """``written``: the file's own values, so that a default is not taken for the operator's word."""
     found = [f"backends.{name} is left out: {reason}" for name, reason in absent.items()]
     found += [f"{dotted(path)} has no effect in this build" for key in _LATER for path in _places(written, key)]
+    found += [f"{dotted(path)} is not measured in this build: the rule never matches" for path in _unmeasured(document)]
     if document.backends and not document.aliases:
         found.append("there are no aliases: clients can ask for model 'backend/NAME' only")
     for name, entry in document.backends.items():
         found += [f"backends.{name}: {text}" for text in _backend(entry)]
     return found
+
+
+def _unmeasured(document: Document) -> Iterator[Path]:
+    rules: list[tuple[Path, Guard | Rule]] = [(("guards", i), guard) for i, guard in enumerate(document.guards)]
+    for name, policy in document.policies.items():
+        for part in ("before", "rules", "after"):
+            rules += [(("policies", name, part, i), rule) for i, rule in enumerate(getattr(policy, part))]
+    for path, rule in rules:
+        yield from ((*path, "when", word) for word in rule.when or {} if word in _UNMEASURED)
 
 
 def _backend(entry: BackendEntry) -> Iterator[str]:

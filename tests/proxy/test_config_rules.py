@@ -192,3 +192,11 @@ def test_two_keys_cannot_share_a_secret() -> None:
     [found] = problems(text)
     assert found.startswith("5: keys[1]")
     assert "'a'" in found
+
+
+def test_a_rule_that_asks_what_nobody_measures_is_told() -> None:
+    rule = "{when: {budget_used: '>80%'}, deny: later}"
+    text = f"{BASE}aliases:\n  auto: {{policy: p}}\npolicies:\n  p: {{extends: hybrid, before: [{rule}]}}\n"
+    [told] = loaded(text).warnings
+    assert told.startswith("policies.p.before[0].when.budget_used")
+    assert "never matches" in told

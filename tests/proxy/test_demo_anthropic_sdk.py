@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from anthropic import Anthropic
 from anthropic.types import RawMessageStreamEvent
-from demo_server import serving
+from live import serving
 from pydantic import TypeAdapter
 
 from proxy.demo import create_app

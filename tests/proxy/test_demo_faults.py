@@ -7,7 +7,7 @@ import httpx2
 import msgspec
 import pytest
 from asgi_post import post
-from demo_server import serving
+from live import serving
 
 from proxy.demo import create_app
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from demo_server import serving
 from google import genai
 from google.genai import types
+from live import serving
 from pydantic import BaseModel
 
 from proxy.demo import create_app

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import pytest
-from demo_server import serving
+from live import serving
 from openai import OpenAI
 from openai.types.responses import ResponseStreamEvent
 from pydantic import BaseModel, TypeAdapter
