@@ -86,6 +86,7 @@ class ToolCall(Struct, frozen=True, tag="tool_call"):
     state: VendorState | None = None
     item_id: str | None = None
     extras: Extras = {}
+    namespace: str | None = None
 
 
 class ToolResult(Struct, frozen=True, tag="tool_result"):
@@ -145,6 +146,8 @@ class Tool(Struct, frozen=True):
     type: str | None = None
     raw: msgspec.Raw | None = None
     extras: Extras = {}
+    namespace: str | None = None
+    """The group that it was offered in (Responses): its calls are told with the group and its own name."""
 
 
 class ToolChoice(Struct, frozen=True):
@@ -270,6 +273,10 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """Where a chat server takes back reasoning text; None: nowhere."""
     chat_tools_with_effort: bool = True
     """False: this model's chat endpoint refuses tools together with an explicit effort."""
+    tool_name: str = "[a-zA-Z0-9_-]{1,64}"
+    """A regular expression: the tool names that it takes. Others are rewritten, and found again in the answer."""
+    cache_minimum: int | None = None
+    """Tokens that a prefix must have before a cache breakpoint does anything."""
 
 
 class Upstream(Struct, frozen=True, kw_only=True):
@@ -283,6 +290,8 @@ class Upstream(Struct, frozen=True, kw_only=True):
     capabilities: Capabilities = Capabilities()
     options: Mapping[str, Any] = {}
     """Extra top-level fields that the operator wants on every request to this backend."""
+    prompt_cache: bool = False
+    """Set cache breakpoints where the client set none (``prompt_cache: auto``)."""
 
 
 class Named(Struct, frozen=True):
@@ -296,20 +305,27 @@ class Named(Struct, frozen=True):
 class Need(Struct, frozen=True):
     """Something a pure dialect asks to be fetched before it can write."""
 
-    kind: Literal["media_url", "file_id", "vendor_state", "stored_turn"]
+    kind: Literal["media_url", "file_id"]
     key: str
 
 
+class Removed(Struct, frozen=True):
+    """State of a vendor that its next reader must not get. ``reason`` is OpenAI's word (``input_transformations``):
+    ``model_mismatch`` | ``organization_mismatch``."""
+
+    id: str | None
+    reason: str
+
+
 class Context(Struct, frozen=True):
-    """What is not in the request but must be known to write it: ids, the time, sealed state, fetched needs."""
+    """What is not in the request but must be known to write it: ids, the time, fetched needs."""
 
     seed: str
     """Hex, unique per call: every id that we invent is derived from it."""
     now: int
     """Wall clock, whole seconds."""
-    fetched: Mapping[Need, Any] = {}
-    seal: Callable[[bytes], str] | None = None
-    unseal: Callable[[str], bytes | None] | None = None
+    fetched: Mapping[Need, Media] = {}
+    """What was asked for with ``needs``: the medium with its ``data`` and ``media_type``."""
 
 
 class Echo(Struct, frozen=True):
@@ -322,6 +338,13 @@ class Echo(Struct, frozen=True):
     request: Request | None = None
     effort: str | None = None
     """The effort that was really sent upstream."""
+    seal: Callable[[VendorState], str] | None = None
+    """Closes another vendor's state, so that it may travel through the client."""
+    mirror: bool = False
+    """Responses: reasoning summaries also as ``reasoning_text``, and always a reasoning item first (D25)."""
+    previous_response_id: str | None = None
+    """Responses: the stored turn that this one goes on from."""
+    removed: tuple[Removed, ...] = ()
 
 
 class UpstreamRequest(Struct, frozen=True):

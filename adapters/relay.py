@@ -7,7 +7,7 @@ but the server speaks it in its own way): read into the hub and written out agai
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import cast
 
@@ -15,6 +15,7 @@ import msgspec
 
 from adapters import failures, ir
 from adapters.dialect import Dialect, Passable, Writer
+from adapters.fitting import Undo
 from adapters.sse import Frame, Splitter, TooLong
 
 _TOO_LONG = failures.bad_response("an event that is too large")
@@ -37,9 +38,11 @@ class StreamRelay:
         hide_usage: bool = False,
         mask: Callable[[str], str] = str,
         choices: int | None = None,
+        undo: Undo | None = None,
     ) -> None:
         """``hide_usage``: the client asked for no usage frame. ``mask`` takes secrets out of an error's words.
-        ``choices``: how many answers were asked for, where the request is unread; the end begins with the last."""
+        ``choices``: how many answers were asked for, where the request is unread; the end begins with the last.
+        ``undo`` changes back what was changed for this upstream. Translated relays only."""
         self.tail: list[bytes] = []
         self.usage: ir.Usage | None = None
         self.failure: ir.Failure | None = None
@@ -58,6 +61,7 @@ class StreamRelay:
         self._echo = echo
         self._hide_usage = hide_usage
         self._mask = mask
+        self._undo = undo
         self._thoughts: set[int] = set()
         self._first: Frame | None = None
         self._last: Frame | None = None
@@ -109,13 +113,17 @@ class StreamRelay:
         if self._writer is None:
             self._pass(list(events), frame, out)
             return
-        for event in events:
+        for event in events if self._undo is None else self._undone(events, self._undo):
             if isinstance(event, ir.Failed):
                 self.fail(event.failure)
                 return
             self._note(event)
             lines = self._writer.write(event)
             (self.tail if self._ending else out).extend(lines)
+
+    def _undone(self, events: Iterable[ir.Event], undo: Undo) -> Iterator[ir.Event]:
+        for event in events:
+            yield from undo(event)
 
     def _pass(self, events: list[ir.Event], frame: Frame | None, out: list[bytes]) -> None:
         for event in events:
@@ -180,8 +188,19 @@ class StreamRelay:
 class Whole:
     """One answer that is not streamed: ``body`` for the client, and what was overheard on the way."""
 
-    def __init__(self, source: Passable, target: Passable, echo: ir.Echo, body: bytes, *, exact: bool) -> None:
-        self.reply = ir.collect(source.read_response(body))
+    def __init__(
+        self,
+        source: Passable,
+        target: Passable,
+        echo: ir.Echo,
+        body: bytes,
+        *,
+        exact: bool,
+        undo: Undo | None = None,
+    ) -> None:
+        """``undo`` as in StreamRelay."""
+        events = source.read_response(body)
+        self.reply = ir.collect(events if undo is None else [e for event in events for e in undo(event)])
         self.failure = self.reply.failure
         self.usage = self.reply.usage
         self.model = self.reply.started.model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,8 @@ import msgspec
 
 from adapters import ir, strict
 from adapters.dialect import Dialect, Passable
+from adapters.fitting import Emulation, Fitted, fit
+from adapters.states import Keeper, Unseal
 from policies.reasoning import Source
 from policies.verdict import Caller, Decision, Target
 
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 MAX_DROPPED = 1000
 """Characters of the names that a header and a row tell."""
 _UNREAD = ir.Head("")
+
+
+def _of_nobody(_: str) -> None:
+    """Nobody is named yet, so nothing was sealed for him."""
 
 
 class Rejected(Exception):  # noqa: N818 - the call is rejected, nothing is broken
@@ -72,6 +78,13 @@ class Attempt:
     relay: StreamRelay | None = None
     """What tells a streamed answer, from its first event on."""
     dropped: tuple[ir.Named, ...] = ()
+    fitted: Fitted | None = None
+    """The request in words that this upstream has; None where its bytes pass unread."""
+    request: ir.Request | None = None
+    """What is written: the fitted request, with the state that its vendor must get back."""
+    fetched: Mapping[ir.Need, ir.Media] = field(default_factory=dict)
+    removed: tuple[ir.Removed, ...] = ()
+    keeper: Keeper | None = None
     answered: bool = False
     """The upstream did its part: a client that leaves says nothing about a backend's health."""
     reasoning_chars: int = 0
@@ -82,6 +95,15 @@ class Attempt:
     unit_prices: str | None = None
     reasoning_tokens: int | None = None
     reasoning_source: Source | None = None
+
+    @property
+    def emulation(self) -> Emulation | None:
+        """How this attempt's answer is brought into the format that was asked for; None: the upstream enforces it."""
+        return self.fitted.emulation if self.fitted is not None else None
+
+    def streams(self, head: ir.Head) -> bool:
+        """Is the upstream asked for a stream? What must be judged as a whole is asked for as a whole."""
+        return head.stream and self.emulation is None
 
     @property
     def dropped_names(self) -> str:
@@ -117,6 +139,11 @@ class Call:
     changed: bool = False
     """The request is no longer what the client's bytes say, so they cannot pass unread."""
     upstream_seconds: float = 0.0
+    previous_response_id: str | None = None
+    """The stored turn that this one goes on from; the body then holds the whole thread."""
+    seal: Callable[[ir.VendorState], str] | None = None
+    unseal: Unseal = _of_nobody
+    _fitted: dict[tuple[str, str], Fitted] = field(default_factory=dict)
     _request: ir.Request | None = None
 
     @property
@@ -147,8 +174,17 @@ class Call:
         }
         if changes:
             self.changed = True
+            self._fitted.clear()
             self._request = msgspec.structs.replace(request, **changes)
         return self.request()
+
+    def fitted(self, backend: Backend, upstream: ir.Upstream) -> Fitted:
+        """The request as this backend can be told it, worked out once."""
+        key = (backend.name, upstream.dialect)
+        found = self._fitted.get(key)
+        if found is None:
+            found = self._fitted[key] = fit(self.request(), upstream)
+        return found
 
     def read_head(self) -> None:
         """Station 3: the top level of the body, values still raw. Raises ir.Invalid."""
@@ -163,4 +199,13 @@ class Call:
         if self.snapshot.config.server.response_model == "upstream":
             shown = attempt.upstream.model
         request = self._request if attempt.exact else self.request()
-        return ir.Echo(self.seed, self.started_at // 1000, shown, request, attempt.effort)
+        return ir.Echo(
+            self.seed,
+            self.started_at // 1000,
+            shown,
+            request,
+            attempt.effort,
+            seal=self.seal,
+            previous_response_id=self.previous_response_id,
+            removed=attempt.removed,
+        )

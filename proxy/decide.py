@@ -94,13 +94,14 @@ def refuses(call: Call, target: Target) -> Sequence[ir.Named]:
             call.api.dialect.glance(call.top)
         return found.wire.patch(call.top, found.upstream)[1]
     dialect = cast(Dialect, found.wire)
-    request = call.request()
+    fitted = call.fitted(backend, found.upstream)
+    request = fitted.request
     unmet = [
         ir.Named("image_url", f"{target.backend} takes no links and Turnout fetches none: send a data: URL", "contract")
         for need in dialect.needs(request, found.upstream)
         if need.kind == "media_url"
     ]
-    return [*dialect.refuses(request, found.upstream), *unmet[:1]]
+    return [*fitted.named, *dialect.refuses(request, found.upstream), *unmet[:1]]
 
 
 def _denial(call: Call, decision: Decision, denied: Denied) -> ir.Failure:

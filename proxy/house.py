@@ -7,15 +7,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from adapters import ir
+from adapters import ir, states
 from policies.retries import Retries
 from policies.verdict import Caller
 from proxy import keys, settle
 from proxy.call import Attempt, Call, Rejected
 from proxy.decide import Available
 from proxy.prices import Prices
+from proxy.sealing import Seals
 from proxy.snapshot import Snapshot
 from proxy.state.memory import Backends
+from proxy.state.store import Store
+from proxy.upstream.media import MediaFetcher
 from proxy.upstream.seam import Engine, UpstreamFailed
 
 if TYPE_CHECKING:
@@ -27,9 +30,20 @@ class House:
     """Snapshot, engine, ledger, state and telemetry of one worker."""
 
     def __init__(
-        self, snapshot: Snapshot, *, engine: Engine, ledger: Ledger, telemetry: Telemetry, bound_loopback: bool
+        self,
+        snapshot: Snapshot,
+        *,
+        engine: Engine,
+        ledger: Ledger,
+        store: Store,
+        seals: Seals,
+        telemetry: Telemetry,
+        bound_loopback: bool,
     ) -> None:
         self.engine = engine
+        self.store = store
+        self.seals = seals
+        self.media = MediaFetcher()
         self.ledger = ledger
         self.telemetry = telemetry
         self.bound_loopback = bound_loopback
@@ -55,11 +69,20 @@ class House:
     async def close(self) -> None:
         """Let go of pools, spans and the ledger, when no call is left."""
         await self.engine.close()
+        await self.media.close()
+        self.store.close()
         self.telemetry.close()
         self.ledger.close()
 
+    def enter(self, call: Call) -> None:
+        """Station 2: who asks, and what is sealed for him. Raises Rejected (401)."""
+        call.caller = self.name(call.headers, call.peer)
+        tenant = call.caller.tenant
+        call.seal = states.seal(lambda plain: self.seals.close(tenant, plain))
+        call.unseal = lambda text: self.seals.open(tenant, text)
+
     def name(self, headers: Mapping[str, str], peer: str | None) -> Caller:
-        """Station 2: who asks. Raises Rejected (401)."""
+        """Who asks. Raises Rejected (401)."""
         server = self.snapshot.config.server
         found = keys.authenticate(
             headers,

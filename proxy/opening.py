@@ -6,7 +6,9 @@ from proxy.house import House
 from proxy.keys import is_loopback
 from proxy.ledger.schema import path_of
 from proxy.ledger.sqlite import Ledger
+from proxy.sealing import Seals, secrets_of
 from proxy.snapshot import Snapshot
+from proxy.state.sqlite import FILE, SqliteStore
 from proxy.telemetry.observer import Telemetry
 from proxy.upstream.stock import StockEngine
 
@@ -18,10 +20,13 @@ def open_house(snapshot: Snapshot, *, host: str, slot: int, workers: int) -> Hou
     telemetry = Telemetry(otlp=config.telemetry.otlp)
     ledger = Ledger(path_of(config.ledger.url), worker=slot if workers > 1 else None, count=telemetry.meters.records)
     ledger.start()
+    folder = path_of(config.ledger.url).parent
     return House(
         snapshot,
         engine=StockEngine(),
         ledger=ledger,
+        store=SqliteStore(folder / FILE),
+        seals=Seals(secrets_of(config.server.secret, folder)),
         telemetry=telemetry,
         bound_loopback=is_loopback(host),
     )

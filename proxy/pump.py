@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 import msgspec
 
 from adapters import failures
+from adapters.fitting import Chain, Undo
 from adapters.relay import StreamRelay, Whole
+from adapters.states import Keeper
 from adapters.stream_options import asks_usage
 from proxy.call import Attempt, Call
 from proxy.line import Line
@@ -38,7 +40,7 @@ class Opened:
 async def send(call: Call, attempt: Attempt, outgoing: Outgoing, engine: Engine) -> Opened:
     """Station 8. Raises UpstreamFailed while nothing has been promised to the client."""
     timeouts = attempt.backend.timeouts
-    limit = timeouts.first_byte if call.head.stream else timeouts.total
+    limit = timeouts.first_byte if attempt.streams(call.head) else timeouts.total
     attempt.sent = time.monotonic()
     try:
         async with asyncio.timeout(_finite(limit)):
@@ -53,7 +55,7 @@ async def send(call: Call, attempt: Attempt, outgoing: Outgoing, engine: Engine)
             attempt.first_event = time.monotonic()
             return opened
     except TimeoutError:
-        what = "send its first event" if call.head.stream else "answer"
+        what = "send its first event" if attempt.streams(call.head) else "answer"
         message = f"the backend did not {what} within {limit:g} s"
         raise UpstreamFailed(failures.timeout(message)) from None
     except UpstreamFailed as error:
@@ -61,12 +63,12 @@ async def send(call: Call, attempt: Attempt, outgoing: Outgoing, engine: Engine)
         message = attempt.backend.masked(error.failure.message)
         raise UpstreamFailed(msgspec.structs.replace(error.failure, message=message)) from error
     finally:
-        if not call.head.stream:
+        if not attempt.streams(call.head):
             call.upstream_seconds += time.monotonic() - attempt.sent
 
 
-async def relay_stream(attempt: Attempt, opened: Opened, line: Line, *, settle: Callable[[], None]) -> None:
-    """Station 9 for a stream whose head is out. ``settle`` is called once, before the held end is released (D3)."""
+async def relay_stream(attempt: Attempt, opened: Opened, line: Line, *, end: Callable[[], Awaitable[None]]) -> None:
+    """Station 9 for a stream whose head is out. ``end`` is called once, before the held end is released (D3)."""
     machine, chunks = opened.relay, opened.chunks
     assert machine is not None  # noqa: S101 - only streams come here
     attempt.relay = machine
@@ -92,7 +94,7 @@ async def relay_stream(attempt: Attempt, opened: Opened, line: Line, *, settle: 
         machine.fail(error.failure)
     finally:
         overhear(attempt, machine)
-    settle()
+    await end()
     await line.write(machine.tail)
     await line.close()
     await _finish(opened)
@@ -117,7 +119,7 @@ async def _first(call: Call, attempt: Attempt, answer: Answer) -> Opened:
     kind = answer.headers.get("content-type", "")
     if kind.startswith("text/html"):
         raise UpstreamFailed(failures.bad_response("an HTML page instead of an answer"))
-    if not call.head.stream:
+    if not attempt.streams(call.head):
         return await _whole(call, attempt, answer)
     machine = StreamRelay(
         attempt.wire,
@@ -127,6 +129,7 @@ async def _first(call: Call, attempt: Attempt, answer: Answer) -> Opened:
         hide_usage=_usage_is_ours(call),
         mask=attempt.backend.masked,
         choices=_choices(call),
+        undo=_undo(attempt),
     )
     if kind.startswith("application/json"):
         return await _told_whole(call, attempt, answer)
@@ -144,7 +147,14 @@ async def _first(call: Call, attempt: Attempt, answer: Answer) -> Opened:
 
 
 async def _whole(call: Call, attempt: Attempt, answer: Answer) -> Opened:
-    whole = Whole(attempt.wire, call.api.wire, call.echo(attempt), await _read(answer), exact=attempt.exact)
+    whole = Whole(
+        attempt.wire,
+        call.api.wire,
+        call.echo(attempt),
+        await _read(answer),
+        exact=attempt.exact,
+        undo=_undo(attempt),
+    )
     await answer.close()
     overhear(attempt, whole)
     if whole.failure is not None:
@@ -156,11 +166,28 @@ async def _told_whole(call: Call, attempt: Attempt, answer: Answer) -> Opened:
     """A stream was asked for and a whole answer came (some servers do): it is told as a stream all the same."""
     call.request()
     attempt.exact = False
-    machine = StreamRelay(attempt.wire, call.api.wire, call.echo(attempt), exact=False, mask=attempt.backend.masked)
+    machine = StreamRelay(
+        attempt.wire,
+        call.api.wire,
+        call.echo(attempt),
+        exact=False,
+        mask=attempt.backend.masked,
+        undo=_undo(attempt),
+    )
     ready = machine.replay(attempt.wire.read_response(await _read(answer)))
     if machine.failure is not None:
         raise UpstreamFailed(machine.failure)
     return Opened(answer, relay=machine, ready=ready)
+
+
+def _undo(attempt: Attempt) -> Undo | None:
+    """What the answer passes through: its state is overheard, then what was changed for this upstream changed back.
+    Bytes that pass unread carry their own state."""
+    if attempt.exact:
+        return None
+    attempt.keeper = Keeper(attempt.upstream)
+    back = attempt.fitted.undoing() if attempt.fitted is not None else None
+    return attempt.keeper if back is None else Chain((attempt.keeper, back))
 
 
 async def _read(answer: Answer) -> bytes:

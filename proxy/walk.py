@@ -2,15 +2,15 @@
 
  1 DOOR    endpoints/door.py   headers and body bytes (bounded)             -> Call
  2 NAME    keys.py             headers only, before the body is parsed      -> Caller | 401
- 3 READ    call.py             bytes -> head (model, stream); the rest when somebody asks
+ 3 READ    call.py, recall.py  bytes -> head (model, stream); the stored thread; the rest when somebody asks
  4 DECIDE  decide.py           rules, class, capabilities, health           -> Plan and its trace | 403 404
  5 CACHE   looked up once, by the plan (opens with the response cache)
  6 DRAW    state/memory.py     a place at the backend
- 7 WRITE   write.py            Request, Upstream, Context                   -> what goes out
+ 7 WRITE   resolve.py write.py what must be fetched; Request, Upstream, Context -> what goes out
  8 SEND    pump.py             open, wait for the first meaningful event    -> an answer | Failure
      ^---- turns.py: again -> 8 | next target -> 6: the only turn in the house
  9 RELAY   pump.py             bytes -> bytes ======================> client (usage overheard)
-10 SETTLE  settle.py           tokens and money, exactly once
+10 SETTLE  keep.py settle.py   what must outlive the call; tokens and money, exactly once
 11 RECORD  ledger/             one row per attempt, committed while the pump still holds the end
 """
 
@@ -23,8 +23,11 @@ from proxy import answers
 from proxy.call import Attempt, Call
 from proxy.decide import decide
 from proxy.house import House
+from proxy.keep import keep
 from proxy.line import Line
 from proxy.pump import Opened, relay_stream, send
+from proxy.recall import recall
+from proxy.resolve import resolve
 from proxy.turns import Turns
 from proxy.upstream.seam import UpstreamFailed
 from proxy.write import begin, write
@@ -32,14 +35,16 @@ from proxy.write import begin, write
 
 async def walk(call: Call, house: House, line: Line) -> None:
     """Stations 2 to 11; the door is station 1. Raises Rejected or ir.Invalid where the road ends with an error."""
-    call.caller = house.name(call.headers, call.peer)  # 2 NAME
+    house.enter(call)  # 2 NAME
     call.read_head()  # 3 READ
+    await recall(call, house)
     decide(call, available=house.available(call), now=datetime.now(UTC))  # 4 DECIDE
     turns = Turns(call, house.retries(call))
     while True:
         attempt = begin(call, turns.target, time.monotonic())
         try:
             with house.draw(attempt):  # 6 DRAW
+                await resolve(call, attempt, house)
                 outgoing = write(call, attempt)  # 7 WRITE
                 opened = await send(call, attempt, outgoing, house.engine)  # 8 SEND
                 await _relay(call, attempt, opened, house, line)  # 9 RELAY, 10 SETTLE, 11 RECORD
@@ -50,15 +55,20 @@ async def walk(call: Call, house: House, line: Line) -> None:
 
 async def _relay(call: Call, attempt: Attempt, opened: Opened, house: House, line: Line) -> None:
     """From the first event on: nothing is tried again, and the end waits for its row."""
+
+    async def end() -> None:
+        await keep(call, attempt, opened, house)
+        house.settle(call, attempt)
+
     try:
         if opened.whole is not None:
             call.status = 200
-            house.settle(call, attempt)
+            await end()
             await line.answer(200, answers.whole_headers(call, time.monotonic()), opened.whole.body)
             return
         if not line.opened:
             call.status, call.committed = 200, True
             await line.open_stream(answers.headers(call))
-        await relay_stream(attempt, opened, line, settle=lambda: house.settle(call, attempt))
+        await relay_stream(attempt, opened, line, end=end)
     finally:
         await opened.answer.close()

@@ -38,12 +38,9 @@ def begin(call: Call, target: Target, now: float) -> Attempt:
 
 def write(call: Call, attempt: Attempt) -> Outgoing:
     """The HTTP request to send. Sets the attempt's ``effort`` and ``dropped``."""
-    decision = call.decision
-    if decision is not None:
-        attempt.dropped = decision.dropped.get(attempt.target.backend, ())
     path, headers, body = _exact(call, attempt) if attempt.exact else _translated(call, attempt)
     backend = attempt.backend
-    accept = "text/event-stream" if call.head.stream else "application/json"
+    accept = "text/event-stream" if attempt.streams(call.head) else "application/json"
     sent = {
         "content-type": "application/json",
         "accept": accept,
@@ -68,13 +65,18 @@ def write(call: Call, attempt: Attempt) -> Outgoing:
 
 
 def _exact(call: Call, attempt: Attempt) -> tuple[str, dict[str, str], bytes]:
-    fields, _ = attempt.wire.patch(call.top, attempt.upstream)
+    fields, named = attempt.wire.patch(call.top, attempt.upstream)
+    attempt.dropped = tuple(named)
     return attempt.wire.path(attempt.upstream, stream=call.head.stream), {}, compact(fields)
 
 
 def _translated(call: Call, attempt: Attempt) -> tuple[str, dict[str, str], bytes]:
-    context = ir.Context(seed=call.seed, now=call.started_at // 1000)
-    written = cast(Dialect, attempt.wire).write_request(call.request(), attempt.upstream, context)
+    dialect, request, upstream = cast(Dialect, attempt.wire), attempt.request or call.request(), attempt.upstream
+    context = ir.Context(seed=call.seed, now=call.started_at // 1000, fetched=attempt.fetched)
+    fitting = attempt.fitted.named if attempt.fitted is not None else ()
+    told = [named for named in dialect.refuses(request, upstream) if named.kind != "contract"]
+    attempt.dropped = (*fitting, *told)
+    written = dialect.write_request(request, upstream, context)
     attempt.effort = written.effort
     return written.path, dict(written.headers), written.body
 

@@ -100,12 +100,7 @@ class Contents:
             kept = call.extras.get("functionCall")
             made["functionCall"] |= fields(kept, "functionCall") if kept else {}
             made = {**call.extras, **made}
-        return parts.signed(made, call.state or self._stored(call.id))
-
-    def _stored(self, call_id: str) -> ir.VendorState | None:
-        """The signature that the proxy kept for a client that has nowhere to put it."""
-        found = self._context.fetched.get(ir.Need("vendor_state", call_id))
-        return found if isinstance(found, ir.VendorState) else None
+        return parts.signed(made, call.state)
 
     def _result(self, result: ir.ToolResult) -> list[Part]:
         """The functionResponse, and what Gemini before 3 takes only beside it."""

@@ -170,10 +170,9 @@ def _bytes_of(media: ir.Media, context: ir.Context) -> tuple[str, str]:
     if media.data is not None:
         return media.media_type or _DEFAULT_TYPES[media.kind], media.data
     fetched = context.fetched.get(need_of(media)) if media.url else None
-    if fetched is None:
+    if fetched is None or fetched.data is None:
         raise ir.Invalid(f"This backend cannot be given this {media.kind} by reference.", code="unsupported_parameter")
-    kind, data = fetched
-    return str(kind), str(data)
+    return fetched.media_type or _DEFAULT_TYPES[media.kind], fetched.data
 
 
 _DEFAULT_TYPES: Mapping[str, str] = {"image": "image/png", "file": "application/pdf", "audio": "audio/wav"}

@@ -172,12 +172,10 @@ def keeps_reasoning(block: ir.Reasoning, upstream: ir.Upstream) -> bool:
 
 
 def resolved(media: ir.Media, fetched: Mapping[ir.Need, Any]) -> ir.Media:
-    """The media with its bytes in place of its URL, where they were fetched: an ir.Media, or (type, base64)."""
+    """The media with its bytes in place of its URL, where they were fetched."""
     if media.url is None:
         return media
     found = fetched.get(ir.Need("media_url", media.url))
-    if isinstance(found, ir.Media):
-        return msgspec.structs.replace(media, url=None, data=found.data, media_type=found.media_type)
-    if isinstance(found, tuple):
-        return msgspec.structs.replace(media, url=None, media_type=found[0], data=found[1])
-    return media
+    if found is None:
+        return media
+    return msgspec.structs.replace(media, url=None, data=found.data, media_type=found.media_type)

@@ -73,6 +73,19 @@ class State(Part):
     """What several processes share. None: in process and SQLite."""
 
     redis: str | None = None
+    retention: Seconds = given(Seconds(30 * 86_400))
+    """How long stored responses and the state of tool calls are kept."""
+
+
+class MediaRules(Part):
+    """Links in requests (images, documents), for backends that do not follow them."""
+
+    fetch: bool = False
+    """Turnout fetches them itself; private, loopback and link-local addresses are never asked."""
+    max_size: Size = given(Size(20 * 2**20))
+    timeout: Seconds = given(Seconds(10))
+    allow: tuple[str, ...] = ()
+    """Hosts (``host`` or ``host:port``) of your own network that may be asked all the same."""
 
 
 class Ledger(Part):
@@ -234,6 +247,7 @@ class Document(Part):
     retries: RetryRules = given(RetryRules())
     state: State = State()
     ledger: Ledger = given(Ledger())
+    media: MediaRules = given(MediaRules())
     backends: Mapping[str, BackendEntry] = {}
     pools: Mapping[str, tuple[str, ...]] = {}
     roles: Mapping[str, str] = {}

@@ -266,15 +266,6 @@ def test_g28_real_signatures_always_win() -> None:
     assert signatures(request, upstream(NEW)) == [[None, "c2ln"]]
 
 
-def test_g28_the_signature_that_the_proxy_kept_is_asked_for_and_put_back() -> None:
-    request = ask(*loop(result("a1"), result("b2")))
-    needs = DIALECT.needs(request, upstream(NEW))
-    assert needs == [ir.Need("vendor_state", "a1"), ir.Need("vendor_state", "b2")]
-    context = ir.Context("ab", 1, fetched={needs[0]: state("S0VQVA=="), needs[1]: None})
-    assert signatures(request, upstream(NEW), context) == [["S0VQVA==", None]]
-    assert DIALECT.needs(request, upstream(ir.Capabilities())) == []
-
-
 # --- media ---------------------------------------------------------------------------------------------------------
 
 

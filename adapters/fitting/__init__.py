@@ -1,0 +1,26 @@
+"""A request made sayable: what one backend has no words for is said in words that it has, and undone in its answer.
+
+Each step is pure, hub in and hub out, and changes nothing where the backend can say it all:
+
+- ``history``: turns that a vendor would refuse (calls without tools, calls without results)
+- ``tools``: names, free-text tools, namespaces
+- ``formats``: structured output by tool or by instruction
+"""
+
+from __future__ import annotations
+
+from adapters import ir
+from adapters.fitting import formats, history, tools
+from adapters.fitting.fitted import Chain, Emulation, Fitted, Undo
+
+__all__ = ["Chain", "Emulation", "Fitted", "Undo", "fit"]
+
+_STEPS = (history.fit, tools.fit, formats.fit)
+
+
+def fit(request: ir.Request, upstream: ir.Upstream) -> Fitted:
+    """The request as this upstream can be told it. ``dialect.refuses`` judges what comes out of here."""
+    fitted = Fitted(request)
+    for step in _STEPS:
+        fitted = fitted.then(step(fitted.request, upstream))
+    return fitted

@@ -1,0 +1,26 @@
+"""Station 7, first half: what a dialect cannot know by itself is fetched before it writes (decision D7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from adapters import states
+from adapters.dialect import Dialect
+from proxy.call import Attempt, Call
+
+if TYPE_CHECKING:
+    from proxy.house import House
+
+
+async def resolve(call: Call, attempt: Attempt, house: House) -> None:
+    """Sets what is written (``attempt.request``) and what it points at (``attempt.fetched``)."""
+    if attempt.exact:
+        return
+    upstream = attempt.upstream
+    attempt.fitted = call.fitted(attempt.backend, upstream)
+    request = attempt.fitted.request
+    ids = states.wanted(request, upstream)
+    kept = await house.store.calls(call.caller.tenant, ids) if ids else {}
+    attempt.request, attempt.removed = states.give_back(request, upstream, kept, call.unseal)
+    needs = cast(Dialect, attempt.wire).needs(attempt.request, upstream)
+    attempt.fetched = await house.media.fetch(needs, call.snapshot.config.media) if needs else {}

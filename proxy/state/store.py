@@ -1,0 +1,56 @@
+"""What outlives a call, tenant by tenant: stored turns, and vendor state by tool call. One interface, several homes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+
+class Turn(Struct, frozen=True, kw_only=True):
+    """One stored response, as Responses tells it."""
+
+    id: str
+    tenant: str
+    created: int
+    """Wall clock, whole seconds."""
+    previous: str | None = None
+    """The id of the turn before it."""
+    input: tuple[msgspec.Raw, ...]
+    """The items that the client sent with this turn, without those of turns before it."""
+    response: bytes
+    """The response object, as the client got it."""
+
+
+class Store(Protocol):
+    """Every method is scoped to one tenant; what another tenant stored does not exist."""
+
+    async def keep_turn(self, turn: Turn) -> None:
+        """Store it, durably, before returning. Raises StoreFailed."""
+        ...
+
+    async def turn(self, tenant: str, id: str) -> Turn | None: ...  # noqa: A002 - the wire's own word
+
+    async def thread(self, tenant: str, id: str) -> list[Turn] | None:  # noqa: A002
+        """This turn and all before it, the oldest first; None when one of them is gone."""
+        ...
+
+    async def forget_turn(self, tenant: str, id: str) -> bool:  # noqa: A002
+        """True when it was there."""
+        ...
+
+    async def keep_calls(self, tenant: str, states: Mapping[str, bytes]) -> None:
+        """Vendor state by tool call id (adapters.states.Kept, encoded)."""
+        ...
+
+    async def calls(self, tenant: str, ids: Sequence[str]) -> dict[str, bytes]:
+        """What is known of these tool calls."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class StoreFailed(Exception):  # noqa: N818 - a fact about the disk, not about the request
+    """The store could not be read or written; the message says why."""
