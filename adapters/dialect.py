@@ -39,6 +39,10 @@ class Passable(Protocol):
     family: ir.Family
     auth_header: str
     """The header that carries the credential: ``authorization`` means ``Bearer``."""
+    id_header: str
+    """The header in which its clients look for the request's id."""
+    request_headers: Mapping[str, str]
+    """Headers that a body's meaning depends on, with what is sent where the client says nothing (empty: none)."""
     terminator: bytes
     """What follows the last event of a stream (``data: [DONE]``), or nothing."""
 
@@ -55,8 +59,8 @@ class Passable(Protocol):
 
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ir.Failure: ...
 
-    def write_error(self, failure: ir.Failure) -> bytes:
-        """The body of an error answer."""
+    def write_error(self, failure: ir.Failure, request_id: str | None = None) -> bytes:
+        """The body of an error answer; ``request_id`` for the dialects that name it there."""
         ...
 
     def patch(self, fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.Named]]:

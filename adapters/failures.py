@@ -48,6 +48,16 @@ _WORDS: Mapping[str, int] = {
 """Types and codes that vendors use where no HTTP status is left to read: in a stream that has begun."""
 
 
+PAUSES = frozenset({"pause_turn", "CONTINUATION"})
+"""The vendors' words for an answer that they will go on with when asked once more."""
+
+
+def paused(word: str | None) -> ir.Failure:
+    """The backend paused in the midst of its answer, for a client that cannot ask it to go on."""
+    message = f"The backend paused its answer ({word}), to go on when it is asked again; this API has no word for that."
+    return ir.Failure("upstream_error", 502, message, "server_error", "upstream_error", upstream_status=200)
+
+
 def by_status(
     status: int,
     message: str,

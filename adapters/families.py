@@ -76,7 +76,7 @@ def _bare(model: str) -> str:
     return model.lower().removeprefix("ft:").rpartition("/")[2]
 
 
-_NUMBER = re.compile(r"(\d{1,2})o?")
+_NUMBER = re.compile(r"o?(\d{1,2})o?")
 
 _EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
@@ -99,6 +99,7 @@ _O_SERIES = Family(
             (0, 0),
             {**_REASONS, "efforts": ("low", "medium", "high"), "context": 200_000, "max_output": 100_000},
         ),
+        Row((0, 0), {"images": False, "files": False}, "mini", until=(3, 9)),
     ),
     ("openai",),
     frozenset({"pro", "research"}),
@@ -160,6 +161,20 @@ _CLAUDE_BUDGETS = {"minimal": 1024, "low": 2048, "medium": 10_000, "high": 16_38
 
 _ALWAYS: Changes = {"thinking": "always", "can_disable_thinking": False, "forced_tools": False}
 
+_CLAUDE_CACHES = (
+    Row((0, 0), {"cache_minimum": 1024}),
+    Row((0, 0), {"cache_minimum": 2048}, "haiku", until=(4, 4)),
+    Row((4, 5), {"cache_minimum": 4096}, "haiku", until=(5, 4)),
+    Row((4, 5), {"cache_minimum": 4096}, "opus", until=(4, 6)),
+    Row((4, 7), {"cache_minimum": 2048}, "opus", until=(4, 7)),
+    Row((5, 0), {"cache_minimum": 512}, "opus"),
+    Row((5, 5), {"cache_minimum": 512}),
+    Row((0, 0), {"cache_minimum": 512}, "fable"),
+    Row((5, 0), {"cache_minimum": 512}, "mythos"),
+)
+"""Tokens before a breakpoint does anything (platform.claude.com, prompt caching, 2026-10). A shorter prefix with a
+breakpoint is answered without a cache, and without an error; so where sources differ the smaller number stands."""
+
 _CLAUDE = Family(
     re.compile(r"(.*\.)?claude-"),
     (
@@ -180,18 +195,20 @@ _CLAUDE = Family(
                 "thinking": "budget",
                 "budgets": _CLAUDE_BUDGETS,
                 "efforts": tuple(_CLAUDE_BUDGETS),
+                "forced_with_thinking": False,
                 "max_output": 64_000,
                 "default_max_output": 32_000,
             },
         ),
         Row((4, 0), {"max_output": 32_000}, "opus", until=(4, 1)),
-        Row((4, 5), {"json_schema": True, "strict_tools": True}),
+        Row((4, 5), {"json_schema": True, "strict_tools": True, "max_strict_tools": 20}),
         Row(
             (4, 6),
             {
                 "thinking": "adaptive",
                 "budgets": {},
                 "efforts": ("low", "medium", "high", "max"),
+                "forced_with_thinking": True,
                 "context": 1_000_000,
             },
         ),
@@ -205,10 +222,13 @@ _CLAUDE = Family(
             },
         ),
         Row((4, 8), {"mid_system": True}, "opus"),
-        Row((5, 5), {"can_disable_thinking": False}, "sonnet"),
+        Row((5, 0), {"off_effort": "high"}, "opus"),
+        Row((5, 5), {"off_effort": "high"}, "haiku"),
+        Row((5, 5), {"between_tools": True, "forced_tools": False, "mid_system": True}, "sonnet"),
         Row((5, 5), _ALWAYS, "opus"),
         Row((0, 0), {**_ALWAYS, "mid_system": True}, "fable"),
         Row((0, 0), _ALWAYS, "mythos"),
+        *_CLAUDE_CACHES,
     ),
     ("anthropic",),
 )
@@ -221,7 +241,7 @@ _PRO_BUDGETS = {"minimal": 128, "low": 1024, "medium": 8192, "high": 24_576, "xh
 _GEMINI = Family(
     re.compile(r"gemini-"),
     (
-        Row((0, 0), {"context": 1_048_576, "max_output": 8_192}),
+        Row((0, 0), {"json_with_tools": False, "context": 1_048_576, "max_output": 8_192}),
         Row(
             (2, 5),
             {
@@ -239,6 +259,7 @@ _GEMINI = Family(
         Row(
             (3, 0),
             {
+                "json_with_tools": True,
                 "thinking": "level",
                 "budgets": {},
                 "efforts": ("minimal", "low", "medium", "high"),

@@ -7,7 +7,7 @@ should be because a vocabulary is read in one place: request, what a writer must
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -20,6 +20,7 @@ Family: TypeAlias = Literal["openai", "anthropic", "google"]
 """Who understands extras and vendor state: OpenAI's two dialects are one family."""
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
+ROLES: tuple[Role, ...] = ("system", "developer", "user", "assistant", "tool")
 BlockKind: TypeAlias = Literal[
     "text", "reasoning", "tool_call", "custom_tool_call", "refusal", "image", "server_tool", "compaction"
 ]
@@ -33,6 +34,7 @@ class VendorState(Struct, frozen=True):
     """Something only its vendor can read (a signature, encrypted reasoning). Never shown to another vendor.
 
     ``kind``: ``signature`` | ``redacted`` (Anthropic), ``thought_signature`` (Google), ``encrypted_content`` (OpenAI).
+    ``model``: the one that was asked of the upstream, where we saw the answer (``states.Keeper``); None otherwise.
     """
 
     family: Family
@@ -114,6 +116,8 @@ class Opaque(Struct, frozen=True, tag="opaque"):
     family: Family
     wire_type: str
     raw: msgspec.Raw
+    tools: tuple[Tool, ...] = ()
+    """The tools that it puts on offer from here on."""
 
 
 Block: TypeAlias = Text | Media | Reasoning | ToolCall | ToolResult | Refusal | Opaque
@@ -148,10 +152,19 @@ class Tool(Struct, frozen=True):
     extras: Extras = {}
     namespace: str | None = None
     """The group that it was offered in (Responses): its calls are told with the group and its own name."""
+    group: Extras = {}
+    """What else that group says of itself (its description)."""
+    where: str | None = None
+    """Its place in the client's own request, where that is not its place here."""
+
+    def at(self, index: int) -> str:
+        """What an error calls it, that stands here as number ``index``."""
+        return self.where or f"tools[{index}]"
 
 
 class ToolChoice(Struct, frozen=True):
-    """``named`` has one name; ``allowed`` limits to ``names`` and is ``required`` or not."""
+    """``named`` has one name; ``allowed`` limits to ``names`` and is ``required`` or not. A tool of a group is named
+    with it (``names.qualified``); the name of a group stands for all its tools."""
 
     mode: Literal["none", "auto", "required", "named", "allowed"]
     names: tuple[str, ...] = ()
@@ -181,6 +194,8 @@ class Request(Struct, frozen=True, kw_only=True):
     tools: tuple[Tool, ...] = ()
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
+    legacy_functions: bool = False
+    """Chat: the tools came as ``functions``, so a call is told as ``function_call``."""
     format: Format | None = None
     max_output_tokens: int | None = None
     effort: str | None = None
@@ -232,15 +247,23 @@ class Capabilities(Struct, frozen=True, kw_only=True):
 
     tools: bool = True
     parallel_tools: bool = True
+    """``parallel_tool_calls`` is obeyed; where it is not, all calls but the first are taken out of the answer."""
     custom_tools: bool = False
     forced_tools: bool = True
     strict_tools: bool = True
+    max_strict_tools: int | None = None
     images: bool = True
     image_urls: bool = True
     files: bool = False
     audio: bool = False
     json_schema: bool = True
     json_object: bool = True
+    json_with_tools: bool = True
+    """A format is enforced beside tools, too."""
+    recursive_schemas: bool = True
+    """A format is enforced whose schema refers to itself."""
+    open_schemas: bool = True
+    """A format is enforced whose objects have keys that the schema does not name."""
     sampling: bool = True
     """temperature, top_p and top_k are accepted."""
     top_k: bool = True
@@ -256,6 +279,12 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """How reasoning is asked for: an effort word, a token budget, adaptive + effort, always on + effort, a level."""
     efforts: tuple[str, ...] = ()
     can_disable_thinking: bool = True
+    between_tools: bool = False
+    """Thinking is switched off by saying ``between_tools``: short notes between tool calls are all that is left."""
+    off_effort: str | None = None
+    """The highest effort beside which thinking may be switched off; None: any."""
+    forced_with_thinking: bool = True
+    """False: no tool can be forced while a token budget for thinking is set."""
     budgets: Mapping[str, int] = {}
     """effort -> thinking tokens, where ``thinking`` is ``budget``."""
     verbosity: bool = False
@@ -300,12 +329,14 @@ class Named(Struct, frozen=True):
     name: str
     why: str
     kind: Literal["contract", "tuning", "unknown"]
+    code: str = "unsupported_parameter"
+    """OpenAI's word where the request is refused for it; ``unsupported_value``: only this value cannot be said."""
 
 
 class Need(Struct, frozen=True):
     """Something a pure dialect asks to be fetched before it can write."""
 
-    kind: Literal["media_url", "file_id"]
+    kind: Literal["media_url"]
     key: str
 
 
@@ -338,8 +369,6 @@ class Echo(Struct, frozen=True):
     request: Request | None = None
     effort: str | None = None
     """The effort that was really sent upstream."""
-    seal: Callable[[VendorState], str] | None = None
-    """Closes another vendor's state, so that it may travel through the client."""
     mirror: bool = False
     """Responses: reasoning summaries also as ``reasoning_text``, and always a reasoning item first (D25)."""
     previous_response_id: str | None = None
@@ -355,6 +384,8 @@ class UpstreamRequest(Struct, frozen=True):
     headers: Mapping[str, str] = {}
     effort: str | None = None
     """The effective reasoning effort, after clamping."""
+    root: bool = False
+    """``path`` begins at the server's root instead, beside the version that the base URL ends in."""
 
 
 # --- answer --------------------------------------------------------------------------------------------------------
@@ -399,7 +430,7 @@ class Failure(Struct, frozen=True):
 
     ``kind``: ``invalid`` | ``unauthorized`` | ``forbidden`` | ``not_found`` | ``too_large`` | ``context_length`` |
     ``unsupported`` | ``limited`` | ``quota`` | ``overloaded`` | ``upstream_auth`` | ``upstream_error`` |
-    ``bad_response`` | ``unreachable`` | ``timeout`` | ``interrupted`` | ``cancelled`` | ``internal``.
+    ``bad_response`` | ``bad_output`` | ``unreachable`` | ``timeout`` | ``interrupted`` | ``cancelled`` | ``internal``.
     """
 
     kind: str
@@ -437,7 +468,7 @@ class Started(Struct, frozen=True):
 class BlockStarted(Struct, frozen=True):
     """``block`` is unique in the answer; blocks with an equal ``item`` are parts of one Responses item.
 
-    ``meta`` by kind: tool calls ``id`` and ``name``; ``server_tool``, ``image`` and ``compaction`` ``type`` (the
+    ``meta`` by kind: tool calls ``id`` and ``name``, and ``state`` where it is known at the start; ``server_tool``, ``image`` and ``compaction`` ``type`` (the
     vendor's wire type), ``family`` and, when known at the start, ``raw``; text may have ``phase``; any may have
     ``item_id``.
     """

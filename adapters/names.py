@@ -1,10 +1,9 @@
-"""Tool names that every vendor takes: rewritten by rule, so that the client's own name can be found again (G16)."""
+"""Tool names that every vendor takes: rewritten by rule, the same name always to the same result (G16)."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
 
 MAX = 64
 """Characters of a rewritten name; the smallest limit of any vendor."""
@@ -22,7 +21,6 @@ def rewritten(given: str) -> str:
     return f"{head[: MAX - 9]}_{mark}"
 
 
-def restored(sent: str, own: Iterable[str]) -> str:
-    """The client's own name for a tool that went upstream as ``sent``."""
-    names = list(own)
-    return sent if sent in names else next((name for name in names if rewritten(name) == sent), sent)
+def qualified(namespace: str | None, name: str) -> str:
+    """A tool's name together with that of the group that it was offered in, as MCP clients spell it: ``mcp__x__y``."""
+    return name if namespace is None else f"{namespace}__{name}"

@@ -90,6 +90,8 @@ class Passthrough:
 
     family: ir.Family = "openai"
     auth_header = "authorization"
+    id_header = "x-request-id"
+    request_headers: Mapping[str, str] = {}
     terminator = sse.DONE
 
     def __init__(self, name: str, path: str, *, streams: bool = False) -> None:
@@ -124,7 +126,7 @@ class Passthrough:
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ir.Failure:
         return failures.by_status(status, _message(body), retry_after=failures.retry_after(headers))
 
-    def write_error(self, failure: ir.Failure) -> bytes:
+    def write_error(self, failure: ir.Failure, request_id: str | None = None) -> bytes:
         return failures.error_body(failure)
 
     def path(self, upstream: ir.Upstream, *, stream: bool) -> str:

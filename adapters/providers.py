@@ -33,7 +33,11 @@ class Provider(Struct, frozen=True, kw_only=True):
     key_env: str | None = None
     local: bool = False
     """Runs on the operator's own machines as a rule."""
+    prompt_cache: bool = False
+    """Its prompts are cached up to breakpoints: one is set where the client set none (``prompt_cache: auto``)."""
     wire: Literal["exact", "variant"] = "variant"
+    counts: str | None = None
+    """Where it counts the tokens of a request (a name of counting.ENDPOINTS); None: nowhere, we estimate."""
     capabilities: ir.Capabilities = ir.Capabilities()
 
     @property
@@ -57,12 +61,15 @@ _SERVER = ir.Capabilities(
 """What OpenAI-compatible servers have in common: ``max_tokens``, and chat templates that take one system message."""
 
 
-def _server(port: int | None = None, *, may_speak: tuple[str, ...] = (), **can: object) -> Provider:
+def _server(
+    port: int | None = None, *, may_speak: tuple[str, ...] = (), counts: str | None = None, **can: object
+) -> Provider:
     """A local OpenAI-compatible server on its usual port; ``can`` are its differences from the common ones."""
     return Provider(
         base_url=None if port is None else f"http://127.0.0.1:{port}/v1",
         may_speak=may_speak,
         local=True,
+        counts=counts,
         capabilities=msgspec.structs.replace(_SERVER, **can),
     )
 
@@ -73,6 +80,7 @@ PROVIDERS: Mapping[str, Provider] = {
         base_url="https://api.openai.com/v1",
         key_env="OPENAI_API_KEY",
         wire="exact",
+        counts="responses",
         capabilities=ir.Capabilities(files=True, max_stop=4, service_tiers=True),
     ),
     "anthropic": Provider(
@@ -80,9 +88,13 @@ PROVIDERS: Mapping[str, Provider] = {
         base_url="https://api.anthropic.com/v1",
         key_env="ANTHROPIC_API_KEY",
         wire="exact",
+        counts="messages",
+        prompt_cache=True,
         capabilities=ir.Capabilities(
             files=True,
             json_object=False,
+            recursive_schemas=False,
+            open_schemas=False,
             max_temperature=1.0,
             penalties=False,
             seed=False,
@@ -91,6 +103,7 @@ PROVIDERS: Mapping[str, Provider] = {
             choices=False,
             service_tiers=True,
             max_tokens_field="max_tokens",
+            tool_name="[a-zA-Z0-9_-]{1,128}",
         ),
     ),
     "google": Provider(
@@ -99,20 +112,25 @@ PROVIDERS: Mapping[str, Provider] = {
         version="/v1beta",
         key_env="GEMINI_API_KEY",
         wire="exact",
+        counts="gemini",
         capabilities=ir.Capabilities(
             image_urls=False,
             files=True,
             audio=True,
+            recursive_schemas=False,
             logit_bias=False,
             max_stop=5,
             service_tiers=True,
             one_system=True,
             max_tokens_field="maxOutputTokens",
+            parallel_tools=False,
+            tool_name="[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}",
         ),
     ),
     "vllm": _server(
         8000,
         may_speak=(RESPONSES, MESSAGES),
+        counts="vllm",
         thinking="effort",
         efforts=_EVERY_EFFORT,
         audio=True,
@@ -131,6 +149,7 @@ PROVIDERS: Mapping[str, Provider] = {
     "llama_cpp": _server(
         8080,
         may_speak=(RESPONSES, MESSAGES),
+        counts="llama_cpp",
         thinking="effort",
         efforts=_EVERY_EFFORT,
         choices=False,

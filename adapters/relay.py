@@ -19,6 +19,7 @@ from adapters.fitting import Undo
 from adapters.sse import Frame, Splitter, TooLong
 
 _TOO_LONG = failures.bad_response("an event that is too large")
+_ENDS = (ir.Failed, ir.Finished)
 
 
 class StreamRelay:
@@ -57,6 +58,7 @@ class StreamRelay:
         self._splitter = Splitter()
         self._reader = source.reader()
         self._target = target
+        self._foreign = source.family != target.family
         self._writer: Writer | None = None if exact else cast(Dialect, target).writer(echo)
         self._echo = echo
         self._hide_usage = hide_usage
@@ -114,8 +116,8 @@ class StreamRelay:
             self._pass(list(events), frame, out)
             return
         for event in events if self._undo is None else self._undone(events, self._undo):
-            if isinstance(event, ir.Failed):
-                self.fail(event.failure)
+            if isinstance(event, _ENDS) and (failure := _failure(event, foreign=self._foreign)) is not None:
+                self.fail(failure)
                 return
             self._note(event)
             lines = self._writer.write(event)
@@ -200,8 +202,11 @@ class Whole:
     ) -> None:
         """``undo`` as in StreamRelay."""
         events = source.read_response(body)
-        self.reply = ir.collect(events if undo is None else [e for event in events for e in undo(event)])
-        self.failure = self.reply.failure
+        self.events = events if undo is None else [e for event in events for e in undo(event)]
+        self.reply = ir.collect(self.events)
+        foreign = source.family != target.family and not exact
+        ends = [_failure(finished, foreign=foreign) for finished in self.reply.finishes.values()]
+        self.failure = next(filter(None, ends), self.reply.failure)
         self.usage = self.reply.usage
         self.model = self.reply.started.model
         self.id = self.reply.started.id
@@ -216,6 +221,14 @@ class Whole:
             self.body = cast(Dialect, target).write_response(self.reply, echo)
         else:
             self.body = renamer(self.model, echo.model)(body) if self.model and self.model != echo.model else body
+
+
+def _failure(event: ir.Failed | ir.Finished, *, foreign: bool) -> ir.Failure | None:
+    """What ends this answer as an error: the upstream's own failure, or (``foreign``: for a client of another family)
+    a pause, which that client could not resume and must not take for an end (G24)."""
+    if isinstance(event, ir.Failed):
+        return event.failure
+    return failures.paused(event.detail) if foreign and event.detail in failures.PAUSES else None
 
 
 class Renamer:

@@ -33,6 +33,13 @@ _DEAR = ("input_tokens", "language")
 Classify = Callable[[PromptView], Verdict]
 
 
+def estimate_input(request: ir.Request) -> int:
+    """About how many tokens the prompt is: texts and tool definitions by script, images at a flat rate."""
+    tools = sum(len(msgspec.json.encode(tool.parameters)) + len(tool.description or "") for tool in request.tools)
+    images = sum(part.kind == "image" for part in media(request)) * IMAGE_TOKENS
+    return sum(map(estimate_tokens, texts(request))) + tools // 4 + images
+
+
 class Facts:
     """The values of one request. Unknown is None: the body was not read, or nobody told."""
 
@@ -77,11 +84,7 @@ class Facts:
 
     @cached_property
     def input_tokens(self) -> int:
-        """An estimate: texts and tool definitions by script, images at a flat rate."""
-        request = self._read()
-        tools = sum(len(msgspec.json.encode(tool.parameters)) + len(tool.description or "") for tool in request.tools)
-        images = sum(part.kind == "image" for part in media(request)) * IMAGE_TOKENS
-        return sum(map(estimate_tokens, texts(request))) + tools // 4 + images
+        return estimate_input(self._read())
 
     @cached_property
     def tools(self) -> frozenset[str]:

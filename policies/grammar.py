@@ -85,3 +85,5 @@ class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """provider/model whose price the savings are counted against."""
     listed: bool | None = None
     """Shown in ``/v1/models``; None: yes unless the alias is a pattern."""
+    mirror: bool = False
+    """Responses: reasoning summaries also as reasoning text, and always a reasoning item first (D25)."""

@@ -33,6 +33,7 @@ class Skip(Struct, frozen=True):
     cause: Literal["rule", "contract", "away"]
     why: str
     names: tuple[str, ...] = ()
+    code: str = "unsupported_parameter"
 
 
 class Plan(Struct, frozen=True):
@@ -87,7 +88,7 @@ def _unable(target: Target, named: Sequence[ir.Named], reject: bool) -> Skip | N
     if not blocking:
         return None
     why = "cannot take " + "; ".join(f"{each.name} ({each.why})" for each in blocking)
-    return Skip(target.backend, "contract", why, tuple(each.name for each in blocking))
+    return Skip(target.backend, "contract", why, tuple(each.name for each in blocking), blocking[0].code)
 
 
 def _away(target: Target, available: Available) -> Skip | None:
@@ -109,4 +110,5 @@ def nobody(policy: str, skips: Sequence[Skip]) -> Denied:
         text = f"the request is too long for every backend of {policy}: {lacking}. Shorten it."
         return Denied(text, 400, "context_length_exceeded")
     text = f"{nobody_here} can serve this request: {lacking}. Leave {names[0]!r} out or choose another model."
-    return Denied(text, 400, "unsupported_parameter", names[0])
+    code = next(skip.code for skip in skips if skip.names)
+    return Denied(text, 400, code, names[0])

@@ -46,21 +46,28 @@ class Retries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         more_targets: bool,
         jitter: float = 0.0,
         elapsed: float = 0.0,
+        asked_again: bool = False,
     ) -> Step:
         """The next step after try number ``attempt`` (the first is 1) at this target.
 
-        ``bytes_sent``: the client has seen a byte of the answer.
+        ``bytes_sent``: the client has seen a byte of the answer. ``asked_again``: for a better answer, which is done
+        once for each call; an answer that is judged is not told before it is good.
         ``jitter`` in 0..1 spreads the wait over half its length; ``elapsed`` is the age of the request in seconds.
         """
+        if failure.kind == "bad_output" and not asked_again and not self._late(elapsed):
+            return Step("again", why="the answer has not the format that was asked for")
         if bytes_sent:
             return Step("stop", why="the answer has begun")
-        if self.deadline is not None and elapsed >= self.deadline:
+        if self._late(elapsed):
             return Step("stop", why=f"the retry deadline of {self.deadline:g} s has passed")
         if failure.kind not in _MOVES:
             return Step("stop", why=f"{failure.kind} would fail anywhere")
         if more_targets:
             return Step("next", why=failure.kind)
         return self._again(failure, attempt, jitter, elapsed)
+
+    def _late(self, elapsed: float) -> bool:
+        return self.deadline is not None and elapsed >= self.deadline
 
     def _again(self, failure: ir.Failure, attempt: int, jitter: float, elapsed: float) -> Step:
         if failure.kind not in _PASSES:

@@ -16,6 +16,8 @@ def headers(call: Call) -> Headers:
         (b"x-request-id", call.id.encode()),
         (b"x-turnout-generation", str(call.snapshot.generation).encode()),
     ]
+    if call.api.wire.id_header != "x-request-id":
+        found.append((call.api.wire.id_header.encode(), call.id.encode()))
     decision = call.decision
     if decision is None:
         return found
@@ -30,8 +32,14 @@ def headers(call: Call) -> Headers:
     ]
     if len(call.attempts) > 1:
         found.append(_some("reason", _moves(call)))
+    if attempt.effort is not None:
+        found.append(_some("effort", attempt.effort))
     if attempt.dropped:
         found.append(_some("dropped", attempt.dropped_names))
+    if attempt.emulation is not None and call.head.stream:
+        found.append(_some("buffered", "1"))
+    if attempt.estimated:
+        found.append(_some("estimated", "1"))
     if attempt.upstream_id:
         found.append((b"x-upstream-request-id", _safe(attempt.upstream_id)))
     return found
@@ -65,9 +73,9 @@ async def refuse(call: Call, failure: ir.Failure, line: Line) -> None:
         found.append((b"x-should-retry", b"false"))
     if failure.status == 405:
         found.append((b"allow", b"POST"))
-    if failure.status in (401, 413):
+    if failure.status in (401, 413, 415, 426):
         found.append((b"connection", b"close"))
-    await line.answer(failure.status, found, call.api.wire.write_error(failure))
+    await line.answer(failure.status, found, call.api.wire.write_error(failure, call.id))
 
 
 def _told(call: Call, failure: ir.Failure) -> list[bytes]:

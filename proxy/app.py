@@ -9,7 +9,7 @@ from litestar.exceptions import HTTPException
 
 from adapters import ir
 from proxy.call import Rejected
-from proxy.endpoints import admin, generate, health, models, plain
+from proxy.endpoints import admin, generate, health, models, plain, stored, unbuilt
 from proxy.house import House
 
 
@@ -25,8 +25,8 @@ def create_app(house: House, *, reload: admin.Reload | None = None, others: heal
     """Every route of ``house``. ``reload`` asks the supervisor for a reload and answers with its outcome; ``others``
     asks the other workers for their metrics."""
 
-    def rejected(_: Request[Any, Any, Any], error: Rejected) -> Response[bytes]:
-        return plain.on_rejected(house, error)
+    def rejected(request: Request[Any, Any, Any], error: Rejected) -> Response[bytes]:
+        return plain.on_rejected(house, request, error)
 
     def http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
         return plain.on_http(house, request, error)
@@ -35,6 +35,8 @@ def create_app(house: House, *, reload: admin.Reload | None = None, others: heal
         route_handlers=[
             *generate.handlers(house),
             *models.handlers(house),
+            *stored.handlers(house),
+            *unbuilt.handlers(house),
             *health.handlers(house, others),
             *admin.handlers(house, reload),
         ],

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters import ir, providers
+from adapters.counting import ENDPOINTS, Endpoint
 from adapters.providers import PROVIDERS, Provider
 from policies.pricing import Price, per_million
 from policies.verdict import Target
@@ -48,6 +49,8 @@ class Backend(Struct, frozen=True, kw_only=True):
     speaks: tuple[str, ...]
     """The dialects that may be used with it, the preferred one first."""
     base_url: str
+    counter: Endpoint | None = None
+    """Where it counts the tokens of a request; None: nowhere."""
     credential: Secret | None = None
     from_client: bool = False
     """The caller's own bearer goes to this backend, and nowhere else."""
@@ -81,6 +84,11 @@ class Backend(Struct, frozen=True, kw_only=True):
     def target(self) -> Target:
         return Target(self.name, self.upstream, self.local)
 
+    def url(self, path: str, *, root: bool = False) -> str:
+        """The address of ``path``; ``root``: beside the version that the base URL ends in, not below it."""
+        base = self.base_url
+        return (base.removesuffix(PROVIDERS[self.provider].version) if root else base) + path
+
     def with_dialect(self, name: str) -> ir.Upstream:
         """The same upstream, spoken to in another of its dialects."""
         if name == self.upstream.dialect:
@@ -109,9 +117,11 @@ def resolve(name: str, entry: BackendEntry, unavailable: str | None) -> Backend:
             wire=row.wire,
             capabilities=capabilities(entry),
             options=entry.options,
+            prompt_cache=row.prompt_cache if entry.prompt_cache is None else entry.prompt_cache == "auto",
         ),
         speaks=speaks,
         base_url=base_url,
+        counter=ENDPOINTS[row.counts] if row.counts is not None else None,
         credential=None if from_client else credential,
         from_client=from_client,
         local=local,

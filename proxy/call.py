@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from adapters import ir, strict
+from adapters import ir, states, strict
 from adapters.dialect import Dialect, Passable
 from adapters.fitting import Emulation, Fitted, fit
-from adapters.states import Keeper, Unseal
+from adapters.states import Keeper, Seal, Unseal
 from policies.reasoning import Source
 from policies.verdict import Caller, Decision, Target
 
 if TYPE_CHECKING:
     from adapters.relay import StreamRelay
+    from proxy.judging import Judge
     from proxy.snapshot import Backend, Snapshot
     from proxy.telemetry.traceparent import TraceContext
 
@@ -47,6 +48,13 @@ class Api:
     path: str
     wire: Passable
     dialect: Dialect | None
+    counts: str | None = None
+    """The API whose requests it counts instead of answering them."""
+
+    @property
+    def kind(self) -> str:
+        """What rules take it for: a count goes where its request would go."""
+        return self.counts or self.name
 
 
 @dataclass(slots=True)
@@ -85,10 +93,18 @@ class Attempt:
     fetched: Mapping[ir.Need, ir.Media] = field(default_factory=dict)
     removed: tuple[ir.Removed, ...] = ()
     keeper: Keeper | None = None
+    judge: Judge | None = None
+    """Of an answer whose format is emulated."""
+    correction: tuple[ir.Message, ...] = ()
+    """The bad answer and what is wrong with it: what the next attempt at this backend is shown."""
+    corrects: tuple[ir.Message, ...] = ()
+    """The correction that this attempt was shown."""
     answered: bool = False
     """The upstream did its part: a client that leaves says nothing about a backend's health."""
     reasoning_chars: int = 0
     answer_chars: int = 0
+    estimated: bool = False
+    """The count is our own estimate."""
     cost: int | None = None
     """Nano-dollars; None when tokens or price are unknown."""
     price_source: str | None = None
@@ -137,12 +153,19 @@ class Call:
     committed: bool = False
     recorded: bool = False
     changed: bool = False
-    """The request is no longer what the client's bytes say, so they cannot pass unread."""
+    """The request is no longer what the client's bytes say (or they hold what only we can open), so they cannot pass
+    unread."""
     upstream_seconds: float = 0.0
+    mirror: bool = False
+    """The alias wants reasoning summaries repeated as reasoning text (D25)."""
     previous_response_id: str | None = None
     """The stored turn that this one goes on from; the body then holds the whole thread."""
-    seal: Callable[[ir.VendorState], str] | None = None
+    items: tuple[msgspec.Raw, ...] = ()
+    """Responses: this turn's own input, each reference to a stored item replaced by the item."""
+    seal: Seal | None = None
     unseal: Unseal = _of_nobody
+    fetched: dict[ir.Need, ir.Media] = field(default_factory=dict)
+    """What its links led to: fetched once, however many backends are tried."""
     _fitted: dict[tuple[str, str], Fitted] = field(default_factory=dict)
     _request: ir.Request | None = None
 
@@ -192,6 +215,9 @@ class Call:
         if self.snapshot.config.server.strict_json:
             strict.check_unique(self.body)
         self.head = strict.head(self.top)
+        self.changed = states.is_carried_in(self.body)
+        if self.api.counts is not None:
+            self.head = ir.Head(self.head.model)
 
     def echo(self, attempt: Attempt) -> ir.Echo:
         """What the client's writer must know of the question."""
@@ -205,7 +231,7 @@ class Call:
             shown,
             request,
             attempt.effort,
-            seal=self.seal,
             previous_response_id=self.previous_response_id,
             removed=attempt.removed,
+            mirror=self.mirror,
         )

@@ -9,9 +9,11 @@ from typing import cast
 import msgspec
 from msgspec import Struct
 
-from adapters import ir
+from adapters import efforts, ir, states
 from adapters.catalog import DIALECTS
+from adapters.counting import Counter, Endpoint
 from adapters.dialect import Dialect, Passable
+from adapters.fitting import formats
 from policies import facts as observing
 from policies import health
 from policies.classify import classify
@@ -22,6 +24,12 @@ from proxy.snapshot import Backend
 
 PIN = "backend/"
 """``model: backend/NAME`` asks for one backend, past the policy's choice of targets."""
+
+_FORMATS = frozenset({"response_format", "text", "output_config"})
+"""The fields in which clients ask for a format."""
+
+_RICHEST = "openai_responses"
+"""Of OpenAI's two dialects the one that can say more of another vendor's: reasoning, and images in tool results."""
 
 Available = Callable[[Target], str | None]
 """Why a target is not to be offered now, or None."""
@@ -38,6 +46,8 @@ class Wire(Struct, frozen=True):
 def decide(call: Call, *, available: Available, now: datetime) -> Decision:
     """The decision for this call. Raises Rejected (403, 404, 400 with the parameter, 503) or ir.Invalid."""
     pin, route = _route(call)
+    call.mirror = route.mirror
+    call.changed = call.changed or (route.mirror and call.api.name == "responses")
     book = call.snapshot.book
     request = _seen(call) if route.defaults or book.reads_content(route, call.caller) else None
     if request is not None and route.defaults:
@@ -45,7 +55,7 @@ def decide(call: Call, *, available: Available, now: datetime) -> Decision:
     facts = observing.observe(
         request,
         alias=call.head.model,
-        api=call.api.name,
+        api=call.api.kind,
         stream=call.head.stream,
         caller=call.caller,
         headers=call.headers,
@@ -73,14 +83,29 @@ def wire_for(call: Call, backend: Backend) -> Wire:
     """The dialect for this call at this backend: the client's own where the backend speaks it."""
     if call.api.dialect is None:
         return Wire(call.api.wire, backend.upstream, exact=True)
+    if call.api.counts is not None and backend.counter is not None:
+        return _counting(call, backend, backend.counter)
     name = call.api.dialect.name
-    chosen = name if name in backend.speaks else backend.upstream.dialect
+    chosen = next((spoken for spoken in (name, _RICHEST) if spoken in backend.speaks), backend.upstream.dialect)
     upstream = backend.with_dialect(chosen)
     if chosen == "openai_chat" and "openai_responses" in backend.speaks and _needs_responses(call, upstream):
         # These models refuse tools with an explicit effort on chat, and take them on /responses (trap G31).
         chosen, upstream = "openai_responses", backend.with_dialect("openai_responses")
     exact = chosen == name and upstream.wire == "exact" and not call.changed
-    return Wire(DIALECTS[chosen], upstream, exact)
+    return Wire(DIALECTS[chosen], upstream, exact and not _emulates(call, upstream))
+
+
+def _emulates(call: Call, upstream: ir.Upstream) -> bool:
+    """Must the format of the answer be asked for in other words than the client's?"""
+    if upstream.capabilities.json_schema or _FORMATS.isdisjoint(call.top):
+        return False
+    return not formats.enforced(call.request(), upstream)
+
+
+def _counting(call: Call, backend: Backend, endpoint: Endpoint) -> Wire:
+    upstream = backend.with_dialect(endpoint.dialect)
+    exact = endpoint.dialect == call.api.wire.name and upstream.wire == "exact" and not call.changed
+    return Wire(Counter(DIALECTS[endpoint.dialect], endpoint), upstream, exact)
 
 
 def refuses(call: Call, target: Target) -> Sequence[ir.Named]:
@@ -95,11 +120,11 @@ def refuses(call: Call, target: Target) -> Sequence[ir.Named]:
         return found.wire.patch(call.top, found.upstream)[1]
     dialect = cast(Dialect, found.wire)
     fitted = call.fitted(backend, found.upstream)
-    request = fitted.request
+    request, _ = states.give_back(fitted.request, found.upstream, {}, call.unseal)
     unmet = [
         ir.Named("image_url", f"{target.backend} takes no links and Turnout fetches none: send a data: URL", "contract")
         for need in dialect.needs(request, found.upstream)
-        if need.kind == "media_url"
+        if not call.snapshot.config.media.fetch
     ]
     return [*fitted.named, *dialect.refuses(request, found.upstream), *unmet[:1]]
 
@@ -141,8 +166,10 @@ def _seen(call: Call) -> ir.Request | None:
 def _needs_responses(call: Call, upstream: ir.Upstream) -> bool:
     if upstream.capabilities.chat_tools_with_effort or "tools" not in call.top:
         return False
-    effort = call.top.get("reasoning_effort")
-    return effort is not None and msgspec.json.decode(effort) not in (None, "none")
+    if not call.changed and call.api.wire.name == upstream.dialect:
+        return efforts.told(call.top) not in (None, "none")
+    request = call.request()
+    return request.effort not in (None, "none") or (request.thinking_budget or 0) != 0
 
 
 def _one_model(decision: Decision) -> Decision:

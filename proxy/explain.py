@@ -17,7 +17,7 @@ from proxy.decide import decide
 from proxy.snapshot import Snapshot
 
 NAMES = tuple(api.name for api in APIS.values())
-"""The APIs by the name that the ledger has for them: chat, responses, embeddings, completions."""
+"""The APIs by the name that the ledger has for them: chat, responses, messages and so on."""
 
 
 class Explained(Struct, frozen=True, kw_only=True):

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from adapters import ir, states
+from adapters import ir
 from policies.retries import Retries
 from policies.verdict import Caller
 from proxy import keys, settle
+from proxy.bodies import InTurn
 from proxy.call import Attempt, Call, Rejected
 from proxy.decide import Available
 from proxy.prices import Prices
@@ -44,6 +45,7 @@ class House:
         self.store = store
         self.seals = seals
         self.media = MediaFetcher()
+        self.in_turn = InTurn()
         self.ledger = ledger
         self.telemetry = telemetry
         self.bound_loopback = bound_loopback
@@ -55,9 +57,12 @@ class House:
         self.adopt(snapshot)
 
     def adopt(self, snapshot: Snapshot) -> None:
-        """Swap the snapshot: calls that come in from now on follow it, calls in flight keep theirs."""
+        """Swap the snapshot: calls that come in from now on follow it, calls in flight keep theirs. Raises StoreFailed
+        when there is no secret to seal with."""
         self.snapshot = snapshot
         self.ledger.retention = snapshot.config.ledger.retention
+        self.store.retention = snapshot.config.state.retention
+        self.seals.adopt(snapshot.config.server.secret)
         self.telemetry.adopted(snapshot)
 
     def reloaded(self, outcome: dict[str, Any]) -> None:
@@ -69,7 +74,6 @@ class House:
     async def close(self) -> None:
         """Let go of pools, spans and the ledger, when no call is left."""
         await self.engine.close()
-        await self.media.close()
         self.store.close()
         self.telemetry.close()
         self.ledger.close()
@@ -78,7 +82,7 @@ class House:
         """Station 2: who asks, and what is sealed for him. Raises Rejected (401)."""
         call.caller = self.name(call.headers, call.peer)
         tenant = call.caller.tenant
-        call.seal = states.seal(lambda plain: self.seals.close(tenant, plain))
+        call.seal = lambda plain: self.seals.close(tenant, plain)
         call.unseal = lambda text: self.seals.open(tenant, text)
 
     def name(self, headers: Mapping[str, str], peer: str | None) -> Caller:

@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from adapters import failures, ir
 from proxy import ids
 
+_OF_THE_OFFER = frozenset((b"upgrade", b"connection", b"http2-settings"))
+
 
 class Protocol(HttpToolsProtocol):
     """What is no HTTP never reaches the application, so that its 400 is written here."""
+
+    def data_received(self, data: bytes) -> None:
+        """As uvicorn's own, but for another protocol that is offered."""
+        self._unset_keepalive_if_required()
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+        except httptools.HttpParserUpgrade as offered:
+            if self._should_upgrade():
+                self._begin_again(data[offered.args[0] :])
+
+    def _should_upgrade(self) -> bool:
+        """The parser takes an offered h2c as accepted and loses the body (Java's HttpClient makes that offer with its
+        first request). Such a request is not begun: it is read once more, without its offer. One for WebSocket has no
+        body, and its answer is the door's."""
+        return self._get_upgrade() not in (None, b"websocket")
+
+    def _begin_again(self, rest: bytes) -> None:
+        head = [self.scope["method"].encode() + b" " + self.url + b" HTTP/1.1"]
+        head += [name + b": " + value for name, value in self.headers if name not in _OF_THE_OFFER]
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(b"\r\n".join((*head, b"", b"")) + rest)
 
     def send_400_response(self, msg: str) -> None:
         failure = ir.Failure("invalid", 400, f"This is not valid HTTP: {msg}", code="invalid_http")

@@ -1,18 +1,65 @@
-"""Station 10, first half: what must outlive the call is stored before its end is released."""
+"""Station 10, first half: what must outlive the call is stored before its end is released.
+
+A store that fails loses no answer: the failure is told to the operator, and what was to be kept is not found later.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from adapters.openai_responses import thread
 from proxy.call import Attempt, Call
 from proxy.pump import Opened
+from proxy.state.store import StoreFailed, Turn
 
 if TYPE_CHECKING:
     from proxy.house import House
 
+_NO = b"false"
+
 
 async def keep(call: Call, attempt: Attempt, opened: Opened, house: House) -> None:
     """The state of its tool calls, and the turn itself where the client may go on from it."""
-    kept = attempt.keeper.kept() if attempt.keeper is not None else {}
-    if kept:
-        await house.store.keep_calls(call.caller.tenant, kept)
+    if attempt.failure is not None:
+        return
+    try:
+        kept = attempt.keeper.kept() if attempt.keeper is not None else {}
+        if kept:
+            await house.store.keep_calls(call.caller.tenant, kept)
+        await _keep_turn(call, opened, house)
+    except StoreFailed as error:
+        house.telemetry.store_failed(call.id, "write", str(error))
+
+
+async def known(call: Call, ids: Sequence[str], house: House) -> Mapping[str, bytes]:
+    """The kept state of these tool calls; none of it where the store cannot be read, for most can do without."""
+    if not ids:
+        return {}
+    try:
+        return await house.store.calls(call.caller.tenant, ids)
+    except StoreFailed as error:
+        house.telemetry.store_failed(call.id, "read", str(error))
+        return {}
+
+
+async def _keep_turn(call: Call, opened: Opened, house: House) -> None:
+    if call.api.name != "responses" or bytes(call.top.get("store", b"")) == _NO:
+        return
+    told = opened.whole.body if opened.whole is not None else _end(opened)
+    response = thread.read(told) if told is not None else None
+    if told is None or response is None:
+        return
+    turn = Turn(
+        id=response.id,
+        tenant=call.caller.tenant,
+        created=call.started_at // 1000,
+        previous=call.previous_response_id,
+        input=call.items,
+        response=told,
+    )
+    await house.store.keep_turn(turn, thread.names(call.items, response))
+
+
+def _end(opened: Opened) -> bytes | None:
+    return thread.final(opened.relay.tail) if opened.relay is not None else None

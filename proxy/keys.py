@@ -1,4 +1,4 @@
-"""Who asks: a bearer key -> Caller, or loopback trust when every condition of decision D22 holds, or 401.
+"""Who asks: a key (``Authorization: Bearer`` or ``x-api-key``) -> Caller; else loopback trust (decision D22), or 401.
 
 A key is looked up by its SHA-256: the time of a look-up tells nothing about a secret whose hash cannot be chosen.
 """
@@ -14,7 +14,7 @@ from policies.verdict import Caller
 
 LOCAL = Caller()
 OWN_HEADER = "x-turnout-key"
-"""Where the Turnout key goes when ``Authorization`` carries the caller's own key for a ``from_client`` backend."""
+"""Where the Turnout key goes when the usual headers carry the caller's own key for a ``from_client`` backend."""
 _PASSED_ON = ("origin", "forwarded", "via")
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 _CREATE = "create one under `keys:` in proxy.yaml"
@@ -38,10 +38,11 @@ def authenticate(
 
     ``open_server`` is ``server.open``: without keys, everyone is ``local`` wherever they come from.
     """
-    secret = headers.get(OWN_HEADER, "").strip() or bearer(headers)
     if callers:
-        caller = callers.get(digest(secret)) if secret else None
-        return caller or (_wrong() if secret else _missing())
+        own = headers.get(OWN_HEADER, "").strip()
+        told = [secret for secret in ([own] if own else [bearer(headers), api_key(headers)]) if secret]
+        caller = next((found for secret in told if (found := callers.get(digest(secret)))), None)
+        return caller or (_wrong() if told else _missing())
     if open_server:
         return LOCAL
     if admin_configured:
@@ -54,6 +55,16 @@ def bearer(headers: Mapping[str, str]) -> str | None:
     """The key of an ``Authorization: Bearer`` header, or None."""
     scheme, _, secret = headers.get("authorization", "").partition(" ")
     return secret.strip() or None if scheme.lower() == "bearer" else None
+
+
+def api_key(headers: Mapping[str, str]) -> str | None:
+    """The key of an ``x-api-key`` header (Anthropic's clients), or None."""
+    return headers.get("x-api-key", "").strip() or None
+
+
+def given(headers: Mapping[str, str]) -> str | None:
+    """The credential that a client sent, in whichever way."""
+    return bearer(headers) or api_key(headers)
 
 
 def _distrust(headers: Mapping[str, str], peer_host: str | None, *, bound_loopback: bool) -> str | None:
@@ -93,7 +104,8 @@ def _names_loopback(host: str) -> bool:
 
 
 def _missing() -> ir.Failure:
-    return _refused("You didn't provide an API key: send `Authorization: Bearer KEY` (the SDKs' `api_key`).")
+    how = "`Authorization: Bearer KEY` or `x-api-key: KEY` (the SDKs' `api_key`)"
+    return _refused(f"You didn't provide an API key: send {how}.")
 
 
 def _wrong() -> ir.Failure:

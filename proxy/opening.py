@@ -6,7 +6,7 @@ from proxy.house import House
 from proxy.keys import is_loopback
 from proxy.ledger.schema import path_of
 from proxy.ledger.sqlite import Ledger
-from proxy.sealing import Seals, secrets_of
+from proxy.sealing import Seals
 from proxy.snapshot import Snapshot
 from proxy.state.sqlite import FILE, SqliteStore
 from proxy.telemetry.observer import Telemetry
@@ -14,19 +14,22 @@ from proxy.upstream.stock import StockEngine
 
 
 def open_house(snapshot: Snapshot, *, host: str, slot: int, workers: int) -> House:
-    """``host``: the address that is really bound, whatever a later configuration says. Raises LedgerError when the
-    ledger's file cannot be used."""
+    """``host``: the address that is really bound, whatever a later configuration says. Raises LedgerError or
+    StoreFailed when a file cannot be used."""
     config = snapshot.config
     telemetry = Telemetry(otlp=config.telemetry.otlp)
     ledger = Ledger(path_of(config.ledger.url), worker=slot if workers > 1 else None, count=telemetry.meters.records)
     ledger.start()
     folder = path_of(config.ledger.url).parent
-    return House(
+    store = SqliteStore(folder / FILE)
+    house = House(
         snapshot,
         engine=StockEngine(),
         ledger=ledger,
-        store=SqliteStore(folder / FILE),
-        seals=Seals(secrets_of(config.server.secret, folder)),
+        store=store,
+        seals=Seals(config.server.secret, folder),
         telemetry=telemetry,
         bound_loopback=is_loopback(host),
     )
+    store.start()
+    return house

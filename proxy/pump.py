@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
-from adapters import failures
+from adapters import failures, ir, states
 from adapters.fitting import Chain, Undo
 from adapters.relay import StreamRelay, Whole
-from adapters.states import Keeper
 from adapters.stream_options import asks_usage
+from proxy import judging
 from proxy.call import Attempt, Call
 from proxy.line import Line
 from proxy.upstream.seam import Answer, Engine, Outgoing, UpstreamFailed
@@ -129,7 +129,7 @@ async def _first(call: Call, attempt: Attempt, answer: Answer) -> Opened:
         hide_usage=_usage_is_ours(call),
         mask=attempt.backend.masked,
         choices=_choices(call),
-        undo=_undo(attempt),
+        undo=_undo(call, attempt),
     )
     if kind.startswith("application/json"):
         return await _told_whole(call, attempt, answer)
@@ -147,18 +147,23 @@ async def _first(call: Call, attempt: Attempt, answer: Answer) -> Opened:
 
 
 async def _whole(call: Call, attempt: Attempt, answer: Answer) -> Opened:
+    limit = MAX_ANSWER if attempt.judge is None else call.snapshot.config.server.collect_max
     whole = Whole(
         attempt.wire,
         call.api.wire,
         call.echo(attempt),
-        await _read(answer),
+        await _read(answer, limit),
         exact=attempt.exact,
-        undo=_undo(attempt),
+        undo=_undo(call, attempt),
     )
     await answer.close()
     overhear(attempt, whole)
     if whole.failure is not None:
         raise UpstreamFailed(whole.failure)
+    if attempt.judge is not None:
+        judging.judge(attempt, whole.reply)
+        if call.head.stream:
+            return _replayed(call, attempt, answer, whole.events)
     return Opened(answer, whole=whole)
 
 
@@ -166,37 +171,41 @@ async def _told_whole(call: Call, attempt: Attempt, answer: Answer) -> Opened:
     """A stream was asked for and a whole answer came (some servers do): it is told as a stream all the same."""
     call.request()
     attempt.exact = False
-    machine = StreamRelay(
-        attempt.wire,
-        call.api.wire,
-        call.echo(attempt),
-        exact=False,
-        mask=attempt.backend.masked,
-        undo=_undo(attempt),
-    )
-    ready = machine.replay(attempt.wire.read_response(await _read(answer)))
+    events = attempt.wire.read_response(await _read(answer))
+    return _replayed(call, attempt, answer, events, _undo(call, attempt))
+
+
+def _replayed(
+    call: Call, attempt: Attempt, answer: Answer, events: Sequence[ir.Event], undo: Undo | None = None
+) -> Opened:
+    echo = call.echo(attempt)
+    machine = StreamRelay(attempt.wire, call.api.wire, echo, exact=False, mask=attempt.backend.masked, undo=undo)
+    ready = machine.replay(events)
     if machine.failure is not None:
         raise UpstreamFailed(machine.failure)
     return Opened(answer, relay=machine, ready=ready)
 
 
-def _undo(attempt: Attempt) -> Undo | None:
-    """What the answer passes through: its state is overheard, then what was changed for this upstream changed back.
-    Bytes that pass unread carry their own state."""
+def _undo(call: Call, attempt: Attempt) -> Undo | None:
+    """What the answer passes through: its state is overheard, then what was changed for this upstream changed back,
+    then the state sealed for its way through the client. Bytes that pass unread carry their own state."""
     if attempt.exact:
         return None
-    attempt.keeper = Keeper(attempt.upstream)
+    upstream = attempt.upstream
+    attempt.keeper = states.keeper(upstream)
     back = attempt.fitted.undoing() if attempt.fitted is not None else None
-    return attempt.keeper if back is None else Chain((attempt.keeper, back))
+    carrier = states.carrier(call.api.wire.name, upstream, call.seal) if call.seal is not None else None
+    steps = tuple(step for step in (attempt.keeper, back, carrier) if step is not None)
+    return Chain(steps) if steps else None
 
 
-async def _read(answer: Answer) -> bytes:
+async def _read(answer: Answer, limit: int = MAX_ANSWER) -> bytes:
     parts: list[bytes] = []
     size = 0
     async for chunk in answer.chunks():
         size += len(chunk)
-        if size > MAX_ANSWER:
-            raise UpstreamFailed(failures.bad_response("an answer that is too large"))
+        if size > limit:
+            raise UpstreamFailed(failures.bad_response(f"an answer that is too large (more than {limit} bytes)"))
         parts.append(chunk)
     return b"".join(parts)
 

@@ -1,14 +1,124 @@
-"""Station 3, second half: ``previous_response_id`` is replaced by the thread that it stands for."""
+"""Station 3, second half: what points at stored turns is replaced by what it stands for.
+
+No upstream is ever asked to follow such a pointer: its account may be shared by tenants who must not see one another's
+turns, and the thread may go on at a backend that never had it. Instructions of earlier turns are not inherited.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from proxy.call import Call
+import msgspec
+
+from adapters import ir, strict
+from adapters.openai_responses import thread
+from proxy.call import Call, Rejected
+from proxy.state.store import StoreFailed, ThreadTooLong, Turn
 
 if TYPE_CHECKING:
     from proxy.house import House
 
+Items = tuple[msgspec.Raw, ...]
+
+_PREVIOUS = "previous_response_id"
+_UNBUILT = (
+    ("background", bool | None, "send the request without it, with stream: true where the answer takes long"),
+    ("conversation", Any, "go on from the last answer with previous_response_id, or send the whole input"),
+)
+_AWAY = ir.Failure(
+    "internal",
+    503,
+    "Stored responses cannot be read now: ask again later, or send the whole input instead.",
+    "server_error",
+    "store_unavailable",
+    _PREVIOUS,
+    5.0,
+)
+
 
 async def recall(call: Call, house: House) -> None:
-    """Put the stored thread before the new input. Raises Rejected (400) for a turn that is not there."""
+    """Put the stored thread before the new input, and stored items in the place of references to them. Raises Rejected
+    or ir.Invalid for what is not there (400), not built (400), too long (413) or cannot be read now (503)."""
+    if call.api.kind != "responses":
+        return
+    _check_built(call.top)
+    call.items = thread.own_items(call.top.get("input"))
+    previous = strict.value(call.top, "previous_response_id", str | None) if _PREVIOUS in call.top else None
+    pointers = thread.references(call.items)
+    if previous is None and not pointers:
+        return
+    try:
+        before = await _before(call, house, previous)
+        call.items = await _resolved(call, house, pointers, before)
+    except StoreFailed as error:
+        house.telemetry.store_failed(call.id, "read", str(error))
+        raise Rejected(_AWAY) from error
+    call.previous_response_id = previous
+    said = await asyncio.to_thread(_said, before)
+    _rewrite(call, (*said, *call.items))
+
+
+def _check_built(top: ir.Extras) -> None:
+    for name, kind, mend in _UNBUILT:
+        if name in top and strict.value(top, name, kind):
+            message = f"'{name}' is not built yet: {mend}."
+            raise ir.Invalid(message, name, "unsupported_parameter")
+
+
+async def _before(call: Call, house: House, previous: str | None) -> Sequence[Turn]:
+    """The thread up to ``previous``."""
+    if previous is None:
+        return ()
+    most = call.snapshot.config.server.max_body
+    try:
+        found = await house.store.thread(call.caller.tenant, previous, most=most)
+    except ThreadTooLong:
+        raise Rejected(_too_long(most)) from None
+    if found is None:
+        message = (
+            f"Previous response with id '{previous}' not found: it, or one before it, was not stored for you here, was "
+            "deleted, or is older than state.retention. Send the whole input instead."
+        )
+        raise ir.Invalid(message, _PREVIOUS, "previous_response_not_found")
+    return found
+
+
+async def _resolved(call: Call, house: House, pointers: Mapping[int, str], before: Sequence[Turn]) -> Items:
+    """The new input, with what its references stand for."""
+    if not pointers:
+        return call.items
+    asked = set(pointers.values())
+    turns = [*await house.store.turns_with(call.caller.tenant, asked), *before]
+    held = {id_: item for turn in turns for id_, item in thread.held(turn.input, turn.response, turn.id).items()}
+    found = list(call.items)
+    for index, id_ in pointers.items():
+        if id_ not in held:
+            message = f"Item with id '{id_}' not found: it was not stored for you here. Send the item itself instead."
+            raise ir.Invalid(message, f"input[{index}]", "item_not_found")
+        found[index] = held[id_]
+    return tuple(found)
+
+
+def _said(before: Sequence[Turn]) -> list[msgspec.Raw]:
+    return [item for turn in before for item in (*turn.input, *thread.replay(turn.response))]
+
+
+def _rewrite(call: Call, items: Sequence[msgspec.Raw]) -> None:
+    top = {name: raw for name, raw in call.top.items() if name != _PREVIOUS}
+    if items:
+        top["input"] = msgspec.Raw(msgspec.json.encode(items))
+    body = msgspec.json.encode(top)
+    most = call.snapshot.config.server.max_body
+    if len(body) > most:
+        raise Rejected(_too_long(most))
+    call.top, call.body, call.changed = top, body, True
+
+
+def _too_long(most: int) -> ir.Failure:
+    message = (
+        f"The stored thread and the new input are larger than {most} bytes (server.max_body), or the thread has too "
+        "many turns: begin a new one."
+    )
+    return ir.Failure("too_large", 413, message, code="request_too_large", param=_PREVIOUS)

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, cast
 
 from adapters import states
 from adapters.dialect import Dialect
+from proxy import judging
 from proxy.call import Attempt, Call
+from proxy.keep import known
 
 if TYPE_CHECKING:
     from proxy.house import House
@@ -18,9 +20,12 @@ async def resolve(call: Call, attempt: Attempt, house: House) -> None:
         return
     upstream = attempt.upstream
     attempt.fitted = call.fitted(attempt.backend, upstream)
-    request = attempt.fitted.request
+    request = judging.prepare(call, attempt, attempt.fitted.request)
     ids = states.wanted(request, upstream)
-    kept = await house.store.calls(call.caller.tenant, ids) if ids else {}
+    kept = await known(call, ids, house)
     attempt.request, attempt.removed = states.give_back(request, upstream, kept, call.unseal)
     needs = cast(Dialect, attempt.wire).needs(attempt.request, upstream)
-    attempt.fetched = await house.media.fetch(needs, call.snapshot.config.media) if needs else {}
+    missing = [need for need in needs if need not in call.fetched]
+    if missing:
+        call.fetched |= await house.media.fetch(missing, call.snapshot.config.media)
+    attempt.fetched = call.fetched

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Sequence
+import tempfile
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -12,36 +12,31 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from adapters.states import PREFIX
 from proxy.settings.units import Secrets
+from proxy.state.store import StoreFailed
 
-PREFIX = "turnout1."
-"""How a sealed text begins."""
 FILE = "turnout.secret"
 """Beside the ledger, when the operator gave no secret."""
 _NONCE = 12
-
-
-def secrets_of(own: Secrets | None, folder: Path) -> list[bytes]:
-    """The operator's ``server.secret``, else one that is made once and kept in ``folder``, readable by us alone."""
-    if own is not None:
-        return [secret.reveal().encode() for secret in own]
-    path = folder / FILE
-    made = path.with_name(f"{FILE}.{os.getpid()}")
-    if not path.exists():
-        descriptor = os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(base64.b64encode(os.urandom(32)))
-        # Linked into place whole: of several workers that start at once, one wins and all read the same.
-        with suppress(FileExistsError):
-            path.hardlink_to(made)
-        made.unlink()
-    return [path.read_bytes()]
+_MADE = 32
+"""Random bytes of a secret that we make."""
 
 
 class Seals:
-    """The keys of one house: the first seals, all unseal."""
+    """The keys of one house: the first seals, all unseal.
 
-    def __init__(self, secrets: Sequence[bytes]) -> None:
+    They are the operator's ``server.secret``, else one that is made once and kept in ``folder``, readable by us alone.
+    """
+
+    def __init__(self, own: Secrets | None, folder: Path) -> None:
+        """Raises StoreFailed when the kept secret can be neither read nor made."""
+        self._folder = folder
+        self.adopt(own)
+
+    def adopt(self, own: Secrets | None) -> None:
+        """Follow the configuration; what was sealed with a secret no longer listed stays shut. Raises StoreFailed."""
+        secrets = [_kept(self._folder / FILE)] if own is None else [secret.reveal().encode() for secret in own]
         self._keys = [AESGCM(sha256(b"turnout seal\0" + secret).digest()) for secret in secrets]
 
     def close(self, tenant: str, plain: bytes) -> str:
@@ -55,12 +50,38 @@ class Seals:
         if not text.startswith(PREFIX):
             return None
         try:
-            closed = base64.urlsafe_b64decode(text.removeprefix(PREFIX))
+            closed = base64.b64decode(text.removeprefix(PREFIX), b"-_", validate=True)
         except ValueError:
             return None
         for key in self._keys:
-            try:
+            with suppress(InvalidTag, ValueError):
                 return key.decrypt(closed[:_NONCE], closed[_NONCE:], tenant.encode())
-            except (InvalidTag, ValueError):
-                continue
         return None
+
+
+def _kept(path: Path) -> bytes:
+    """The secret in this file, which is made if it is not there."""
+    try:
+        if not path.exists():
+            _make(path)
+        secret = path.read_bytes()
+    except OSError as error:
+        mend = "set 'server.secret', or see that it can be read and written"
+        raise StoreFailed(f"{path}: {error.strerror or type(error).__name__}: {mend}.") from None
+    if len(secret) < _MADE:
+        raise StoreFailed(f"{path} holds no secret: delete it, and a new one is made; or set 'server.secret'.")
+    return secret
+
+
+def _make(path: Path) -> None:
+    """Linked into place whole: of several workers that start at once one wins, and all read the same."""
+    descriptor, made = tempfile.mkstemp(prefix=f"{FILE}.", dir=path.parent)  # with mode 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(base64.b64encode(os.urandom(_MADE)))
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            path.hardlink_to(made)
+    finally:
+        Path(made).unlink()

@@ -16,10 +16,17 @@ if TYPE_CHECKING:
     from proxy.prices import Prices
 
 
+_NOTHING = ir.Usage(input=0, output=0, cached=0, reasoning=0, total=0)
+"""What a count spends: no vendor charges for it, and nothing is generated."""
+
+
 def settle(call: Call, prices: Prices, *, missing: Callable[[str, str], None]) -> None:
     """Tokens and money of every attempt that has an answer. Unknown stays None, and ``missing`` is told the backend
     and why."""
     for attempt in call.attempts:
+        if call.api.counts is not None and attempt.usage is not None:
+            attempt.usage, attempt.cost = _NOTHING, 0
+            continue
         if attempt.usage is None:
             continue
         attempt.reasoning_tokens, attempt.reasoning_source = reasoning.split(

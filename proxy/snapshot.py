@@ -130,6 +130,7 @@ def _route(name: str, alias: Alias) -> Route:
         defaults=filled,
         baseline=alias.baseline,
         listed=alias.listed,
+        mirror=alias.responses.reasoning_text == "mirror",
     )
 
 

@@ -37,6 +37,7 @@ class Turns:
             more_targets=self._at + 1 < len(self._plan),
             jitter=random.random(),  # noqa: S311 - jitter, not a secret
             elapsed=elapsed,
+            asked_again=_bad(self._call) > 1,
         )
         if step.what == "stop":
             raise Rejected(told(self._call, failure))
@@ -49,10 +50,15 @@ class Turns:
             self._tries += 1
 
 
+def _bad(call: Call) -> int:
+    """How often this call was answered in another format than it asked for."""
+    return sum(a.failure is not None and a.failure.kind == "bad_output" for a in call.attempts)
+
+
 def told(call: Call, failure: ir.Failure) -> ir.Failure:
     """The failure as the client reads it: named for its backend, and for every one that was tried before."""
     message = failure.message
     tried = [f"{a.target.backend}: {a.failure.message}" for a in call.attempts if a.failure is not None]
-    if tried and failure.kind not in ("invalid", "context_length", "unsupported"):
+    if tried and failure.kind not in ("invalid", "context_length", "unsupported", "bad_output"):
         message = f"No backend could answer. {'; '.join(dict.fromkeys(tried))}"
     return msgspec.structs.replace(failure, message=message)

@@ -1,8 +1,9 @@
 """The eleven stations, top to bottom: the picture of the README, as code.
 
- 1 DOOR    endpoints/door.py   headers and body bytes (bounded)             -> Call
+ 1 DOOR    endpoints/door.py   headers and body bytes, still encoded        -> Call
  2 NAME    keys.py             headers only, before the body is parsed      -> Caller | 401
- 3 READ    call.py, recall.py  bytes -> head (model, stream); the stored thread; the rest when somebody asks
+ 3 READ    bodies.py call.py   decoded, bounded; -> head (model, stream); the rest when somebody asks
+           recall.py           the stored thread
  4 DECIDE  decide.py           rules, class, capabilities, health           -> Plan and its trace | 403 404
  5 CACHE   looked up once, by the plan (opens with the response cache)
  6 DRAW    state/memory.py     a place at the backend
@@ -18,9 +19,13 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from functools import partial
 
+from policies.verdict import Decision
 from proxy import answers
+from proxy.bodies import decoded
 from proxy.call import Attempt, Call
+from proxy.count import count
 from proxy.decide import decide
 from proxy.house import House
 from proxy.keep import keep
@@ -36,21 +41,27 @@ from proxy.write import begin, write
 async def walk(call: Call, house: House, line: Line) -> None:
     """Stations 2 to 11; the door is station 1. Raises Rejected or ir.Invalid where the road ends with an error."""
     house.enter(call)  # 2 NAME
-    call.read_head()  # 3 READ
+    call.body = await decoded(call.body, call.headers, call.snapshot.config.server.max_body)  # 3 READ
+    await house.in_turn(call.body, call.read_head)
     await recall(call, house)
-    decide(call, available=house.available(call), now=datetime.now(UTC))  # 4 DECIDE
+    await house.in_turn(call.body, lambda: _decide(call, house))  # 4 DECIDE
     turns = Turns(call, house.retries(call))
     while True:
         attempt = begin(call, turns.target, time.monotonic())
         try:
             with house.draw(attempt):  # 6 DRAW
                 await resolve(call, attempt, house)
-                outgoing = write(call, attempt)  # 7 WRITE
-                opened = await send(call, attempt, outgoing, house.engine)  # 8 SEND
+                outgoing = await house.in_turn(call.body, partial(write, call, attempt))  # 7 WRITE
+                ask = send if call.api.counts is None else count
+                opened = await ask(call, attempt, outgoing, house.engine)  # 8 SEND
                 await _relay(call, attempt, opened, house, line)  # 9 RELAY, 10 SETTLE, 11 RECORD
             return
         except UpstreamFailed as error:
             await turns.after(error.failure, bytes_sent=line.opened, elapsed=time.monotonic() - call.started)
+
+
+def _decide(call: Call, house: House) -> Decision:
+    return decide(call, available=house.available(call), now=datetime.now(UTC))
 
 
 async def _relay(call: Call, attempt: Attempt, opened: Opened, house: House, line: Line) -> None:

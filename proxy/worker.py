@@ -31,6 +31,7 @@ from proxy.scrape import Scrapes
 from proxy.seat import Seat
 from proxy.settings import ConfigError
 from proxy.snapshot import Snapshot, build_text
+from proxy.state.store import StoreFailed
 from proxy.telemetry import logs
 
 _ASK_SECONDS = 10.0
@@ -118,16 +119,16 @@ class Worker:
         snapshot, self._built = self._built, None
         if snapshot is None:
             return None
-        if self._house is not None:
-            self._house.adopt(snapshot)
-        else:
-            try:
+        try:
+            if self._house is not None:
+                self._house.adopt(snapshot)
+            else:
                 self._house = open_house(
                     snapshot, host=self._listen.getsockname()[0], slot=self._seat.slot, workers=self._seat.workers
                 )
-            except LedgerError as error:
-                return str(error)
-            group.create_task(self._serve(self._house))
+                group.create_task(self._serve(self._house))
+        except (LedgerError, StoreFailed) as error:
+            return str(error)
         if snapshot.demo and self._demo is None:
             from proxy.demo import app as demo_app
 

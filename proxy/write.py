@@ -8,7 +8,7 @@ from functools import cache
 from typing import cast
 from urllib.parse import urlsplit
 
-from adapters import ir
+from adapters import efforts, ir, states
 from adapters.dialect import Dialect, compact
 from policies.verdict import Target
 from proxy import keys
@@ -17,6 +17,9 @@ from proxy.call import Attempt, Call, Rejected
 from proxy.decide import wire_for
 from proxy.snapshot import Backend
 from proxy.upstream.seam import Outgoing
+
+MAX_HEADER = 2048
+"""Characters of a client's header that goes to a backend; our own limit."""
 
 
 def begin(call: Call, target: Target, now: float) -> Attempt:
@@ -38,7 +41,7 @@ def begin(call: Call, target: Target, now: float) -> Attempt:
 
 def write(call: Call, attempt: Attempt) -> Outgoing:
     """The HTTP request to send. Sets the attempt's ``effort`` and ``dropped``."""
-    path, headers, body = _exact(call, attempt) if attempt.exact else _translated(call, attempt)
+    written = _exact(call, attempt) if attempt.exact else _translated(call, attempt)
     backend = attempt.backend
     accept = "text/event-stream" if attempt.streams(call.head) else "application/json"
     sent = {
@@ -46,7 +49,8 @@ def write(call: Call, attempt: Attempt) -> Outgoing:
         "accept": accept,
         "accept-encoding": "identity",
         "user-agent": "turnout",
-        **headers,
+        **written.headers,
+        **_client_headers(call, attempt),
         **backend.headers,
     }
     if call.trace is not None:
@@ -56,39 +60,59 @@ def write(call: Call, attempt: Attempt) -> Outgoing:
         name = attempt.wire.auth_header
         sent[name] = f"Bearer {credential}" if name == "authorization" else credential
     return Outgoing(
-        url=backend.base_url + path,
+        url=backend.url(written.path, root=written.root),
         headers=list(sent.items()),
-        body=body,
+        body=written.body,
         connect_timeout=backend.timeouts.connect,
         proxy=http_proxy(backend.base_url, local=backend.local),
     )
 
 
-def _exact(call: Call, attempt: Attempt) -> tuple[str, dict[str, str], bytes]:
+def _client_headers(call: Call, attempt: Attempt) -> dict[str, str]:
+    """What the client's headers say about a body in its own vendor's words; nobody else is told."""
+    wire = attempt.wire
+    if wire.name != call.api.wire.name or attempt.upstream.wire != "exact":
+        return {}
+    told = {name: call.headers.get(name, usual) for name, usual in wire.request_headers.items()}
+    return {name: value for name, value in told.items() if value and len(value) <= MAX_HEADER and sendable(value)}
+
+
+def _exact(call: Call, attempt: Attempt) -> ir.UpstreamRequest:
     fields, named = attempt.wire.patch(call.top, attempt.upstream)
     attempt.dropped = tuple(named)
-    return attempt.wire.path(attempt.upstream, stream=call.head.stream), {}, compact(fields)
+    if efforts.told(call.top) is not None:
+        attempt.effort = efforts.told(fields) or _unthinking(attempt.upstream)
+    path = attempt.wire.path(attempt.upstream, stream=call.head.stream)
+    return ir.UpstreamRequest(path, compact(fields))
 
 
-def _translated(call: Call, attempt: Attempt) -> tuple[str, dict[str, str], bytes]:
+def _translated(call: Call, attempt: Attempt) -> ir.UpstreamRequest:
     dialect, request, upstream = cast(Dialect, attempt.wire), attempt.request or call.request(), attempt.upstream
     context = ir.Context(seed=call.seed, now=call.started_at // 1000, fetched=attempt.fetched)
     fitting = attempt.fitted.named if attempt.fitted is not None else ()
     told = [named for named in dialect.refuses(request, upstream) if named.kind != "contract"]
-    attempt.dropped = (*fitting, *told)
+    attempt.dropped = (*fitting, *states.named(attempt.removed), *told)
     written = dialect.write_request(request, upstream, context)
-    attempt.effort = written.effort
-    return written.path, dict(written.headers), written.body
+    asked = request.effort is not None or request.thinking_budget is not None
+    attempt.effort = written.effort or (_unthinking(upstream) if asked else None)
+    return written
+
+
+def _unthinking(upstream: ir.Upstream) -> str | None:
+    """The effective effort where none was sent: a model that never reasons works with ``none``, of others we do not
+    know."""
+    return "none" if upstream.capabilities.thinking == "none" else None
 
 
 def _credential(call: Call, backend: Backend) -> str | None:
     if not backend.from_client:
         return backend.credential.reveal() if backend.credential is not None else None
-    given = keys.bearer(call.headers)
+    given = keys.given(call.headers)
     if given is not None and sendable(given) and (not call.snapshot.callers or keys.OWN_HEADER in call.headers):
         return given
     own = f" and your Turnout key as '{keys.OWN_HEADER}'" if call.snapshot.callers else ""
-    message = f"The backend '{backend.name}' uses the caller's own key: send it as 'Authorization: Bearer …'{own}."
+    how = f"send it as 'Authorization: Bearer …' or 'x-api-key'{own}"
+    message = f"The backend '{backend.name}' uses the caller's own key: {how}."
     raise Rejected(ir.Failure("unauthorized", 401, message, code="missing_api_key"))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from adapters import ir
 from adapters.anthropic_messages import errors, read_request, refuses, response, stream, write_request, write_stream
-from adapters.anthropic_messages.wire import FAMILY, NAME, PATH
+from adapters.anthropic_messages.wire import FAMILY, NAME, PATH, VERSION
 from adapters.dialect import Dialect
 from adapters.sse import Frame
 
@@ -17,6 +17,8 @@ class AnthropicMessages:
     name = NAME
     family: ir.Family = FAMILY
     auth_header = "x-api-key"
+    id_header = "request-id"
+    request_headers: Mapping[str, str] = {"anthropic-version": VERSION, "anthropic-beta": ""}
     terminator = b""
 
     def glance(self, fields: ir.Extras) -> None:
@@ -46,8 +48,8 @@ class AnthropicMessages:
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ir.Failure:
         return errors.read_error(status, headers, body)
 
-    def write_error(self, failure: ir.Failure) -> bytes:
-        return errors.write_error(failure)
+    def write_error(self, failure: ir.Failure, request_id: str | None = None) -> bytes:
+        return errors.write_error(failure, request_id)
 
     def patch(self, fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.Named]]:
         return write_request.patch(fields, upstream)

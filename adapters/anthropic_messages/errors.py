@@ -68,10 +68,12 @@ def read_text(data: bytes) -> ir.Failure:
     return read_event(told.get("error", told) if isinstance(told, Mapping) else str(told))
 
 
-def write_error(failure: ir.Failure) -> bytes:
+def write_error(failure: ir.Failure, request_id: str | None = None) -> bytes:
     """The body of an error answer, and the data of a stream's error event."""
     kind = "billing_error" if failure.kind == "quota" else _TYPES.get(failure.status, _fallback(failure.status))
-    return msgspec.json.encode({"type": "error", "error": {"type": kind, "message": failure.message}})
+    error = {"type": kind, "message": failure.message}
+    named = {} if request_id is None else {"request_id": request_id}
+    return msgspec.json.encode({"type": "error", "error": error, **named})
 
 
 def _fallback(status: int) -> str:

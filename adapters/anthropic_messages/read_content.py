@@ -5,10 +5,11 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 
+import msgspec
 from msgspec import Raw
 
 from adapters import ir
-from adapters.anthropic_messages.wire import BOOL, FAMILY, LIST, OBJECT, STRING, Bare, Fields, decode
+from adapters.anthropic_messages.wire import ANY, BOOL, FAMILY, LIST, OBJECT, STRING, Bare, Fields, decode, raw
 
 
 def read_content(raw: Raw, where: str) -> tuple[ir.Block, ...]:
@@ -54,11 +55,25 @@ def _media(kind: str, fields: Fields) -> ir.Block | None:
         case "text":
             data = base64.b64encode(source.required("data", STRING).encode()).decode()
             return _with(media, data=data, media_type=source.required("media_type", STRING))
+        case "content":
+            return _with_words(media, source)
         case "url":
             return _with(media, url=source.required("url", STRING))
         case "file":
             return _with(media, file_id=source.required("file_id", STRING))
     return None
+
+
+def _with_words(media: ir.Media, source: Fields) -> ir.Block | None:
+    """A document of text blocks is a text; its own form travels beside it. One with images is this family's alone."""
+    told = dict(source.rest)
+    source.required("content", ANY)
+    blocks = read_content(told["content"], source.at("content"))
+    if not all(isinstance(block, ir.Text) for block in blocks):
+        return None
+    words = "\n\n".join(block.text for block in blocks if isinstance(block, ir.Text))
+    media = msgspec.structs.replace(media, extras={**media.extras, "source": raw({"type": "content", **told})})
+    return _with(media, data=base64.b64encode(words.encode()).decode(), media_type="text/plain")
 
 
 def _with(media: ir.Media, **source: str) -> ir.Media:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from adapters import ir, strict
+from adapters.anthropic_messages import schemas
 from adapters.anthropic_messages.read_content import read_content
 from adapters.anthropic_messages.wire import (
     BOOL,
@@ -179,7 +180,8 @@ def _thinking(fields: Fields) -> tuple[str | None, int | None, str | None]:
     budget = config.required("budget_tokens", INTEGER) if kind == "enabled" else _BUDGETS.get(kind)
     if budget is not None and display in (None, "summarized") and not config.rest:
         del fields.rest["thinking"]
-    return ("none" if kind == "disabled" else None), budget, ("auto" if display == "summarized" else None)
+    shown = display == "summarized" or (kind == "enabled" and display is None)
+    return ("none" if kind == "disabled" else None), budget, ("auto" if shown else None)
 
 
 def _output_config(fields: Fields) -> tuple[str | None, ir.Format | None]:
@@ -204,7 +206,7 @@ def _format(config: Fields) -> ir.Format | None:
         message = f"output_config.format.type: '{kind}' is not known; use json_schema."
         raise ir.Invalid(message, "output_config.format.type", "invalid_value")
     schema: dict[str, Any] = shape.required("schema", PLAIN)
-    return ir.Format("json_schema", schema=schema, strict=True)
+    return ir.Format("json_schema", schema=schema, strict=schemas.is_exhaustive(schema) or None)
 
 
 def _user(fields: Fields) -> str | None:

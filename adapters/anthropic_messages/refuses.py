@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from adapters import ir, stored
+from adapters import breakpoints, ir, stored
 from adapters.anthropic_messages import schemas, thinking
-from adapters.anthropic_messages.names import is_legal_name
 from adapters.anthropic_messages.wire import FAMILY
 from adapters.anthropic_messages.write_content import media_need, refused_media
 from adapters.anthropic_messages.write_request import stops, tier
@@ -31,7 +30,6 @@ def refuses(request: ir.Request, upstream: ir.Upstream) -> list[ir.Named]:
     return [
         *_contract(request),
         *_tools(request, can),
-        *_format(request, can),
         *_blocks(request, can),
         *_tuning(request, can),
         *_unknown(request),
@@ -61,17 +59,12 @@ def _tools(request: ir.Request, can: ir.Capabilities) -> Iterator[ir.Named]:
     for i, tool in enumerate(request.tools):
         why = _tool(tool, request, can)
         if why is not None:
-            yield _cannot(f"tools[{i}]", why)
+            yield _cannot(tool.at(i), why)
         elif tool.strict and not can.strict_tools:
-            yield ir.Named(f"tools[{i}].strict", "this model does not enforce tool schemas", "tuning")
+            yield ir.Named(f"{tool.at(i)}.strict", "this model does not enforce tool schemas", "tuning")
     choice = request.tool_choice
-    if choice is None:
-        return
-    if not can.forced_tools and (choice.mode in ("required", "named") or choice.required):
+    if choice is not None and not can.forced_tools and (choice.mode in ("required", "named") or choice.required):
         yield _cannot("tool_choice", "this model cannot be forced to call a tool")
-    known = {tool.name for tool in request.tools}
-    if choice.mode in ("named", "allowed") and not known.issuperset(choice.names):
-        yield _cannot("tool_choice", "it names a tool that is not among the tools")
 
 
 def _tool(tool: ir.Tool, request: ir.Request, can: ir.Capabilities) -> str | None:
@@ -79,16 +72,7 @@ def _tool(tool: ir.Tool, request: ir.Request, can: ir.Capabilities) -> str | Non
         return "this backend takes no tools"
     if tool.kind == "hosted":
         return None if request.family == FAMILY else f"'{tool.type}' is run by another vendor"
-    if tool.kind == "custom":
-        return "free-text tools are not known here; use a function"
-    if not is_legal_name(tool.name):
-        return "a tool's name must match ^[a-zA-Z0-9_-]{1,128}$"
     return None if schemas.is_object(tool.parameters) else "its parameters must be an object schema"
-
-
-def _format(request: ir.Request, can: ir.Capabilities) -> Iterator[ir.Named]:
-    if request.format is not None and request.format.kind == "json_schema" and not can.json_schema:
-        yield _cannot("response_format", "this model does not enforce a JSON schema")
 
 
 def _blocks(request: ir.Request, can: ir.Capabilities) -> Iterator[ir.Named]:
@@ -97,6 +81,8 @@ def _blocks(request: ir.Request, can: ir.Capabilities) -> Iterator[ir.Named]:
         why = refused_media(part, can, own=own)
         if why is not None:
             yield _cannot(where, why)
+        if part.detail not in (None, "auto"):
+            yield ir.Named(f"{where}.detail", "this backend chooses the resolution of images itself", "tuning")
     foreign = False
     for i, message in enumerate(request.messages):
         for j, block in enumerate(message.blocks):
@@ -167,7 +153,8 @@ def _sampling(request: ir.Request, can: ir.Capabilities) -> Iterator[ir.Named]:
 
 def _unknown(request: ir.Request) -> Iterator[ir.Named]:
     if request.family != FAMILY:
-        for name in request.extras:
+        yield from breakpoints.named(request)
+        for name in (name for name in request.extras if name != breakpoints.CACHE_CONTROL):
             yield stored.named(name, "not known to this backend", request)
 
 

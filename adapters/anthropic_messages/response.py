@@ -10,8 +10,8 @@ from msgspec import Raw
 
 from adapters import ir
 from adapters.anthropic_messages import usage
-from adapters.anthropic_messages.names import legal_id
 from adapters.anthropic_messages.wire import FAMILY, OBJECT, STOP_REASONS
+from adapters.call_ids import legal_id
 from adapters.dialect import compact
 
 _WORDS: Mapping[ir.FinishReason, str] = {

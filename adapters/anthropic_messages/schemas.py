@@ -25,6 +25,8 @@ def strict(schema: Any) -> Any:
             out[defs] = {name: strict(part) for name, part in left.pop(defs).items()}
     if "$ref" in left:
         return out | {"$ref": left["$ref"]}
+    if _wraps_reference(left.get("allOf")):
+        return out | strict(left["allOf"][0])
     kind = left.pop("type", None)
     kind = None if _literals(left, out) else kind
     _combined(left, out)
@@ -35,6 +37,11 @@ def strict(schema: Any) -> Any:
             out[word] = left.pop(word)
     _by_type(kind, left, out)
     return _with_rest(left, out)
+
+
+def _wraps_reference(parts: Any) -> bool:
+    """``allOf`` of one reference, as generators write it to describe it. The vendor takes no ``$ref`` in ``allOf``."""
+    return isinstance(parts, list) and len(parts) == 1 and isinstance(parts[0], Mapping) and "$ref" in parts[0]
 
 
 def _literals(left: dict[str, Any], out: dict[str, Any]) -> bool:
@@ -58,7 +65,7 @@ def _by_type(kind: Any, left: dict[str, Any], out: dict[str, Any]) -> None:
     kinds = kind if isinstance(kind, list) else [kind]
     if "object" in kinds or isinstance(left.get("properties"), Mapping):
         _object(left, out)
-    if "string" in kinds and left.get("format") in _STRING_FORMATS:
+    if "string" in kinds and str(left.get("format")) in _STRING_FORMATS:
         out["format"] = left.pop("format")
     if "array" in kinds or "items" in left:
         if "items" in left:
@@ -69,7 +76,8 @@ def _by_type(kind: Any, left: dict[str, Any], out: dict[str, Any]) -> None:
 
 def _object(left: dict[str, Any], out: dict[str, Any]) -> None:
     properties = left.pop("properties", None)
-    out["properties"] = {name: strict(part) for name, part in (properties or {}).items()}
+    named = properties if isinstance(properties, Mapping) else {}
+    out["properties"] = {name: strict(part) for name, part in named.items()}
     left.pop("additionalProperties", None)
     out["additionalProperties"] = False
     if left.get("required") is not None:
@@ -90,6 +98,33 @@ def tool_parameters(schema: Any) -> dict[str, Any]:
     if not isinstance(schema, Mapping):
         return {"type": "object", "properties": {}}
     return dict(schema) if "type" in schema else {"type": "object", **schema}
+
+
+def is_exhaustive(schema: Any) -> bool:
+    """True where every object names all its properties as required and allows no others: what OpenAI's ``strict``
+    wants of a schema, while this vendor enforces any."""
+    if isinstance(schema, list):
+        return all(is_exhaustive(part) for part in schema)
+    if not isinstance(schema, Mapping):
+        return True
+    properties = schema.get("properties")
+    if isinstance(properties, Mapping):
+        required = schema.get("required")
+        if schema.get("additionalProperties") is not False or not isinstance(required, list):
+            return False
+        if not all(name in required for name in properties):
+            return False
+        return all(is_exhaustive(part) for part in (*properties.values(), *_definitions(schema)))
+    return all(is_exhaustive(part) for part in schema.values())
+
+
+def _definitions(schema: Mapping[str, Any]) -> list[Any]:
+    return [
+        part
+        for defs in ("$defs", "definitions")
+        if isinstance(schema.get(defs), Mapping)
+        for part in schema[defs].values()
+    ]
 
 
 def is_object(schema: Any) -> bool:

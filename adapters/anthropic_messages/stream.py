@@ -59,7 +59,6 @@ class Reader:
         self._open: dict[int, _Open] = {}
         self._blocks = 0
         self._calls = False
-        self._model: str | None = None
         self._usage: dict[str, Raw] = {}
         self._stop: Delta | None = None
         self._over = False
@@ -134,7 +133,6 @@ class Reader:
                 yield from self._fail(errors.read_event(event.error))
 
     def _started(self, id: str | None, model: str | None) -> Iterator[ir.Event]:  # noqa: A002 - the wire's own word
-        self._model = model or self._model
         yield ir.Started(id, model)
 
     def _tell_usage(self, told: dict[str, Raw] | None) -> Iterator[ir.Event]:
@@ -189,9 +187,9 @@ class Reader:
 
     def _state(self, opened: _Open) -> ir.VendorState | None:
         if opened.first.type == "redacted_thinking" and opened.first.data:
-            return ir.VendorState(FAMILY, "redacted", opened.first.data, self._model)
+            return ir.VendorState(FAMILY, "redacted", opened.first.data)
         if opened.signature and opened.kind == "reasoning":
-            return ir.VendorState(FAMILY, "signature", opened.signature, self._model)
+            return ir.VendorState(FAMILY, "signature", opened.signature)
         return None
 
     def _close_all(self) -> Iterator[ir.Event]:

@@ -49,7 +49,7 @@ def plan(request: ir.Request, can: ir.Capabilities) -> Plan:
         return Plan(limit)
     if can.thinking == "none":
         off = request.effort in (None, "none") and request.thinking_budget in (None, 0)
-        return Plan(limit, dropped=() if off else (_named("this model does not reason on request"),))
+        return Plan(limit, dropped=() if off else (_unsaid("this model does not reason on request"),))
     if _off(request):
         return _disabled(request, can, limit)
     if can.thinking == "budget":
@@ -76,13 +76,23 @@ def _max_tokens(request: ir.Request, can: ir.Capabilities) -> int:
 
 def _disabled(request: ir.Request, can: ir.Capabilities, limit: int) -> Plan:
     if can.can_disable_thinking:
-        effort = nearest(request.effort, can) if request.effort not in (None, "none") else None
-        if can.thinking == "budget":
-            effort = None
-        return Plan(limit, {"type": "disabled"}, effort, effort or "none")
+        effort, dropped = _beside_off(request, can)
+        off = {"type": "between_tools" if can.between_tools else "disabled"}
+        return Plan(limit, off, effort, effort or "none", dropped)
     lowest = nearest("minimal", can)
     why = f"thinking cannot be switched off for this model; '{lowest}' is sent"
     return Plan(limit, None, lowest, lowest, (_named(why),))
+
+
+def _beside_off(request: ir.Request, can: ir.Capabilities) -> tuple[str | None, tuple[ir.Named, ...]]:
+    """The effort that is told beside switched-off thinking, which some models allow up to ``off_effort`` only."""
+    if request.effort in (None, "none") or can.thinking == "budget":
+        return None, ()
+    told = nearest(request.effort, can)
+    highest = can.off_effort
+    if told is None or highest is None or efforts.rank(told) <= efforts.rank(highest):
+        return told, ()
+    return highest, (_named(f"without thinking this model takes no more than '{highest}', which is sent"),)
 
 
 def _budget(request: ir.Request, can: ir.Capabilities, limit: int) -> Plan:
@@ -94,14 +104,13 @@ def _budget(request: ir.Request, can: ir.Capabilities, limit: int) -> Plan:
         limit = limit if can.max_output is None else min(limit, can.max_output)
     budget = min(wanted, limit - 1)
     if budget < MIN_BUDGET:
-        return Plan(limit, dropped=(_named(f"max_tokens {limit} leaves no room for {MIN_BUDGET} thinking tokens"),))
-    if not _may_think(request):
+        return Plan(limit, dropped=(_unsaid(f"max_tokens {limit} leaves no room for {MIN_BUDGET} thinking tokens"),))
+    if not _may_think(request, can):
         return Plan(
-            limit, dropped=(_named("thinking must rest in this turn (a forced tool, or an unsigned tool turn)"),)
+            limit, dropped=(_unsaid("thinking must rest in this turn (a forced tool, or an unsigned tool turn)"),)
         )
-    display = {"display": "summarized"} if request.family == FAMILY and request.reasoning_summary else {}
     dropped = (_named(f"'{request.effort}' is sent as {budget} thinking tokens"),) if effort != request.effort else ()
-    thinking = {"type": "enabled", "budget_tokens": budget, **display}
+    thinking = {"type": "enabled", "budget_tokens": budget}
     return Plan(limit, thinking, None, effort, dropped)
 
 
@@ -117,10 +126,11 @@ def _wanted_budget(request: ir.Request, can: ir.Capabilities) -> tuple[int | Non
     return (table[effort], effort) if effort is not None else (None, None)
 
 
-def _may_think(request: ir.Request) -> bool:
+def _may_think(request: ir.Request, can: ir.Capabilities) -> bool:
     """Manual thinking forbids a forced tool, and wants the open tool turn to begin with its signed thinking."""
     choice = request.tool_choice
-    if choice is not None and (choice.mode in ("required", "named") or choice.required):
+    forced = choice is not None and (choice.mode in ("required", "named") or choice.required)
+    if forced and not can.forced_with_thinking:
         return False
     for message in reversed(request.messages):
         if message.role == "assistant":
@@ -168,4 +178,8 @@ def _nearest(effort: str, offered: tuple[str, ...]) -> str | None:
 
 
 def _named(why: str) -> ir.Named:
+    return ir.Named("reasoning_effort", why, "tuning", "unsupported_value")
+
+
+def _unsaid(why: str) -> ir.Named:
     return ir.Named("reasoning_effort", why, "tuning")

@@ -17,7 +17,9 @@ T = TypeVar("T")
 NAME: Final = "anthropic_messages"
 FAMILY: Final = "anthropic"
 PATH: Final = "/messages"
-HEADERS: Mapping[str, str] = {"anthropic-version": "2023-06-01", "content-type": "application/json"}
+VERSION: Final = "2023-06-01"
+"""What ``anthropic-version`` says; the vendor requires the header."""
+HEADERS: Mapping[str, str] = {"anthropic-version": VERSION, "content-type": "application/json"}
 
 STRING: Decoder[str] = Decoder(str)
 BOOL: Decoder[bool] = Decoder(bool)

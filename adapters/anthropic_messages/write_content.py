@@ -10,17 +10,15 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from adapters import ir
-from adapters.anthropic_messages.names import legal_id, legal_name
-from adapters.anthropic_messages.wire import FAMILY, OBJECT, Bare, raw
+from adapters import breakpoints, ir, media
+from adapters.anthropic_messages.wire import FAMILY, Bare
+from adapters.call_ids import legal_id
 
-_IMAGE_TYPES = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": "image/png"}
-_IMAGE_MAGIC = (("/9j/", "image/jpeg"), ("iVBOR", "image/png"), ("R0lGOD", "image/gif"), ("UklGR", "image/webp"))
 IMAGE_TYPES = frozenset(("image/jpeg", "image/png", "image/gif", "image/webp"))
 _TEXTUAL = ("application/json", "application/xml", "application/yaml", "application/x-yaml")
 
 
-def write_block(block: ir.Block, *, own: bool, fetched: Mapping[ir.Need, Any]) -> dict[str, Any] | Raw | None:
+def write_block(block: ir.Block, *, own: bool, fetched: Mapping[ir.Need, ir.Media]) -> dict[str, Any] | Raw | None:
     """One block, or None when Anthropic cannot be given it. ``own``: the request came in this family's words, so
     extras go back with it."""
     match block:
@@ -46,42 +44,37 @@ def write_text(block: ir.Text, *, own: bool) -> dict[str, Any]:
 
 def is_bare(block: ir.Block, *, own: bool) -> bool:
     """A sole text may be written as a string: of this family only where it came as one."""
-    return isinstance(block, Bare) if own else isinstance(block, ir.Text)
+    return isinstance(block, Bare) if own else isinstance(block, ir.Text) and breakpoints.of(block.extras) is None
 
 
 def _with_extras(body: dict[str, Any], extras: ir.Extras, *, own: bool) -> dict[str, Any]:
-    return {**body, **extras} if own else body
+    """Of another family's extras a cache breakpoint alone is understood here (G61)."""
+    return {**body, **(extras if own else breakpoints.field(extras))}
 
 
 def _tool_use(block: ir.ToolCall, *, own: bool) -> dict[str, Any]:
-    body = {"type": "tool_use", "id": legal_id(block.id), "name": legal_name(block.name), "input": _input(block)}
+    body = {"type": "tool_use", "id": legal_id(block.id), "name": block.name, "input": _input(block)}
     return _with_extras(body, block.extras, own=own)
 
 
 def _input(block: ir.ToolCall) -> Raw:
-    """The arguments, digit by digit as they came (G21); what is no JSON object is shown to the model as text."""
-    if block.custom:
-        return raw({"input": block.arguments})
-    if not block.arguments.strip():
-        return Raw(b"{}")
-    encoded = block.arguments.encode()
-    try:
-        OBJECT.decode(encoded)
-    except (msgspec.MsgspecError, RecursionError):
-        return raw({"arguments": block.arguments})
-    return Raw(encoded)
+    """The arguments, digit by digit as they came (G21)."""
+    return Raw(b"{}" if block.arguments.strip() in ("", "null") else block.arguments.encode())
 
 
-def _tool_result(block: ir.ToolResult, *, own: bool, fetched: Mapping[ir.Need, Any]) -> dict[str, Any]:
+def _tool_result(block: ir.ToolResult, *, own: bool, fetched: Mapping[ir.Need, ir.Media]) -> dict[str, Any]:
     body: dict[str, Any] = {"type": "tool_result", "tool_use_id": legal_id(block.id)}
     if block.content:
         body["content"] = _result_content(block.content, own=own, fetched=fetched)
     if block.is_error:
         body["is_error"] = True
-    return _with_extras(body, block.extras, own=own)
+    mark = None if own else breakpoints.on_result(block)
+    return {**body, breakpoints.CACHE_CONTROL: mark} if mark else _with_extras(body, block.extras, own=own)
 
 
-def _result_content(content: tuple[ir.Text | ir.Media, ...], *, own: bool, fetched: Mapping[ir.Need, Any]) -> Any:
+def _result_content(content: tuple[ir.Text | ir.Media, ...], *, own: bool, fetched: Mapping[ir.Need, ir.Media]) -> Any:
+    if not own:  # a breakpoint stands on the whole result
+        content = tuple(msgspec.structs.replace(part, extras={}) for part in content)
     first = content[0]
     if len(content) == 1 and isinstance(first, ir.Text) and is_bare(first, own=own):
         return first.text
@@ -102,7 +95,7 @@ def _reasoning(block: ir.Reasoning, *, own: bool) -> dict[str, Any] | None:
 
 def media_need(block: ir.Media, can: ir.Capabilities) -> ir.Need | None:
     """What must be fetched first: an image or file behind a URL that the backend will not open itself."""
-    if block.url is None or block.url.startswith("data:"):
+    if block.url is None or media.data_url(block.url) is not None:
         return None
     may_fetch = can.image_urls and block.url.startswith("https://")
     return None if may_fetch else ir.Need("media_url", block.url)
@@ -132,7 +125,7 @@ def _refused_type(block: ir.Media) -> str | None:
     return None
 
 
-def _media(block: ir.Media, *, own: bool, fetched: Mapping[ir.Need, Any]) -> dict[str, Any] | None:
+def _media(block: ir.Media, *, own: bool, fetched: Mapping[ir.Need, ir.Media]) -> dict[str, Any] | None:
     if block.kind == "audio":
         return None
     source = _source(resolved(block, fetched))
@@ -142,20 +135,17 @@ def _media(block: ir.Media, *, own: bool, fetched: Mapping[ir.Need, Any]) -> dic
     return _with_extras(body, block.extras, own=own)
 
 
-def resolved(block: ir.Media, fetched: Mapping[ir.Need, Any]) -> ir.Media:
-    """The part with its bytes in it: fetched (an ir.Media, or media type and base64), or from a ``data:`` URL."""
-    if block.url is None:
-        return block
-    found = fetched.get(ir.Need("media_url", block.url))
-    if isinstance(found, ir.Media):
-        return msgspec.structs.replace(found, kind=block.kind)
-    if isinstance(found, tuple):
-        return msgspec.structs.replace(block, url=None, media_type=found[0], data=found[1])
-    if not block.url.startswith("data:"):
-        return block
-    head, _, data = block.url.removeprefix("data:").partition(",")
-    media_type = head.partition(";")[0] or None
-    return msgspec.structs.replace(block, url=None, data=data, media_type=media_type)
+def resolved(block: ir.Media, fetched: Mapping[ir.Need, ir.Media]) -> ir.Media:
+    """The part with its bytes in it, where they were fetched or stand in its URL. Raises ir.Invalid for those that
+    this vendor does not read."""
+    found = media.resolved(block, fetched)
+    inline = media.data_url(found.url) if found.url is not None else None
+    if inline is not None:
+        found = msgspec.structs.replace(found, url=None, media_type=inline[0], data=inline[1])
+    why = _refused_type(found) if found is not block else None
+    if why is not None:
+        raise ir.Invalid(f"The {block.kind} cannot be given to this backend: {why}.", "messages", "invalid_media")
+    return found
 
 
 def _source(block: ir.Media) -> dict[str, str]:
@@ -171,11 +161,8 @@ def _source(block: ir.Media) -> dict[str, str]:
 
 def _media_type(block: ir.Media) -> str:
     """The type in the spelling that Anthropic takes (G41); an image without one is known by its first bytes."""
-    given = (block.media_type or "").partition(";")[0].strip().lower()
-    if block.kind == "image":
-        found = next((kind for magic, kind in _IMAGE_MAGIC if (block.data or "").startswith(magic)), "image/jpeg")
-        return _IMAGE_TYPES.get(given, given or found)
-    return given or ("application/pdf" if (block.data or "").startswith("JVBERi") else "text/plain")
+    given = media.usual(block.media_type) or media.sniffed(media.first_bytes(block.data or ""))
+    return given or ("image/jpeg" if block.kind == "image" else "text/plain")
 
 
 def _is_text(media_type: str) -> bool:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from adapters import ir
-from adapters.anthropic_messages import schemas, thinking
+from adapters import breakpoints, ir
+from adapters.anthropic_messages import schemas, thinking, unsigned
 from adapters.anthropic_messages.wire import FAMILY, HEADERS, PATH, PLAIN, raw
 from adapters.anthropic_messages.write_tools import write_tools
 from adapters.anthropic_messages.write_turns import split_system, write_system, write_turns
 from adapters.dialect import compact
 
+BYTES_PER_TOKEN = 4
+"""Of a request's JSON, roughly."""
+_AUTOMATIC = b'{"cache_control":{"type":"ephemeral"},'
+"""The vendor puts it on the last block that can have it, so it moves along with the conversation."""
 _TIERS = {"auto": "auto", "default": "auto", "standard_only": "standard_only"}
 
 
@@ -34,9 +38,28 @@ def write_request(request: ir.Request, upstream: ir.Upstream, context: ir.Contex
         "stream": request.stream,
     }
     body = {name: value for name, value in body.items() if value is not None}
-    if own:
-        body = _with_extras(body, request.extras)
-    return ir.UpstreamRequest(PATH, compact({**body, **upstream.options}), HEADERS, plan.effort)
+    body = _with_extras(body, request.extras) if own else _with_breakpoints(body, request)
+    body |= upstream.options
+    encoded = compact(body)
+    if breakpoints.CACHE_CONTROL not in body and _caches(request, upstream, len(encoded)):
+        encoded = _AUTOMATIC + encoded[1:]
+    return ir.UpstreamRequest(PATH, encoded, HEADERS, plan.effort)
+
+
+def _caches(request: ir.Request, upstream: ir.Upstream, size: int) -> bool:
+    """Is a breakpoint to be set, and has the prompt (``size`` bytes) the tokens that it needs?"""
+    least = upstream.capabilities.cache_minimum
+    if not upstream.prompt_cache or least is None or size < least * BYTES_PER_TOKEN:
+        return False
+    return breakpoints.automatic(request)
+
+
+def _with_breakpoints(body: dict[str, Any], request: ir.Request) -> dict[str, Any]:
+    mark = breakpoints.whole(request)
+    if mark is not None:
+        body = {**body, breakpoints.CACHE_CONTROL: mark}
+    breakpoints.settle(body)
+    return body
 
 
 def _with_extras(body: dict[str, Any], extras: ir.Extras) -> dict[str, Any]:
@@ -87,9 +110,10 @@ def tier(request: ir.Request, can: ir.Capabilities) -> str | None:
 
 
 def patch(fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.Named]]:
-    """Exact relays: the model's name, sampling only where it is taken, and the operator's options."""
+    """Exact relays: the model's name, sampling only where it is taken, signed thinking, the operator's options."""
     refused = () if upstream.capabilities.sampling else ("temperature", "top_p", "top_k")
     out = {name: value for name, value in fields.items() if name not in refused}
     dropped = [ir.Named(name, "this model does not take it", "tuning") for name in refused if name in fields]
+    out, unsigned_ = unsigned.strip(out)
     options = {name: raw(value) for name, value in upstream.options.items()}
-    return {**out, "model": raw(upstream.model), **options}, dropped
+    return {**out, "model": raw(upstream.model), **options}, [*dropped, *unsigned_]

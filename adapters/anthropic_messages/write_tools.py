@@ -6,9 +6,8 @@ from typing import Any
 
 from msgspec import Raw
 
-from adapters import ir
+from adapters import breakpoints, ir
 from adapters.anthropic_messages import schemas
-from adapters.anthropic_messages.names import legal_name
 from adapters.anthropic_messages.wire import FAMILY
 
 _MODES = {"none": "none", "auto": "auto", "required": "any", "named": "tool"}
@@ -16,34 +15,13 @@ _MODES = {"none": "none", "auto": "auto", "required": "any", "named": "tool"}
 
 def write_tools(request: ir.Request, can: ir.Capabilities) -> dict[str, Any]:
     """The ``tools`` and ``tool_choice`` fields, as far as there are any."""
-    offered = _offered(request)
-    if not offered:
-        return _used_before(request)
-    body: dict[str, Any] = {"tools": [_tool(tool, request, can) for tool in offered]}
+    if not request.tools:
+        return {}
+    body: dict[str, Any] = {"tools": [_tool(tool, request, can) for tool in request.tools]}
     choice = _choice(request)
     if choice is not None:
         body["tool_choice"] = choice
     return body
-
-
-def _offered(request: ir.Request) -> list[ir.Tool]:
-    """``allowed`` limits the tools themselves: the vendor has no other way to enforce it."""
-    choice = request.tool_choice
-    if choice is None or choice.mode != "allowed":
-        return list(request.tools)
-    return [tool for tool in request.tools if tool.name in choice.names]
-
-
-def _used_before(request: ir.Request) -> dict[str, Any]:
-    """A history with tool calls needs its tools declared, though they may not be called (G18)."""
-    used = {b.name: b for message in request.messages for b in message.blocks if isinstance(b, ir.ToolCall)}
-    if not used or request.family == FAMILY:
-        return {}
-    empty = schemas.tool_parameters(None)
-    return {
-        "tools": [{"name": legal_name(name), "input_schema": empty} for name in used],
-        "tool_choice": {"type": "none"},
-    }
 
 
 def _tool(tool: ir.Tool, request: ir.Request, can: ir.Capabilities) -> dict[str, Any] | Raw:
@@ -51,7 +29,7 @@ def _tool(tool: ir.Tool, request: ir.Request, can: ir.Capabilities) -> dict[str,
     if tool.raw is not None and own:
         return tool.raw
     strict = bool(tool.strict) and can.strict_tools
-    body: dict[str, Any] = {"name": legal_name(tool.name)}
+    body: dict[str, Any] = {"name": tool.name}
     if tool.description is not None:
         body["description"] = tool.description
     parameters = schemas.tool_parameters(tool.parameters)
@@ -60,7 +38,7 @@ def _tool(tool: ir.Tool, request: ir.Request, can: ir.Capabilities) -> dict[str,
         body["type"] = tool.type
     if strict or (own and tool.strict is not None and can.strict_tools):
         body["strict"] = strict
-    return {**body, **tool.extras} if own else body
+    return {**body, **(tool.extras if own else breakpoints.field(tool.extras))}
 
 
 def _choice(request: ir.Request) -> dict[str, Any] | None:
@@ -69,15 +47,11 @@ def _choice(request: ir.Request) -> dict[str, Any] | None:
         return None
     body: dict[str, Any] = {"type": _mode(choice)}
     if choice is not None and choice.mode == "named":
-        body["name"] = legal_name(choice.names[0])
+        body["name"] = choice.names[0]
     if request.parallel_tool_calls is not None and body["type"] != "none":
         body["disable_parallel_tool_use"] = not request.parallel_tool_calls
     return body
 
 
 def _mode(choice: ir.ToolChoice | None) -> str:
-    if choice is None:
-        return "auto"
-    if choice.mode == "allowed":
-        return "any" if choice.required else "auto"
-    return _MODES[choice.mode]
+    return "auto" if choice is None else _MODES[choice.mode]

@@ -1,7 +1,4 @@
-"""Hub messages -> Anthropic turns: system apart, roles in alternation, tool results first in one user turn (G12).
-
-A tool call that was never answered gets a synthetic result (G83): the vendor refuses it otherwise for ever.
-"""
+"""Hub messages -> Anthropic turns: system apart, roles in alternation, tool results first in one user turn (G12)."""
 
 from __future__ import annotations
 
@@ -11,15 +8,13 @@ from typing import Any
 import msgspec
 from msgspec import Raw, Struct
 
-from adapters import ir
-from adapters.anthropic_messages.names import legal_id
+from adapters import breakpoints, ir
 from adapters.anthropic_messages.write_content import is_bare, write_block, write_text
 
 _OPENING = "."
 """A user turn where the vendor wants one and the client had none; the shortest text that it takes."""
-_NO_RESULT = "No result: this tool call was not carried out."
-JSON_ONLY = "Answer with one JSON object only: no prose, no code fences."
-"""What ``json_object`` becomes: this vendor has no such mode (G76)."""
+_UNMARKED = ("thinking", "redacted_thinking")
+"""Blocks that take no cache breakpoint."""
 
 
 class Turn(Struct):
@@ -41,10 +36,16 @@ def split_system(request: ir.Request, *, own: bool) -> tuple[list[ir.Text], tupl
     """Top-level instructions, the leading system messages among them, and the messages that remain."""
     system, rest = list(request.system), list(request.messages)
     while rest and not own and rest[0].role in ("system", "developer"):
-        system += [block for block in rest.pop(0).blocks if isinstance(block, ir.Text)]
-    if request.format is not None and request.format.kind == "json_object":
-        system.append(ir.Text(JSON_ONLY))
+        system += _marked(rest.pop(0))
     return system, tuple(rest)
+
+
+def _marked(message: ir.Message) -> list[ir.Text]:
+    """The texts of a system message; a breakpoint on the message stands on the last of them."""
+    texts = [block for block in message.blocks if isinstance(block, ir.Text)]
+    if texts and breakpoints.of(message.extras) is not None:
+        texts[-1] = msgspec.structs.replace(texts[-1], extras=message.extras)
+    return texts
 
 
 def write_system(texts: Sequence[ir.Text], *, own: bool) -> str | list[dict[str, Any]] | None:
@@ -60,7 +61,7 @@ def write_system(texts: Sequence[ir.Text], *, own: bool) -> str | list[dict[str,
 class _Turns:
     """Gathers messages into turns."""
 
-    def __init__(self, *, own: bool, can: ir.Capabilities, fetched: Mapping[ir.Need, Any]) -> None:
+    def __init__(self, *, own: bool, can: ir.Capabilities, fetched: Mapping[ir.Need, ir.Media]) -> None:
         self.turns: list[Turn] = []
         self._own = own
         self._can = can
@@ -86,7 +87,8 @@ class _Turns:
             self._fill(turn, message.blocks)
             self._waiting.append(turn)
             return
-        marked = [ir.Text(f"<system>{b.text}</system>") for b in message.blocks if isinstance(b, ir.Text) and b.text]
+        texts = (b for b in message.blocks if isinstance(b, ir.Text) and b.text)
+        marked = [ir.Text(f"<system>{text.text}</system>", extras=text.extras) for text in texts]
         self._turn("user", message, tuple(marked))
 
     def _turn(self, role: str, message: ir.Message, blocks: tuple[ir.Block, ...]) -> None:
@@ -97,6 +99,8 @@ class _Turns:
         self._fill(last, blocks)
         if not last.blocks:
             self.turns.pop()
+        elif not self._own:
+            self._mark(last, message)
         self._after_result = message.role == "tool"
 
     def _joins(self, message: ir.Message) -> bool:
@@ -109,6 +113,13 @@ class _Turns:
             if written is not None:
                 turn.bare = turn.bare and is_bare(block, own=self._own)
                 turn.blocks.append(written)
+
+    def _mark(self, turn: Turn, message: ir.Message) -> None:
+        """A breakpoint on a whole message stands on its last block."""
+        mark, last = breakpoints.of(message.extras), turn.blocks[-1]
+        if mark is not None and isinstance(last, dict) and last["type"] not in _UNMARKED:
+            last[breakpoints.CACHE_CONTROL] = mark
+            turn.bare = False
 
     def _once(self, block: ir.Block) -> ir.Block:
         """Servers that number the calls of each answer anew repeat their ids; this vendor takes every id once (G14)."""
@@ -135,13 +146,13 @@ class _Turns:
 
 
 def write_turns(
-    messages: Iterable[ir.Message], *, own: bool, can: ir.Capabilities, fetched: Mapping[ir.Need, Any]
+    messages: Iterable[ir.Message], *, own: bool, can: ir.Capabilities, fetched: Mapping[ir.Need, ir.Media]
 ) -> list[dict[str, Any]]:
     """``messages`` as the vendor takes them. A request of this family keeps the turns that its client made."""
     gathered = _Turns(own=own, can=can, fetched=fetched)
     for message in messages:
         gathered.add(message)
-    turns = _answered(gathered.done())
+    turns = gathered.done()
     for turn in turns:
         turn.blocks.sort(key=_after_results)
     _trimmed(turns[-1])
@@ -150,30 +161,6 @@ def write_turns(
 
 def _after_results(block: dict[str, Any] | Raw) -> bool:
     return isinstance(block, Raw) or block["type"] != "tool_result"
-
-
-def _answered(turns: list[Turn]) -> list[Turn]:
-    out: list[Turn] = []
-    for i, turn in enumerate(turns):
-        out.append(turn)
-        calls = [b["id"] for b in turn.blocks if isinstance(b, dict) and b["type"] == "tool_use"]
-        if not calls:
-            continue
-        follower = turns[i + 1] if i + 1 < len(turns) else None
-        results = [
-            {"type": "tool_result", "tool_use_id": legal_id(call), "content": _NO_RESULT, "is_error": True}
-            for call in calls
-            if follower is None or call not in _results(follower)
-        ]
-        if follower is not None and follower.role == "user":
-            follower.blocks[:0] = results
-        elif results:
-            out.append(Turn("user", list(results), bare=False))
-    return out
-
-
-def _results(turn: Turn) -> set[str]:
-    return {b["tool_use_id"] for b in turn.blocks if isinstance(b, dict) and b["type"] == "tool_result"}
 
 
 def _trimmed(turn: Turn) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from adapters import ir, sse
 from adapters.google_gemini import (
     errors,
@@ -23,6 +25,8 @@ class GoogleGemini:
     name = "google_gemini"
     family: ir.Family = "google"
     auth_header = "x-goog-api-key"
+    id_header = "x-request-id"
+    request_headers: Mapping[str, str] = {}
     terminator = b""
 
     glance = staticmethod(read_request.glance)
@@ -34,7 +38,6 @@ class GoogleGemini:
     read_response = staticmethod(response.read_response)
     write_response = staticmethod(response.write_response)
     read_error = staticmethod(errors.read_error)
-    write_error = staticmethod(errors.write_error)
 
     def reader(self) -> stream.Reader:
         return stream.Reader()
@@ -44,6 +47,9 @@ class GoogleGemini:
 
     def cut(self, failure: ir.Failure, first: Frame | None, last: Frame | None, echo: ir.Echo) -> list[bytes]:
         return [sse.render(errors.write_error(failure))]
+
+    def write_error(self, failure: ir.Failure, request_id: str | None = None) -> bytes:
+        return errors.write_error(failure)
 
     def path(self, upstream: ir.Upstream, *, stream: bool) -> str:
         return write_request.path(upstream, stream=stream)

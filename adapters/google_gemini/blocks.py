@@ -112,7 +112,8 @@ class Choice:
         now = self._open
         if call.name or now is None or now.pieces is None:
             self._calls += 1
-            now = self._begin("tool_call", id=call.id or self._invented(salt), name=call.name or "")
+            known = {"state": _state(signature)} if signature else {}
+            now = self._begin("tool_call", id=call.id or self._invented(salt), name=call.name or "", **known)
             now.pieces = Assembler() if call.will_continue or call.partial_args else None
         now.signature = signature or now.signature
         if now.pieces is None:

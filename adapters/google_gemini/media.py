@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from adapters import ir
 from adapters.google_gemini.wire import fields
+from adapters.media import among, first_bytes, resolved, sniffed, usual
 
 _FILES = "https://generativelanguage.googleapis.com/v1beta/"
 _GOOGLES = re.compile(
     r"gs://|https://generativelanguage\.googleapis\.com/|https://(www\.|m\.)?(youtube\.com|youtu\.be)/"
 )
-_SAME = {"image/jpg": "image/jpeg"}
-_MAGIC = {
-    "iVBORw": "image/png",
-    "/9j/": "image/jpeg",
-    "R0lGOD": "image/gif",
-    "UklGR": "image/webp",
-    "JVBERi": "application/pdf",
+_RESOLUTIONS = {
+    "original": "MEDIA_RESOLUTION_HIGH",
+    "high": "MEDIA_RESOLUTION_HIGH",
+    "low": "MEDIA_RESOLUTION_LOW",
 }
-"""How the base64 of a file begins."""
+IN_RESULTS = frozenset(("image/png", "image/jpeg", "image/webp", "application/pdf", "text/plain"))
+"""What may stand inside a functionResponse, from Gemini 3 on."""
 _DEFAULTS = {"image": "image/png", "audio": "audio/wav", "file": "application/pdf"}
 
 
@@ -29,15 +27,28 @@ def need(media: ir.Media, upstream: ir.Upstream, *, own: bool) -> ir.Need | None
     """What must be fetched first, since Google does not follow web addresses (G87)."""
     if media.data is not None or own:
         return None
-    if media.url is not None:
-        return None if _reachable(media.url, upstream) else ir.Need("media_url", media.url)
-    if media.file_id is None or media.file_id.startswith("files/"):
+    if media.url is None or _reachable(media.url, upstream):
         return None
-    return ir.Need("file_id", media.file_id)
+    return ir.Need("media_url", media.url)
+
+
+def refused(media: ir.Media, limits: ir.Capabilities) -> str | None:
+    """Why this backend cannot be given the medium of another vendor's client, or None."""
+    if not {"image": limits.images, "file": limits.files, "audio": limits.audio}[media.kind]:
+        return f"this backend takes no {media.kind}"
+    if media.file_id is not None and not media.file_id.startswith("files/"):
+        return "a file id of another vendor cannot be read here; send the data"
+    return None
 
 
 def _reachable(url: str, upstream: ir.Upstream) -> bool:
     return upstream.capabilities.image_urls or _GOOGLES.match(url) is not None
+
+
+def resolution(request: ir.Request) -> str | None:
+    """``mediaResolution`` of the whole question, for the details that its images ask for: the highest of them."""
+    asked = {part.detail for _, part in among(request) if part.kind == "image"} & _RESOLUTIONS.keys()
+    return next((level for detail, level in _RESOLUTIONS.items() if detail in asked), None)
 
 
 def part(media: ir.Media, upstream: ir.Upstream, context: ir.Context, *, own: bool) -> dict[str, Any]:
@@ -50,8 +61,8 @@ def part(media: ir.Media, upstream: ir.Upstream, context: ir.Context, *, own: bo
 
 
 def _fetched(media: ir.Media, needed: ir.Need, context: ir.Context) -> ir.Media:
-    found = context.fetched.get(needed)
-    if not isinstance(found, ir.Media) or found.data is None:
+    found = resolved(media, context.fetched)
+    if found.data is None:
         raise ir.Invalid(f"'{needed.key}' could not be fetched. Send the {media.kind} as base64 data.", "messages")
     return found
 
@@ -63,16 +74,13 @@ def _inline(media: ir.Media) -> dict[str, Any]:
 
 
 def _type(media: ir.Media, data: str) -> str:
-    if media.media_type:
-        return _SAME.get(media.media_type, media.media_type)
-    guessed = next((kind for start, kind in _MAGIC.items() if data.startswith(start)), None)
-    return guessed or _DEFAULTS[media.kind]
+    return usual(media.media_type) or sniffed(first_bytes(data)) or _DEFAULTS[media.kind]
 
 
 def _file(media: ir.Media) -> dict[str, Any]:
     told: dict[str, Any] = {"fileUri": media.url or f"{_FILES}{media.file_id}"}
     if media.media_type:
-        told["mimeType"] = _SAME.get(media.media_type, media.media_type)
+        told["mimeType"] = usual(media.media_type)
     return {"fileData": told}
 
 
@@ -84,13 +92,3 @@ def _with_extras(made: dict[str, Any], media: ir.Media) -> dict[str, Any]:
     if where in media.extras:
         told |= fields(media.extras[where], where)
     return media.extras | {where: told}
-
-
-def among(request: ir.Request) -> Iterator[ir.Media]:
-    """Every image, document and sound of the conversation, those in tool results too."""
-    for message in request.messages:
-        for block in message.blocks:
-            if isinstance(block, ir.Media):
-                yield block
-            elif isinstance(block, ir.ToolResult):
-                yield from (inner for inner in block.content if isinstance(inner, ir.Media))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapters import ir, stored
+from adapters import breakpoints, efforts, ir, stored
 from adapters.google_gemini import media, write_config
 from adapters.google_gemini.usage import wire_tier
+from adapters.media import among
 
 _WHY = "Gemini has no such parameter"
 _UNSAID = ("verbosity", "user", "safety_identifier", "prompt_cache_key", "metadata", "store")
@@ -20,27 +21,27 @@ def refuses(request: ir.Request, upstream: ir.Upstream) -> list[ir.Named]:
     limits = upstream.capabilities
     found = [*_contract(request, limits), *_tuning(request, limits), *_clamped(request, limits)]
     if request.family != "google":
+        found += breakpoints.dropped(request, upstream)
         found += _content(request, limits)
         found += [stored.named(name, "only the client's own vendor knows it", request) for name in request.extras]
     return found
 
 
 def _contract(request: ir.Request, limits: ir.Capabilities) -> Iterator[ir.Named]:
-    shape = request.format.kind if request.format else "text"
-    hosted = any(tool.kind == "hosted" for tool in request.tools) and request.family != "google"
     broken = {
         "logit_bias": bool(request.logit_bias),
         "n": (request.n or 1) > 1 and not limits.choices,
         "logprobs": bool(request.logprobs) and not limits.logprobs,
-        "tools": bool(request.tools) and (hosted or not limits.tools),
+        "tools": bool(request.tools) and not limits.tools,
         "tool_choice": _forced(request.tool_choice) and not limits.forced_tools,
-        "response_format": (shape == "json_schema" and not limits.json_schema)
-        or (shape == "json_object" and not limits.json_object),
         "modalities": request.family != "google" and any(modality != "text" for modality in request.modalities),
         "stop": limits.max_stop is not None and len(request.stop) > limits.max_stop,
     }
     for name in (name for name, wrong in broken.items() if wrong):
         yield ir.Named(name, "this backend cannot do it", "contract")
+    for index, tool in enumerate(request.tools if request.family != "google" else ()):
+        if tool.kind == "hosted":
+            yield ir.Named(tool.at(index), f"'{tool.type}' is run by another vendor", "contract")
 
 
 def _forced(choice: ir.ToolChoice | None) -> bool:
@@ -48,9 +49,11 @@ def _forced(choice: ir.ToolChoice | None) -> bool:
 
 
 def _content(request: ir.Request, limits: ir.Capabilities) -> Iterator[ir.Named]:
-    takes = {"image": limits.images, "file": limits.files, "audio": limits.audio}
-    for kind in sorted({block.kind for block in media.among(request) if not takes[block.kind]}):
-        yield ir.Named(f"messages.{kind}", f"this backend takes no {kind}", "contract")
+    refused = {(part.kind, why) for _, part in among(request) if (why := media.refused(part, limits)) is not None}
+    for kind, why in sorted(refused):
+        yield ir.Named(f"messages.{kind}", why, "contract")
+    if any(part.name for _, part in among(request)):
+        yield ir.Named("messages.filename", _WHY, "tuning")
     blocks = [block for message in request.messages for block in message.blocks]
     for block in blocks:
         if isinstance(block, ir.Opaque) and block.family != "google":
@@ -72,12 +75,8 @@ def _tuning(request: ir.Request, limits: ir.Capabilities) -> Iterator[ir.Named]:
     refused += () if limits.penalties else [name for name in _PENALTIES if getattr(request, name)]
     if request.seed is not None and not limits.seed:
         refused.append("seed")
-    if request.parallel_tool_calls is False:
-        refused.append("parallel_tool_calls")
     if not _tier_said(request, limits):
         refused.append("service_tier")
-    if any(tool.strict for tool in request.tools):
-        refused.append("tools.strict")
     for name in refused:
         yield ir.Named(name, _WHY if name in _UNSAID else "this backend has no such switch", "tuning")
 
@@ -95,4 +94,5 @@ def _clamped(request: ir.Request, limits: ir.Capabilities) -> Iterator[ir.Named]
         yield ir.Named("max_output_tokens", f"lowered to {limits.max_output}", "tuning")
     sent = write_config.thinking(request, limits)[1]
     if request.effort is not None and sent != request.effort and not (sent is None and request.effort == "none"):
-        yield ir.Named("reasoning_effort", f"sent as {sent}" if sent else "this model does not think", "tuning")
+        why = f"sent as {sent}" if sent else "this model does not think"
+        yield efforts.named("reasoning_effort", why, sent)

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from msgspec import Raw
 
-from adapters import ir, names
+from adapters import ir
 from adapters.google_gemini.wire import fields, items, raw, take, value
-
-_LEGAL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]{0,63}")
-_FREE_TEXT = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
-"""How a free-text tool is offered to a model that knows only functions (G84)."""
-
-
-def legal(name: str) -> str:
-    """A tool's name as Gemini takes it (G16)."""
-    return name if _LEGAL.fullmatch(name) else names.rewritten(name)
-
 
 # --- read ----------------------------------------------------------------------------------------------------------
 
@@ -128,47 +117,39 @@ def write_tools(request: ir.Request) -> list[Any]:
 
 def _declaration(tool: ir.Tool, *, own: bool) -> dict[str, Any]:
     """``parametersJsonSchema`` takes the schema as it is, unlike the subset ``parameters`` (G15)."""
-    declared: dict[str, Any] = {"name": tool.name if own else legal(tool.name)}
-    description = _custom_description(tool) if tool.kind == "custom" else tool.description
-    if description is not None:
-        declared["description"] = description
-    schema = _FREE_TEXT if tool.kind == "custom" else tool.parameters
-    if schema is not None and not (own and "parameters" in tool.extras):
-        declared["parametersJsonSchema"] = schema
+    declared: dict[str, Any] = {"name": tool.name}
+    if tool.description is not None:
+        declared["description"] = tool.description
+    if tool.parameters is not None and not (own and "parameters" in tool.extras):
+        declared["parametersJsonSchema"] = tool.parameters
     return declared | (tool.extras if own else {})
 
 
-def _custom_description(tool: ir.Tool) -> str | None:
-    """A grammar cannot be enforced, so the model is told it in words."""
-    told = tool.format if isinstance(tool.format, dict) else {}
-    nested = told.get("grammar")
-    grammar = (nested if isinstance(nested, dict) else told).get("definition")
-    if not grammar:
-        return tool.description
-    return f"{tool.description or ''}\n\n'input' must follow this grammar:\n{grammar}".strip()
-
-
 def write_choice(request: ir.Request) -> dict[str, Any]:
-    """The tool choice -> ``toolConfig``; empty when nothing was chosen (G17)."""
+    """The tool choice -> ``toolConfig``; empty when nothing was chosen (G17). VALIDATED, which holds the model to its
+    tools' schemas, is for all tools or none: one that is strict makes it so."""
     own = request.family == "google"
     kept_config = request.extras.get("toolConfig") if own else None
     config: dict[str, Any] = dict(fields(kept_config, "toolConfig")) if kept_config else {}
-    if request.tool_choice is not None:
-        calling = _calling(request.tool_choice, own=own)
+    strict = not own and any(tool.strict for tool in request.tools)
+    choice = request.tool_choice or (ir.ToolChoice("auto") if strict else None)
+    if choice is not None:
+        calling = _calling(choice, strict=strict)
         kept = config.get("functionCallingConfig")
         config["functionCallingConfig"] = calling | (fields(kept, _CALLING) if kept else {})
     return config
 
 
-def _calling(choice: ir.ToolChoice, *, own: bool) -> dict[str, Any]:
-    allowed = [name if own else legal(name) for name in choice.names]
+def _calling(choice: ir.ToolChoice, *, strict: bool) -> dict[str, Any]:
     match choice.mode:
+        case "auto" if strict:
+            return {"mode": "VALIDATED"}
         case "none" | "auto":
             return {"mode": choice.mode.upper()}
         case "required":
             return {"mode": "ANY"}
         case "named":
-            return {"mode": "ANY", "allowedFunctionNames": allowed}
+            return {"mode": "ANY", "allowedFunctionNames": list(choice.names)}
         case "allowed":
             mode = "ANY" if choice.required else "VALIDATED"
-            return {"mode": mode, "allowedFunctionNames": allowed} if allowed else {"mode": mode}
+            return {"mode": mode, "allowedFunctionNames": list(choice.names)} if choice.names else {"mode": "NONE"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from adapters import efforts, ir
+from adapters.google_gemini import media
+from adapters.google_gemini.subset import subset
 from adapters.google_gemini.wire import fields, value
 
 _SHAPED = ("json_schema", "json_object")
@@ -20,8 +20,10 @@ def generation(request: ir.Request, upstream: ir.Upstream) -> tuple[dict[str, An
     config: dict[str, Any] = _sampling(request, limits) | _limits(request, limits)
     if request.family == "google" and request.modalities:
         config["responseModalities"] = [modality.upper() for modality in request.modalities]
-    if request.format is not None and not by_instruction(request, upstream):
-        config |= _format(request.format, older="responseSchema" in kept)
+    if request.family != "google" and (resolution := media.resolution(request)) is not None:
+        config["mediaResolution"] = resolution
+    if request.format is not None:
+        config |= _format(request.format, own=request.family == "google", older="responseSchema" in kept)
     asked, effort = thinking(request, limits)
     if asked and not _unchanged(request, kept):
         kept.pop("thinkingConfig", None)
@@ -69,27 +71,13 @@ def _limits(request: ir.Request, limits: ir.Capabilities) -> dict[str, Any]:
     return {name: told for name, told in config.items() if told is not None}
 
 
-def _format(shape: ir.Format, *, older: bool) -> dict[str, Any]:
+def _format(shape: ir.Format, *, own: bool, older: bool) -> dict[str, Any]:
     if shape.kind not in _SHAPED:
         return {}
     config: dict[str, Any] = {"responseMimeType": "application/json"}
     if shape.kind == "json_schema" and not older:
-        config["responseJsonSchema"] = shape.schema
+        config["responseJsonSchema"] = shape.schema if own else subset(shape.schema)
     return config
-
-
-def by_instruction(request: ir.Request, upstream: ir.Upstream) -> bool:
-    """True where the shape is asked for in words: Gemini before 3 refuses JSON output together with functions (G35)."""
-    shaped = request.format is not None and request.format.kind in _SHAPED
-    return shaped and bool(request.tools) and request.family != "google" and upstream.capabilities.thinking != "level"
-
-
-def instruction(shape: ir.Format) -> str:
-    """The shape, in words."""
-    told = "Write the final answer as one JSON object and nothing else: no code fence, no words around it."
-    if shape.kind == "json_schema":
-        told += f" It must be valid under this JSON Schema:\n{msgspec.json.encode(shape.schema).decode()}"
-    return told
 
 
 # --- thinking ------------------------------------------------------------------------------------------------------
@@ -105,6 +93,8 @@ def thinking(request: ir.Request, limits: ir.Capabilities) -> tuple[dict[str, An
         config["thinkingBudget"] = _budget(request.thinking_budget, limits)
     elif effort is not None:
         config |= _wish(effort, limits)
+    if "thinkingBudget" in config and request.family != "google":
+        config["thinkingBudget"] = _below_output(config["thinkingBudget"], request, limits)
     wanted = request.effort is not None and request.effort != "none"
     if (wanted or request.reasoning_summary is not None) and config.get("thinkingBudget") != 0:
         config["includeThoughts"] = True
@@ -134,9 +124,20 @@ def _wish(effort: str, limits: ir.Capabilities) -> dict[str, Any]:
     return {"thinkingLevel": effort.upper()}
 
 
+def _below_output(budget: int, request: ir.Request, limits: ir.Capabilities) -> int:
+    """Thoughts count against the output limit, so a budget leaves room for an answer: half of a tight limit."""
+    limit = request.max_output_tokens
+    if limit is None or budget < limit:
+        return budget
+    return max(limit // 2, _least(limits))
+
+
+def _least(limits: ir.Capabilities) -> int:
+    return 0 if limits.can_disable_thinking else min(limits.budgets.values(), default=0)
+
+
 def _budget(tokens: int, limits: ir.Capabilities) -> int:
     """Within what the model takes; below 0 lets the model choose."""
     if tokens < 0 or not limits.budgets:
         return tokens
-    floor = 0 if limits.can_disable_thinking else min(limits.budgets.values())
-    return min(max(tokens, floor), max(limits.budgets.values()))
+    return min(max(tokens, _least(limits)), max(limits.budgets.values()))

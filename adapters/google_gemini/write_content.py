@@ -8,13 +8,12 @@ from typing import Any
 from msgspec import Struct
 
 from adapters import ir
-from adapters.google_gemini import media, parts, schema
+from adapters.google_gemini import media, parts
 from adapters.google_gemini.parts import Part
 from adapters.google_gemini.wire import INVENTED, fields
 
 SKIP = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
 """Google's documented ``skip_thought_signature_validator``, as the base64 that the bytes field is written in (G28)."""
-_UNANSWERED = "This tool call was not answered."
 
 
 class _Turn(Struct):
@@ -43,7 +42,7 @@ class Contents:
                 self._message(message)
 
     def write(self) -> list[dict[str, Any]]:
-        """``contents``. Raises ir.Invalid for a result without a call, and for media that is missing."""
+        """``contents``. Raises ir.Invalid for media that is missing."""
         if self._upstream.capabilities.thinking == "level" and not self._own:
             self._skip_signatures()
         waiting: list[ir.ToolCall] = []
@@ -94,8 +93,7 @@ class Contents:
 
     def _call(self, call: ir.ToolCall) -> Part:
         self._names[call.id] = call.name
-        name = call.name if self._own else schema.legal(call.name)
-        made = parts.call(name, call.arguments, custom=call.custom, id=_sent_id(call.id))
+        made = parts.call(call.name, call.arguments, id=_sent_id(call.id))
         if self._own:
             kept = call.extras.get("functionCall")
             made["functionCall"] |= fields(kept, "functionCall") if kept else {}
@@ -106,13 +104,9 @@ class Contents:
         """The functionResponse, and what Gemini before 3 takes only beside it."""
         if self._own:
             return [dict(result.extras)]
-        name = self._names.get(result.id) or result.name
-        if not name:
-            why = f"The tool result '{result.id}' answers no tool call of the conversation. Send the call before it."
-            raise ir.Invalid(why, "messages")
         text = "\n".join(block.text for block in result.content if isinstance(block, ir.Text))
         response = {"error" if result.is_error else "output": text}
-        made: dict[str, Any] = {"name": schema.legal(name), "response": response}
+        made: dict[str, Any] = {"name": self._names[result.id], "response": response}
         if (sent := _sent_id(result.id)) is not None:
             made["id"] = sent
         shown: list[Part] = [
@@ -120,20 +114,17 @@ class Contents:
             for block in result.content
             if isinstance(block, ir.Media)
         ]
-        if shown and self._upstream.capabilities.thinking == "level":
-            return [{"functionResponse": made | {"parts": shown}}]
-        return [{"functionResponse": made}, *shown]
+        inside = [one for one in shown if self._upstream.capabilities.thinking == "level" and _fits_inside(one)]
+        beside = [one for one in shown if one not in inside]
+        return [{"functionResponse": made | ({"parts": inside} if inside else {})}, *beside]
 
     def _results(self, turn: _Turn, waiting: Sequence[ir.ToolCall]) -> list[Part]:
-        """The answers in call order, then the rest; a call that nobody answered gets one that says so (G83)."""
+        """The answers in call order, then the rest."""
         if self._own or turn.role != "user":
             return [part for found in turn.results.values() for part in found]
-        answers = {call.id: self._unanswered(call) for call in waiting}
-        ordered = [*(answers | turn.results).values()]
+        first = {call.id: turn.results[call.id] for call in waiting if call.id in turn.results}
+        ordered = [*(first | turn.results).values()]
         return [found[0] for found in ordered] + [part for found in ordered for part in found[1:]]
-
-    def _unanswered(self, call: ir.ToolCall) -> list[Part]:
-        return self._result(ir.ToolResult(call.id, (ir.Text(_UNANSWERED),), is_error=True))
 
     def _skip_signatures(self) -> None:
         """Gemini 3 refuses an unsigned call in the current turn; the first of each step stands for all (G28). Words
@@ -144,6 +135,11 @@ class Contents:
             calls = [part for part in turn.parts if isinstance(part, dict) and "functionCall" in part]
             if calls and not any("thoughtSignature" in part for part in calls):
                 calls[0]["thoughtSignature"] = SKIP
+
+
+def _fits_inside(part: Part) -> bool:
+    """May it stand inside a functionResponse, rather than beside it?"""
+    return isinstance(part, dict) and part.get("inlineData", {}).get("mimeType") in media.IN_RESULTS
 
 
 def _sent_id(call_id: str) -> str | None:

@@ -43,8 +43,6 @@ def _conversation(request: ir.Request, upstream: ir.Upstream, context: ir.Contex
     """Contents and instructions. Gemini needs a content, so instructions that stand alone are the question."""
     contents = Contents(request, upstream, context).write()
     told = system(request)
-    if request.format is not None and write_config.by_instruction(request, upstream):
-        told.append({"text": write_config.instruction(request.format)})
     if not contents:
         return {"contents": [{"role": "user", "parts": told or [_NOTHING]}]}
     return {"contents": contents} | ({"systemInstruction": {"role": "user", "parts": told}} if told else {})

@@ -18,6 +18,8 @@ class OpenAIChat:
     name = NAME
     family: ir.Family = "openai"
     auth_header = "authorization"
+    id_header = "x-request-id"
+    request_headers: Mapping[str, str] = {}
     terminator = DONE
 
     def glance(self, fields: ir.Extras) -> None:
@@ -48,7 +50,7 @@ class OpenAIChat:
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ir.Failure:
         return errors.read_error(status, headers, body)
 
-    def write_error(self, failure: ir.Failure) -> bytes:
+    def write_error(self, failure: ir.Failure, request_id: str | None = None) -> bytes:
         return failures.error_body(failure)
 
     def patch(self, fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.Named]]:

@@ -11,15 +11,13 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 from msgspec import Struct
 
-from adapters import ir
+from adapters import breakpoints, ir
+from adapters.media import first_bytes, resolved, sniffed, usual
 from adapters.openai_chat import wire
 
 _PART = msgspec.json.Decoder(wire.Part)
 _PART_FIELDS = frozenset(wire.Part.__struct_fields__)
-_MEDIA_TYPES = {"image/jpg": "image/jpeg", "audio/mp3": "audio/mpeg", "audio/x-wav": "audio/wav"}
 _SOUNDS = {"audio/mpeg": "mp3"}
-_NOT_OURS = frozenset({"cache_control"})
-"""Anthropic's words, which clients put on parts for any backend: OpenAI-like servers get none of them (G61)."""
 
 
 def read(content: str | Sequence[msgspec.Raw] | None, at: str) -> tuple[ir.Block, ...]:
@@ -43,8 +41,7 @@ def _read_part(raw: msgspec.Raw, at: str) -> ir.Block:
             return _read_image(part.image_url, at, extras)
         case "input_audio":
             sound = _needed(part.input_audio, f"{at}.input_audio")
-            kind = f"audio/{sound.format}"
-            return ir.Media("audio", data=sound.data, media_type=_MEDIA_TYPES.get(kind, kind), extras=extras)
+            return ir.Media("audio", data=sound.data, media_type=usual(f"audio/{sound.format}"), extras=extras)
         case "file":
             return _read_file(_needed(part.file, f"{at}.file"), f"{at}.file", extras)
         case "refusal":
@@ -92,7 +89,7 @@ def _data_url(url: str, field: str) -> tuple[str, str]:
         payload = base64.b64encode(unquote_to_bytes(payload)).decode()
     elif not _is_base64(payload):
         raise ir.Invalid(f"Invalid base64 in '{field}'.", field, "invalid_base64")
-    return _MEDIA_TYPES.get(kind, kind), payload
+    return usual(kind), payload
 
 
 def _is_base64(payload: str) -> bool:
@@ -113,7 +110,7 @@ class Writing(Struct, frozen=True):
 
     def extras(self, extras: ir.Extras) -> ir.Extras:
         """What of a value's extras may be written."""
-        return {name: raw for name, raw in extras.items() if name not in _NOT_OURS} if self.own else {}
+        return breakpoints.kept(extras, self.upstream) if self.own else {}
 
 
 def write(blocks: Sequence[ir.Text | ir.Media], writing: Writing) -> str | list[dict[str, Any]]:
@@ -166,13 +163,11 @@ def need_of(media: ir.Media) -> ir.Need:
 
 
 def _bytes_of(media: ir.Media, context: ir.Context) -> tuple[str, str]:
-    """(media type, base64)."""
-    if media.data is not None:
-        return media.media_type or _DEFAULT_TYPES[media.kind], media.data
-    fetched = context.fetched.get(need_of(media)) if media.url else None
-    if fetched is None or fetched.data is None:
+    """(media type, base64). Raises ir.Invalid."""
+    media = resolved(media, context.fetched)
+    if media.data is None:
         raise ir.Invalid(f"This backend cannot be given this {media.kind} by reference.", code="unsupported_parameter")
-    return fetched.media_type or _DEFAULT_TYPES[media.kind], fetched.data
+    return usual(media.media_type) or sniffed(first_bytes(media.data)) or _DEFAULT_TYPES[media.kind], media.data
 
 
 _DEFAULT_TYPES: Mapping[str, str] = {"image": "image/png", "file": "application/pdf", "audio": "audio/wav"}

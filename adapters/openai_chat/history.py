@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from adapters import ir
-from adapters.openai_chat import content, wire
+from adapters.openai_chat import content, vendor_fields, wire
 
 _MESSAGE = msgspec.json.Decoder(wire.Message)
 _TOOL_CALL = msgspec.json.Decoder(wire.ToolCall)
-_EXTRA_CONTENT = msgspec.json.Decoder(dict[str, dict[str, object]])
 _FIELDS = frozenset(wire.Message.__struct_fields__)
 _CALL_FIELDS = frozenset(wire.ToolCall.__struct_fields__)
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -38,7 +37,7 @@ class _History:
         extras = wire.unknown(raw, _FIELDS)
         match told.role:
             case "assistant":
-                blocks = self._assistant(told, at, index)
+                blocks = self._assistant(told, at, index, vendor_fields.take(extras))
                 return ir.Message("assistant", blocks, name=told.name, extras=extras)
             case "tool":
                 if told.tool_call_id is None:
@@ -50,34 +49,40 @@ class _History:
                 return ir.Message(told.role, content.read(told.content, f"{at}.content"), name=told.name, extras=extras)
         raise wire.unsupported(f"{at}.role", told.role, ROLES)
 
-    def _assistant(self, told: wire.Message, at: str, index: int) -> tuple[ir.Block, ...]:
+    def _assistant(
+        self, told: wire.Message, at: str, index: int, thoughts: vendor_fields.Thoughts
+    ) -> tuple[ir.Block, ...]:
         blocks: list[ir.Block] = []
-        if thoughts := told.reasoning_content or told.reasoning:
-            blocks.append(ir.Reasoning(thoughts))
+        if not thoughts.has_words and (plain := told.reasoning_content or told.reasoning):
+            blocks.append(ir.Reasoning(plain))
+        blocks += thoughts.reasoning
         if told.content:
             blocks += content.read(told.content, f"{at}.content")
+        if thoughts.text is not None and isinstance(last := blocks[-1] if blocks else None, ir.Text):
+            blocks[-1] = msgspec.structs.replace(last, state=thoughts.text)
         if told.refusal:
             blocks.append(ir.Refusal(told.refusal))
         for number, raw in enumerate(told.tool_calls or ()):
-            blocks.append(self._call(raw, f"{at}.tool_calls[{number}]"))
+            blocks.append(self._call(raw, f"{at}.tool_calls[{number}]", thoughts.calls))
         if told.function_call is not None:
             self._legacy = f"call_{index}"
             blocks.append(ir.ToolCall(self._legacy, told.function_call.name, told.function_call.arguments or "{}"))
         return tuple(blocks)
 
-    def _call(self, raw: msgspec.Raw, at: str) -> ir.Block:
+    def _call(self, raw: msgspec.Raw, at: str, states: Mapping[str, ir.VendorState]) -> ir.Block:
         call = wire.decode(_TOOL_CALL, raw, at)
         extras = wire.unknown(raw, _CALL_FIELDS)
+        state = vendor_fields.take_signature(extras) or states.get(call.id)
         if call.type == "function":
             if call.function is None:
                 raise wire.missing(f"{at}.function")
             arguments = call.function.arguments or "{}"
-            return ir.ToolCall(call.id, call.function.name, arguments, state=_signature(extras), extras=extras)
+            return ir.ToolCall(call.id, call.function.name, arguments, state=state, extras=extras)
         if call.type == "custom":
             if call.custom is None:
                 raise wire.missing(f"{at}.custom")
             self._custom.add(call.id)
-            return ir.ToolCall(call.id, call.custom.name, call.custom.input, custom=True, extras=extras)
+            return ir.ToolCall(call.id, call.custom.name, call.custom.input, custom=True, state=state, extras=extras)
         return ir.Opaque("openai", call.type, msgspec.Raw(bytes(raw)))
 
     def _result(self, told: wire.Message, at: str, call: str, extras: ir.Extras) -> ir.Message:
@@ -88,15 +93,3 @@ class _History:
             parts.append(block)
         result = ir.ToolResult(call, tuple(parts), name=told.name, custom=call in self._custom)
         return ir.Message("tool", (result,), extras=extras)
-
-
-def _signature(extras: ir.Extras) -> ir.VendorState | None:
-    """Google's own compatible endpoint lets the signature of a call travel as a vendor field; clients echo it."""
-    if "extra_content" not in extras:
-        return None
-    try:
-        google: Mapping[str, object] = _EXTRA_CONTENT.decode(extras["extra_content"]).get("google", {})
-    except msgspec.DecodeError:
-        return None
-    signature = google.get("thought_signature")
-    return ir.VendorState("google", "thought_signature", signature) if isinstance(signature, str) else None

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from adapters import efforts, ir, stream_options, strict
+from adapters import breakpoints, efforts, ir, stream_options, strict
 from adapters.openai_chat import thoughts
 from adapters.openai_chat.wire import NAME
 
@@ -25,6 +25,8 @@ RESPONSES_ONLY = frozenset(
     }
 )
 """Fields of OpenAI's other dialect that arrive as extras of the same family; chat has no word for them."""
+
+NOT_CHAT = RESPONSES_ONLY | {breakpoints.CACHE_CONTROL}
 
 
 def _given(value: Any) -> bool:
@@ -77,6 +79,12 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+def untaken(upstream: ir.Upstream) -> frozenset[str]:
+    """Parameters that this backend does not take, also where another dialect's client sends them as unknown (G81)."""
+    names = [rule.name for rule in RULES if not rule.taken(upstream)]
+    return frozenset(names if upstream.capabilities.max_stop != 0 else [*names, "stop"])
+
+
 def is_own(request: ir.Request) -> bool:
     """The client spoke chat too, so that extras of messages, parts and tools are chat's own words."""
     return request.dialect == NAME
@@ -87,7 +95,7 @@ def effort(request: ir.Request, upstream: ir.Upstream) -> str | None:
     asked = asked_effort(request)
     if asked is None or (request.tools and asked != "none" and not upstream.capabilities.chat_tools_with_effort):
         return None
-    return clamp_effort(asked, upstream.capabilities)
+    return efforts.clamp(asked, upstream.capabilities)
 
 
 def asked_effort(request: ir.Request) -> str | None:
@@ -95,16 +103,6 @@ def asked_effort(request: ir.Request) -> str | None:
     if request.effort is None and request.thinking_budget is not None:
         return efforts.of_budget(request.thinking_budget)
     return request.effort
-
-
-def clamp_effort(asked: str, capabilities: ir.Capabilities) -> str | None:
-    """``none`` is never the nearest word: it would turn off what was asked for."""
-    if capabilities.thinking == "none":
-        return None
-    allowed = capabilities.efforts or ir.EFFORTS
-    if asked == "none" and capabilities.can_disable_thinking and "none" in allowed:
-        return asked
-    return efforts.nearest(asked, [word for word in allowed if word != "none"])
 
 
 def reasoning_field(upstream: ir.Upstream) -> str | None:
@@ -126,7 +124,7 @@ def patch(fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.
     dropped += [*_patch_effort(out, upstream), *_patch_stop(out, upstream.capabilities)]
     if strict.head(fields).stream:
         out["stream_options"] = stream_options.with_usage(out)
-    dropped += thoughts.strip(out)
+    dropped += [*thoughts.strip(out), *breakpoints.strip(out)]
     out |= {name: _raw(value) for name, value in upstream.options.items()}
     out["model"] = _raw(upstream.model)
     return out, dropped
@@ -145,7 +143,7 @@ def _patch_effort(out: ir.Extras, upstream: ir.Upstream) -> list[ir.Named]:
     if not isinstance(asked, str):
         return []
     refused = asked != "none" and not upstream.capabilities.chat_tools_with_effort and "tools" in out
-    sent = None if refused else clamp_effort(asked, upstream.capabilities)
+    sent = None if refused else efforts.clamp(asked, upstream.capabilities)
     if sent == asked:
         return []
     if sent is None:
@@ -177,7 +175,7 @@ def named_effort(asked: str | None, sent: str | None) -> list[ir.Named]:
     if asked == sent or asked is None or (asked == "none" and sent is None):
         return []
     why = f"sent as {sent}" if sent else "this backend takes no effort here"
-    return [ir.Named("reasoning_effort", why, "tuning")]
+    return [efforts.named("reasoning_effort", why, sent)]
 
 
 def _raw(value: Any) -> msgspec.Raw:

@@ -55,6 +55,10 @@ def read_request(body: bytes) -> ir.Request:
     strict.head(top)
     params = wire.decode(_PARAMS, body, "")
     offered = tools.read(params.tools or (), params.functions or ())
+    legacy = bool(params.functions) and not params.tools
+    copied = {name: getattr(params, name) for name in _COPIED}
+    if legacy:
+        copied["parallel_tool_calls"] = False
     options, usage = _stream_options(params.stream_options)
     extras = {name: raw for name, raw in top.items() if name not in _FIELDS} | options
     return ir.Request(
@@ -63,6 +67,7 @@ def read_request(body: bytes) -> ir.Request:
         stream=bool(params.stream),
         tools=offered,
         tool_choice=tools.read_choice(params.tool_choice, params.function_call, offered),
+        legacy_functions=legacy,
         format=_format(params.response_format),
         max_output_tokens=params.max_completion_tokens or params.max_tokens,
         effort=_effort(params.reasoning_effort),
@@ -71,7 +76,7 @@ def read_request(body: bytes) -> ir.Request:
         include_usage=usage,
         extras=extras,
         dialect=wire.NAME,
-        **{name: getattr(params, name) for name in _COPIED},
+        **copied,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from adapters import ir, stored
+from adapters import breakpoints, ir, stored
 from adapters.openai_chat import content, parameters, thoughts, tools, turns
 
 PATH = "/chat/completions"
@@ -65,8 +65,10 @@ def _limit(asked: int, upstream: ir.Upstream) -> int:
 def _extras(request: ir.Request, upstream: ir.Upstream) -> ir.Extras:
     if request.family != upstream.family:
         return {}
-    own = parameters.is_own(request)
-    return {name: raw for name, raw in request.extras.items() if own or name not in parameters.RESPONSES_ONLY}
+    if parameters.is_own(request):
+        return {name: raw for name, raw in request.extras.items() if name != breakpoints.CACHE_CONTROL}
+    strange = parameters.NOT_CHAT | parameters.untaken(upstream)
+    return {name: raw for name, raw in request.extras.items() if name not in strange}
 
 
 def _options(raw: msgspec.Raw | None) -> dict[str, msgspec.Raw]:
@@ -85,8 +87,8 @@ def refuses(request: ir.Request, upstream: ir.Upstream) -> list[ir.Named]:
         *_refused_parameters(request, upstream),
         *parameters.named_effort(asked, sent),
         *_refused_tools(request, upstream),
-        *_refused_format(request, upstream.capabilities),
         *_refused_content(request, upstream),
+        *breakpoints.dropped(request, upstream),
         *(stored.named(name, why, request) for name in request.extras if name not in carried),
     ]
 
@@ -111,11 +113,9 @@ def _refused_tools(request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Na
         return
     for index, tool in enumerate(request.tools):
         if tool.kind == "hosted":
-            yield ir.Named(f"tools[{index}]", f"chat backends do not run tools of type {tool.type}", "contract")
-        elif tool.kind == "custom" and not can.custom_tools:
-            yield ir.Named(f"tools[{index}]", "this backend takes function tools only", "contract")
+            yield ir.Named(tool.at(index), f"chat backends do not run tools of type {tool.type}", "contract")
         elif tool.strict and not can.strict_tools:
-            yield ir.Named(f"tools[{index}].strict", "this backend does not enforce schemas of tools", "tuning")
+            yield ir.Named(f"{tool.at(index)}.strict", "this backend does not enforce schemas of tools", "tuning")
     if request.tool_choice is not None and not can.forced_tools and _forces(request.tool_choice):
         yield ir.Named("tool_choice", "this backend cannot be made to call a tool", "contract")
 
@@ -124,18 +124,12 @@ def _forces(choice: ir.ToolChoice) -> bool:
     return choice.mode in ("required", "named") or choice.required
 
 
-def _refused_format(request: ir.Request, can: ir.Capabilities) -> Iterator[ir.Named]:
-    kind = request.format.kind if request.format else "text"
-    if (kind == "json_schema" and not can.json_schema) or (kind == "json_object" and not can.json_object):
-        yield ir.Named("response_format", f"this backend does not enforce {kind}", "contract")
-
-
 def _refused_content(request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Named]:
     if parameters.reasoning_field(upstream) is None and thoughts.among(request):
         yield thoughts.NAMED
     for index, message in enumerate(request.messages):
         for block in _blocks(message):
-            why = _refused_block(block, upstream)
+            why = _refused_block(block, message, request, upstream)
             if why is not None:
                 yield ir.Named(f"messages[{index}]", why, "contract")
 
@@ -147,7 +141,7 @@ def _blocks(message: ir.Message) -> Iterator[ir.Block]:
             yield from block.content
 
 
-def _refused_block(block: ir.Block, upstream: ir.Upstream) -> str | None:
+def _refused_block(block: ir.Block, message: ir.Message, request: ir.Request, upstream: ir.Upstream) -> str | None:
     can = upstream.capabilities
     if isinstance(block, ir.Opaque):
         return stored.why(block.wire_type, f"this backend does not take content of type {block.wire_type}")
@@ -155,9 +149,15 @@ def _refused_block(block: ir.Block, upstream: ir.Upstream) -> str | None:
         return None
     if not {"image": can.images, "file": can.files, "audio": can.audio}[block.kind]:
         return f"this backend does not take content of type {block.kind}"
-    if block.file_id is not None and (block.kind != "file" or upstream.wire == "variant"):
-        return f"this backend cannot look up the uploaded {block.kind} {block.file_id}"
+    if block.file_id is not None and _unknown_file(block, request, upstream):
+        return f"this backend cannot look up the uploaded {block.kind}: send its data"
+    if message.role == "assistant":
+        return "an assistant's turn holds text and tool calls only"
     return None
+
+
+def _unknown_file(block: ir.Media, request: ir.Request, upstream: ir.Upstream) -> bool:
+    return block.kind != "file" or upstream.wire == "variant" or request.family != "openai"
 
 
 def needs(request: ir.Request, upstream: ir.Upstream) -> list[ir.Need]:

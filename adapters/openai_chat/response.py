@@ -62,10 +62,16 @@ def answer_id(started: ir.Started, echo: ir.Echo) -> str:
     return started.id if started.id and started.id.startswith("chatcmpl-") else f"chatcmpl-{echo.seed}"
 
 
-def finish_reason(reason: ir.FinishReason, *, calls: bool) -> ir.FinishReason:
+def is_legacy(echo: ir.Echo) -> bool:
+    """Did the client ask with ``functions``? It is told of its call in the words of their time."""
+    return echo.request is not None and echo.request.legacy_functions
+
+
+def finish_reason(reason: ir.FinishReason, *, calls: bool, legacy: bool = False) -> str:
     """``tool_calls`` if and only if there are calls (G22, G25)."""
     if reason in ("stop", "tool_calls"):
-        return "tool_calls" if calls else "stop"
+        called = "function_call" if legacy else "tool_calls"
+        return called if calls else "stop"
     return reason
 
 
@@ -89,13 +95,17 @@ def _indexes(reply: ir.Reply) -> list[int]:
 
 def _choice(index: int, reply: ir.Reply, echo: ir.Echo) -> dict[str, Any]:
     blocks = [block for block in reply.blocks if block.choice == index]
+    legacy = is_legacy(echo)
     message = _message(blocks, echo)
+    calls = "tool_calls" in message
+    if calls and legacy:
+        message["function_call"] = message.pop("tool_calls")[0]["function"]
     finished = reply.finishes.get(index)
     return {
         "index": index,
         "message": message,
         "logprobs": _logprobs(blocks),
-        "finish_reason": finish_reason(finished.reason if finished else "stop", calls="tool_calls" in message),
+        "finish_reason": finish_reason(finished.reason if finished else "stop", calls=calls, legacy=legacy),
     }
 
 

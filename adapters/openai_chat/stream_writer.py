@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from adapters import failures, ir
 from adapters.openai_chat import usage
-from adapters.openai_chat.response import PARAGRAPH, annotation, answer_id, call_id, finish_reason
+from adapters.openai_chat.response import PARAGRAPH, annotation, answer_id, call_id, finish_reason, is_legacy
 from adapters.sse import DONE, render
 
 _encode = msgspec.json.Encoder().encode
@@ -47,6 +47,7 @@ class Writer:
     def __init__(self, echo: ir.Echo) -> None:
         self._echo = echo
         self._wants_usage = bool(echo.request and echo.request.include_usage)
+        self._legacy = is_legacy(echo)
         self._usage: ir.Usage | None = None
         self._lines: dict[int, _Line] = {}
         self._choices: dict[int, _Choice] = {}
@@ -122,6 +123,8 @@ class Writer:
         """Its first chunk has the id, the type and the name; the SDK's chunk type has no word for ``custom``."""
         state = self._choices[event.choice]
         index, state.calls = state.calls, state.calls + 1
+        if self._legacy:
+            return self._function(event, head, out)
         custom = event.kind == "custom_tool_call"
         name, value = (b"custom", "input") if custom else (b"function", "arguments")
         call: dict[str, Any] = {"index": index, "id": call_id(event.meta, self._echo, index)}
@@ -130,6 +133,11 @@ class Writer:
         out.append(self._chunk(event.choice, _encode({"tool_calls": [call]})))
         before = head + b'"tool_calls":[{"index":%d,"%s":{"%s":' % (index, name, value.encode())
         return _Line(event.kind, event.choice, before, b"}}]}")
+
+    def _function(self, event: ir.BlockStarted, head: bytes, out: list[bytes]) -> _Line:
+        called = {"name": str(event.meta.get("name", "")), "arguments": ""}
+        out.append(self._chunk(event.choice, _encode({"function_call": called})))
+        return _Line(event.kind, event.choice, head + b'"function_call":{"arguments":', b"}}")
 
     def _delta(self, event: ir.Delta) -> list[bytes]:
         line = self._lines.get(event.block)
@@ -173,7 +181,7 @@ class Writer:
         state = self._choices[event.choice]
         if state.citations:
             out.append(self._chunk(event.choice, _encode({"annotations": state.citations})))
-        reason = finish_reason(event.reason, calls=bool(state.calls))
+        reason = finish_reason(event.reason, calls=bool(state.calls), legacy=self._legacy)
         out.append(self._chunk(event.choice, b"{}", _encode(reason)))
         return out
 

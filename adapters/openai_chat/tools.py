@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from adapters import ir
+from adapters import breakpoints, ir
 from adapters.openai_chat import parameters, wire
 
 _TOOL = msgspec.json.Decoder(wire.Tool)
@@ -15,13 +15,6 @@ _FIELDS = frozenset(wire.Tool.__struct_fields__)
 _MODES = ("none", "auto", "required")
 _CHOICES = (*_MODES, "function", "custom", "allowed_tools")
 _NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
-CUSTOM_INPUT = {
-    "type": "object",
-    "properties": {"input": {"type": "string"}},
-    "required": ["input"],
-    "additionalProperties": False,
-}
-"""The parameters of a function that stands in for a custom tool."""
 
 
 def read(raws: Sequence[msgspec.Raw], functions: Sequence[wire.Function]) -> tuple[ir.Tool, ...]:
@@ -41,8 +34,20 @@ def _read(raw: msgspec.Raw, at: str) -> ir.Tool:
         if tool.custom is None:
             raise wire.missing(f"{at}.custom")
         custom = tool.custom
-        return ir.Tool(custom.name, "custom", custom.description, format=custom.format, extras=extras)
+        return ir.Tool(custom.name, "custom", custom.description, format=_flat(custom.format), extras=extras)
     return ir.Tool(tool.type, "hosted", type=tool.type, raw=msgspec.Raw(bytes(raw)))
+
+
+def _flat(told: dict[str, Any] | None) -> dict[str, Any] | None:
+    """A free-text format as Responses says it: chat nests a grammar (G36)."""
+    inner = told.get("grammar") if told is not None else None
+    return {"type": "grammar", **inner} if isinstance(inner, dict) else told
+
+
+def _nested(told: Any) -> Any:
+    if not isinstance(told, dict) or told.get("type") != "grammar" or "grammar" in told:
+        return told
+    return {"type": "grammar", "grammar": {name: value for name, value in told.items() if name != "type"}}
 
 
 def _function(told: wire.Function, extras: ir.Extras) -> ir.Tool:
@@ -102,53 +107,39 @@ def _names(tools: Sequence[wire.ChoiceTool]) -> tuple[str, ...]:
 
 def write(request: ir.Request, upstream: ir.Upstream) -> dict[str, Any]:
     """``tools``, ``tool_choice`` and ``parallel_tool_calls``, as far as the backend takes them."""
-    offered = _offered(request, upstream)
+    offered = [tool for tool in request.tools if tool.kind != "hosted"]
     if not offered or not upstream.capabilities.tools:
         return {}
     fields: dict[str, Any] = {
         "tools": [_write(tool, upstream, own_extras=parameters.is_own(request)) for tool in offered]
     }
     if request.tool_choice is not None:
-        fields["tool_choice"] = _write_choice(request.tool_choice, offered, upstream)
+        fields["tool_choice"] = _write_choice(request.tool_choice, offered)
     if request.parallel_tool_calls is not None and upstream.capabilities.parallel_tools:
         fields["parallel_tool_calls"] = request.parallel_tool_calls
     return fields
 
 
-def _offered(request: ir.Request, upstream: ir.Upstream) -> list[ir.Tool]:
-    """Servers other than OpenAI do not know ``allowed_tools``: they are offered only the tools that are allowed."""
-    choice = request.tool_choice
-    limited = choice is not None and choice.mode == "allowed" and upstream.wire == "variant"
-    return [
-        tool
-        for tool in request.tools
-        if tool.kind != "hosted" and not (limited and choice is not None and tool.name not in choice.names)
-    ]
-
-
 def _write(tool: ir.Tool, upstream: ir.Upstream, *, own_extras: bool) -> dict[str, Any]:
     described = {"description": tool.description} if tool.description is not None else {}
-    if tool.kind == "custom" and upstream.capabilities.custom_tools:
-        shape = {"format": tool.format} if tool.format is not None else {}
+    if tool.kind == "custom":
+        shape = {"format": _nested(tool.format)} if tool.format is not None else {}
         return {"type": "custom", "custom": {"name": tool.name, **described, **shape}}
-    function: dict[str, Any] = {"name": tool.name, **described}
-    function["parameters"] = CUSTOM_INPUT if tool.kind == "custom" else tool.parameters or _NO_PARAMETERS
+    function: dict[str, Any] = {"name": tool.name, **described, "parameters": tool.parameters or _NO_PARAMETERS}
     if tool.strict is not None and upstream.capabilities.strict_tools:
         function["strict"] = tool.strict
-    own = {name: raw for name, raw in tool.extras.items() if own_extras and name != "cache_control"}
+    own = breakpoints.kept(tool.extras, upstream) if own_extras else {}
     return {"type": "function", "function": function, **own}
 
 
-def _write_choice(choice: ir.ToolChoice, offered: Sequence[ir.Tool], upstream: ir.Upstream) -> Any:
+def _write_choice(choice: ir.ToolChoice, offered: Sequence[ir.Tool]) -> Any:
     match choice.mode:
         case "named":
-            return _reference(choice.names[0], custom=choice.custom and upstream.capabilities.custom_tools)
+            return _reference(choice.names[0], custom=choice.custom)
         case "allowed":
-            mode = "required" if choice.required else "auto"
-            if upstream.wire == "variant":
-                return mode
-            customs = {tool.name for tool in offered if tool.kind == "custom" and upstream.capabilities.custom_tools}
+            customs = {tool.name for tool in offered if tool.kind == "custom"}
             tools = [_reference(name, custom=name in customs) for name in choice.names]
+            mode = "required" if choice.required else "auto"
             return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
     return choice.mode
 

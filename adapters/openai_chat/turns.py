@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from adapters import ir
 from adapters.openai_chat import content, parameters
 
@@ -96,10 +94,10 @@ class _Turns:
 
     def _call(self, call: ir.ToolCall) -> dict[str, Any]:
         own = self._writing.extras(call.extras)
-        if call.custom and self._upstream.capabilities.custom_tools:
+        if call.custom:
             return {"id": call.id, "type": "custom", "custom": {"name": call.name, "input": call.arguments}, **own}
-        arguments = msgspec.json.encode({"input": call.arguments}).decode() if call.custom else call.arguments
-        return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}, **own}
+        told = {"name": call.name, "arguments": call.arguments}
+        return {"id": call.id, "type": "function", "function": told, **own}
 
     def _result(self, result: ir.ToolResult, message: ir.Message) -> None:
         texts = [part for part in result.content if isinstance(part, ir.Text)]

@@ -16,6 +16,8 @@ class Responses:
     name = wire.NAME
     family: ir.Family = "openai"
     auth_header = "authorization"
+    id_header = "x-request-id"
+    request_headers: Mapping[str, str] = {}
     terminator = sse.DONE
 
     def glance(self, fields: ir.Extras) -> None:
@@ -45,7 +47,7 @@ class Responses:
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> ir.Failure:
         return errors.read_error(status, headers, body)
 
-    def write_error(self, failure: ir.Failure) -> bytes:
+    def write_error(self, failure: ir.Failure, request_id: str | None = None) -> bytes:
         return errors.write_error(failure)
 
     def patch(self, fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.Named]]:

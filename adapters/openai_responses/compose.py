@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import msgspec
 
-from adapters import ir
+from adapters import breakpoints, ir
 from adapters.openai_responses import tools, wire
 from adapters.openai_responses.effort import effective
 from adapters.openai_responses.items_out import Items
@@ -37,7 +37,7 @@ def write_request(request: ir.Request, upstream: ir.Upstream, context: ir.Contex
                 **_tools(request, upstream),
                 "reasoning": _object(reasoning, extras.pop("reasoning", None)),
                 "text": _object(_text(request, upstream), extras.pop("text", None)),
-                "include": _include(request) or None,
+                "include": _include(request, upstream) or None,
                 "store": request.store if own else False,
             }
         ),
@@ -103,29 +103,24 @@ def _tools(request: ir.Request, upstream: ir.Upstream) -> dict[str, Any]:
     choice = request.tool_choice
     if not request.tools:
         return {"tool_choice": tools.write_choice(choice, ())} if choice is not None and is_own(request) else {}
-    offered = tuple(_offered(tool, request, upstream.capabilities) for tool in request.tools)
-    if choice is not None and not upstream.capabilities.custom_tools:
-        choice = msgspec.structs.replace(choice, custom=False)
+    offered = tuple(_offered(tool, request, upstream) for tool in request.tools)
     return {
-        "tools": [tools.write_tool(tool) for tool in offered],
+        "tools": tools.write_tools(offered, tools.write_tool),
         "tool_choice": None if choice is None else tools.write_choice(choice, offered),
     }
 
 
-def _offered(tool: ir.Tool, request: ir.Request, can: ir.Capabilities) -> ir.Tool:
-    """A tool as this upstream can take it: free text wrapped, and ``strict`` said where the default would differ."""
+def _offered(tool: ir.Tool, request: ir.Request, upstream: ir.Upstream) -> ir.Tool:
+    """A tool as this upstream can take it: ``strict`` is said where the default would differ."""
     if tool.kind == "hosted":
         return tool
-    extras = tool.extras if is_own(request) else {}
+    can = upstream.capabilities
+    extras = breakpoints.kept(tool.extras, upstream) if is_own(request) else {}
     if tool.kind == "custom":
-        if can.custom_tools:
-            return msgspec.structs.replace(tool, extras=extras)
-        return ir.Tool(
-            tool.name, description=tool.description, parameters=tools.WRAPPED, strict=can.strict_tools or None
-        )
+        return msgspec.structs.replace(tool, extras=extras)
     strict = tool.strict if can.strict_tools else None
     if is_own(request):
-        return msgspec.structs.replace(tool, strict=strict)
+        return msgspec.structs.replace(tool, strict=strict, extras=extras)
     parameters = _NO_PARAMETERS if tool.parameters is None else tool.parameters
     return msgspec.structs.replace(tool, parameters=parameters, strict=bool(strict), extras=extras)
 
@@ -135,8 +130,12 @@ def _text(request: ir.Request, upstream: ir.Upstream) -> dict[str, Any]:
     return {"format": shape, "verbosity": request.verbosity if upstream.capabilities.verbosity else None}
 
 
-def _include(request: ir.Request) -> list[str]:
+def _include(request: ir.Request, upstream: ir.Upstream) -> list[str]:
+    """OpenAI stores nothing of a call that came in another dialect: what it thought must come with the answer."""
     wanted = list(request.include)
+    thinks = upstream.wire == "exact" and upstream.capabilities.thinking != "none"
+    if thinks and not is_own(request) and wire.ENCRYPTED not in wanted:
+        wanted.append(wire.ENCRYPTED)
     if request.logprobs and wire.LOGPROBS not in wanted:
         wanted.append(wire.LOGPROBS)
     return wanted

@@ -8,11 +8,4 @@ from adapters import efforts, ir
 def effective(effort: str | None, budget: int | None, can: ir.Capabilities) -> str | None:
     """The effort to send: the asked one, or the allowed one nearest to it; None where the model takes none."""
     asked = effort or (None if budget is None else efforts.of_budget(budget))
-    if asked is None or can.thinking == "none":
-        return None
-    return clamped(asked, can)
-
-
-def clamped(asked: str, can: ir.Capabilities) -> str:
-    """The nearest allowed word; any where no list is known."""
-    return efforts.nearest(asked, can.efforts) or asked
+    return None if asked is None else efforts.clamp(asked, can)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from adapters import ir, sse
-from adapters.openai_responses import envelope, shapes
+from adapters.openai_responses import envelope, mirror, shapes
 from adapters.openai_responses.errors import error_event
 from adapters.openai_responses.parts import ARGUMENTS, INPUT, REFUSAL, SUMMARY, TEXT, THOUGHT, Part, PartKind, Stream
-from adapters.openai_responses.tools import unwrap
 
 _AT_ONCE: dict[str, PartKind] = {"text": TEXT, "refusal": REFUSAL, "tool_call": ARGUMENTS, "custom_tool_call": INPUT}
 """Parts that are open as soon as their block is; those of reasoning open with their first word."""
@@ -17,12 +18,9 @@ _AT_ONCE: dict[str, PartKind] = {"text": TEXT, "refusal": REFUSAL, "tool_call": 
 class _Open:
     """A block that streams: the part or parts that it fills."""
 
-    def __init__(self, block: ir.ReplyBlock, item: _Item, custom: bool) -> None:
+    def __init__(self, block: ir.ReplyBlock, item: _Item) -> None:
         self.block = block
         self.item = item
-        self.custom = custom
-        """Offered as a function, told as a free-text tool: its arguments are unwrapped when they are whole."""
-        self.held: list[str] = []
         self.parts: dict[str, Part] = {}
 
 
@@ -49,7 +47,7 @@ class Writer:
         self._begun = False
         self._over = False
         self._extras: ir.Extras = {}
-        self._offered = shapes.Offered(echo.request)
+        self._mirror = mirror.asked(echo)
         self._ids: set[str] = set()
         self._blocks: dict[int, _Open] = {}
         self._hosted: dict[int, ir.ReplyBlock] = {}
@@ -106,7 +104,8 @@ class Writer:
         if block.kind in shapes.SERVER:
             self._hosted[event.block] = block
             return []
-        custom, block = self._offered.is_wrapped(block), self._offered.told(block)
+        if self._mirror:
+            block = mirror.marked(block)
         out: list[bytes] = []
         item = self._items.get(event.item)
         if item is None:
@@ -114,12 +113,13 @@ class Writer:
         else:
             item.blocks.append(block)
         item.open += 1
-        opened = self._blocks[event.block] = _Open(block, item, custom)
+        opened = self._blocks[event.block] = _Open(block, item)
         kind = _AT_ONCE.get(block.kind)
         return out if kind is None else out + self._open_part(opened, kind)
 
     def _open_item(self, key: int, block: ir.ReplyBlock) -> tuple[list[bytes], _Item]:
-        out = [line for other, item in list(self._items.items()) if not item.open for line in self._close(other)]
+        out = self._placeholder() if block.kind != "reasoning" else []
+        out += [line for other, item in list(self._items.items()) if not item.open for line in self._close(other)]
         index = len(self._output)
         item = self._items[key] = _Item(shapes.item_id(block, self._echo.seed, index, self._ids), index)
         self._output.append(None)
@@ -127,6 +127,14 @@ class Writer:
         whole = shapes.item(item.id, shown, "in_progress") if shown else self._empty_message(item, block)
         item.blocks.append(block)
         return [*out, self._stream.event("response.output_item.added", {"output_index": index, "item": whole})], item
+
+    def _placeholder(self) -> list[bytes]:
+        """Mirrored reasoning stands first; where the model told none, an empty item does."""
+        if not self._mirror or self._output:
+            return []
+        block = mirror.placeholder()
+        out, item = self._open_item(block.item, block)
+        return out + self._end_parts(_Open(block, item))
 
     def _empty_message(self, item: _Item, block: ir.ReplyBlock) -> dict[str, Any]:
         return shapes.message(item.id, [], "in_progress", block.meta.get("phase"))
@@ -143,9 +151,12 @@ class Writer:
         opened = self._blocks.get(event.block)
         if opened is None or self._over:
             return []
-        if opened.custom:
-            opened.held.append(event.data)
-            return []
+        if self._mirror and event.channel == "summary":
+            text = msgspec.structs.replace(event, channel="text")
+            return [*self._piece(opened, event), *self._piece(opened, text)]
+        return self._piece(opened, event)
+
+    def _piece(self, opened: _Open, event: ir.Delta) -> list[bytes]:
         part = opened.parts.get(event.channel)
         if part is not None:
             return [part.delta(event.data, event.logprobs)] if event.data or event.logprobs else []
@@ -182,13 +193,13 @@ class Writer:
         return out + self._close(block.item)
 
     def _end_parts(self, opened: _Open) -> list[bytes]:
-        """What is owed of a block: the whole of a held call, ``{}`` for an empty one (G10), then the done events."""
+        """What is owed of a block: ``{}`` for a call without arguments (G10), then the done events."""
         out: list[bytes] = []
         block = opened.block
+        if mirror.MARK in block.meta and "text" not in opened.parts:
+            out += self._open_part(opened, THOUGHT)
         for channel, part in opened.parts.items():
-            if opened.custom:
-                out.append(part.delta(unwrap("".join(opened.held))))
-            elif part.kind is ARGUMENTS and not part.text.strip():
+            if part.kind is ARGUMENTS and not part.text.strip():
                 out.append(part.delta("{}"))
             if channel == "summary":
                 block.summary = [*block.summary, part.text]
@@ -205,6 +216,7 @@ class Writer:
     def _close_all(self) -> list[bytes]:
         """The end of the choice: what is still open ends; of an answer cut short the last item is incomplete."""
         out = [line for number in [*self._blocks, *self._hosted] for line in self._end(ir.BlockEnded(number))]
+        out += self._placeholder()
         short = envelope.incomplete_reason(self._finished) is not None
         for key, item in list(self._items.items()):
             last = item.index == len(self._output) - 1

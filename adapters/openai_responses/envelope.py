@@ -12,7 +12,7 @@ from adapters import ir
 from adapters.openai_responses import tools, wire
 from adapters.openai_responses.errors import error_object
 
-ECHOED = ("previous_response_id", "max_tool_calls", "background", "truncation", "prompt")
+ECHOED = ("max_tool_calls", "background", "truncation", "prompt")
 """Request fields that the hub keeps as extras, echoed as they came."""
 
 
@@ -31,7 +31,6 @@ class Effective(Struct, omit_defaults=True):
 _effective = msgspec.json.Decoder(Effective)
 _DEFAULTS: dict[str, Any] = {
     "completed_at": None,
-    "previous_response_id": None,
     "truncation": "disabled",
     "temperature": 1.0,
     "top_p": 1.0,
@@ -59,10 +58,18 @@ def base(echo: ir.Echo, told: ir.Extras) -> dict[str, Any]:
         "incomplete_details": None,
         "output": [],
         "usage": None,
+        **_removed(echo.removed),
         **{name: own[name] for name in ECHOED if name in own},
+        "previous_response_id": echo.previous_response_id,
         **_conversation(own),
         **effective(told),
     }
+
+
+def _removed(removed: Sequence[ir.Removed]) -> dict[str, Any]:
+    """The reasoning items whose state went to nobody; items without an id cannot be named."""
+    told = [{"id": r.id, "type": "reasoning", "action": "removed", "reason": r.reason} for r in removed if r.id]
+    return {"input_transformations": told} if told else {}
 
 
 def _conversation(own: ir.Extras) -> dict[str, Any]:
@@ -77,7 +84,7 @@ def _asked(request: ir.Request, effort: str | None, own: ir.Extras) -> dict[str,
     numbers = ("temperature", "top_p", "presence_penalty", "frequency_penalty", "top_logprobs")
     return {
         "instructions": "\n\n".join(text.text for text in request.system) if request.system else None,
-        "tools": [_tool(tool) for tool in request.tools],
+        "tools": tools.write_tools(request.tools, _tool),
         "tool_choice": _choice(request, own),
         "parallel_tool_calls": request.parallel_tool_calls is not False,
         "text": _text(request),
@@ -93,7 +100,7 @@ def _asked(request: ir.Request, effort: str | None, own: ir.Extras) -> dict[str,
     }
 
 
-def _tool(tool: ir.Tool) -> object:
+def _tool(tool: ir.Tool) -> tools.Wire:
     """Open Responses wants all keys of a function, set or not."""
     if tool.kind != "function":
         return tools.write_tool(tool)

@@ -6,7 +6,9 @@ import msgspec
 from msgspec import Struct
 
 from adapters import ir
-from adapters.openai_responses import wire
+from adapters.media import data_url
+from adapters.openai_responses import foreign, mirror, wire
+from adapters.openai_responses.tools import read_tools
 from adapters.openai_responses.wire import Fields
 
 
@@ -32,7 +34,8 @@ def read_input(raw: msgspec.Raw) -> tuple[ir.Message, ...]:
         raise ir.Invalid(why, "input", "invalid_type") from None
     if not raws:
         raise ir.Invalid("'input' must not be empty: send a string or at least one item.", "input", "invalid_value")
-    return _grouped([read_item(entry, f"input[{index}]") for index, entry in enumerate(raws)])
+    items = [read_item(entry, f"input[{index}]") for index, entry in enumerate(raws)]
+    return _grouped([item for item in items if item.blocks or item.is_message])
 
 
 def _grouped(items: list[Item]) -> tuple[ir.Message, ...]:
@@ -64,7 +67,12 @@ def read_item(raw: msgspec.Raw, path: str) -> Item:
     reader = _READERS.get(kind or "message")
     if reader is not None:
         return reader(fields)
-    return Item(_side(kind or ""), (ir.Opaque("openai", kind or "", raw),))
+    offered = read_tools(fields.take("tools", wire.RAW_LIST) or [], fields.name("tools")) if kind in _OFFERING else ()
+    return Item(_side(kind or ""), (ir.Opaque("openai", kind or "", raw, offered),))
+
+
+_OFFERING = ("additional_tools", "tool_search_output")
+"""Items that put tools on offer."""
 
 
 def _side(kind: str) -> ir.Role:
@@ -134,16 +142,6 @@ def annotation(raw: dict[str, object]) -> ir.Annotation:
     return ir.Annotation(kind, word("url"), word("title"), number("start_index"), number("end_index"), raw)
 
 
-def data_url(url: str) -> tuple[str | None, str | None]:
-    """(media type, bare base64) of a ``data:`` URL, or (None, None) when it is another kind of URL."""
-    if not url.startswith("data:"):
-        return None, None
-    head, comma, data = url[5:].partition(",")
-    if not comma or not head.endswith(";base64"):
-        return None, None
-    return head.removesuffix(";base64").partition(";")[0] or None, data
-
-
 def _image(fields: Fields) -> ir.Media:
     url, file_id = fields.take("image_url", wire.STR), fields.take("file_id", wire.STR)
     detail = fields.take("detail", wire.STR)
@@ -151,8 +149,9 @@ def _image(fields: Fields) -> ir.Media:
         raise fields.wrong("image_url", "give an 'image_url' (a URL or a data: URL) or a 'file_id'")
     if url is None:
         return ir.Media("image", file_id=file_id, detail=detail, extras=fields.rest)
-    media_type, data = data_url(url)
-    if data is not None:
+    inline = data_url(url)
+    if inline is not None:
+        media_type, data = inline
         return ir.Media("image", data=data, media_type=media_type, detail=detail, extras=fields.rest)
     return ir.Media("image", url=url, detail=detail, extras=fields.rest)
 
@@ -164,8 +163,8 @@ def _file(fields: Fields) -> ir.Media:
         raise fields.wrong("file_data", "give one of 'file_data', 'file_url' and 'file_id'")
     if data is None:
         return ir.Media("file", url=url, file_id=file_id, name=name, extras=fields.rest)
-    media_type, bare = data_url(data)
-    return ir.Media("file", data=bare or data, media_type=media_type, name=name, extras=fields.rest)
+    media_type, bare = data_url(data) or (None, data)
+    return ir.Media("file", data=bare, media_type=media_type, name=name, extras=fields.rest)
 
 
 class _Piece(Struct):
@@ -177,10 +176,13 @@ _PIECES = msgspec.json.Decoder(list[_Piece])
 
 def _reasoning(fields: Fields) -> Item:
     summary = tuple(piece.text for piece in fields.take("summary", _PIECES) or ())
-    text = "".join(piece.text for piece in fields.take("content", _PIECES) or ())
+    content = [piece.text for piece in fields.take("content", _PIECES) or ()]
     sealed = fields.take("encrypted_content", wire.STR)
     state = None if sealed is None else ir.VendorState("openai", "encrypted_content", sealed)
     id_ = fields.take("id", wire.STR)
+    text = mirror.stripped(id_, summary, content)
+    if not (text or summary or state) and id_ is not None and foreign.is_made_here(id_):
+        return Item("assistant", ())  # our own placeholder: it never was a thought
     return Item("assistant", (ir.Reasoning(text, summary, state, id_, fields.rest),))
 
 
@@ -199,6 +201,7 @@ def _call(fields: Fields, field: str, *, custom: bool) -> Item:
         fields.need(field, wire.STR),
         custom,
         item_id=fields.take("id", wire.STR),
+        namespace=fields.take("namespace", wire.STR),
         extras=fields.rest,
     )
     return Item("assistant", (call,))

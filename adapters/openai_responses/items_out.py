@@ -8,9 +8,10 @@ from typing import Any, TypeAlias, TypeGuard
 import msgspec
 from msgspec import Struct
 
-from adapters import ir
+from adapters import breakpoints, ir
+from adapters.media import resolved
 from adapters.openai_responses import foreign
-from adapters.openai_responses.tools import known, wrap
+from adapters.openai_responses.tools import known
 
 Wire: TypeAlias = dict[str, Any] | msgspec.Raw
 Content: TypeAlias = ir.Text | ir.Media | ir.Refusal | ir.Opaque
@@ -23,7 +24,7 @@ class Items(Struct, frozen=True):
     own: bool
     """The client spoke Responses too."""
     same_family: bool
-    fetched: Mapping[ir.Need, Any] = {}
+    fetched: Mapping[ir.Need, ir.Media] = {}
 
     def write(self, messages: Iterable[ir.Message]) -> list[Wire]:
         """``input``, item by item, in order."""
@@ -48,7 +49,7 @@ class Items(Struct, frozen=True):
 
     def _say(self, message: ir.Message, content: list[Content]) -> Wire:
         role = "user" if message.role == "tool" else message.role
-        extras = message.extras if self.own else {}
+        extras = self._own(message.extras)
         named = known({"id": message.id, "phase": message.phase})
         if message.id is None and (self._is_short(content) or (role == "assistant" and not self.own)):
             return {"role": role, "content": "".join(map(_words, content)), **named, **extras}
@@ -76,7 +77,11 @@ class Items(Struct, frozen=True):
         """Cache breakpoints are Anthropic's (G61), whoever's client set them."""
         if not self.same_family:
             return {}
-        return {name: raw for name, raw in extras.items() if name != "cache_control"}
+        return breakpoints.kept(extras, self.upstream)
+
+    def _own(self, extras: ir.Extras) -> ir.Extras:
+        """Of a turn's or an item's extras, which mean something only in the dialect that they came in."""
+        return self._extras(extras) if self.own else {}
 
     def _media(self, media: ir.Media) -> Wire:
         media = resolved(media, self.fetched)
@@ -116,23 +121,19 @@ class Items(Struct, frozen=True):
         return {**item, **(block.extras if self.own else {})}
 
     def _call(self, call: ir.ToolCall) -> Wire:
-        extras = call.extras if self.own else {}
-        custom = call.custom and self.upstream.capabilities.custom_tools
-        head = {"type": "custom_tool_call" if custom else "function_call", **known({"id": call.item_id})}
-        said = {"call_id": call.id, "name": call.name}
-        if custom:
-            return {**head, **said, "input": call.arguments, **extras}
-        arguments = wrap(call.arguments) if call.custom else call.arguments or "{}"
-        return {**head, **said, "arguments": arguments, **extras}
+        extras = self._own(call.extras)
+        kind = "custom_tool_call" if call.custom else "function_call"
+        said = {"call_id": call.id, **known({"namespace": call.namespace}), "name": call.name}
+        told = {"input": call.arguments} if call.custom else {"arguments": call.arguments or "{}"}
+        return {"type": kind, **known({"id": call.item_id}), **said, **told, **extras}
 
     def _result(self, result: ir.ToolResult) -> Wire:
-        custom = result.custom and self.upstream.capabilities.custom_tools
-        head = {"type": "custom_tool_call_output" if custom else "function_call_output", "call_id": result.id}
+        kind = "custom_tool_call_output" if result.custom else "function_call_output"
         output: object = [self._part(block, "user") for block in result.content]
         if self._is_short(result.content):
             output = "".join(map(_words, result.content))
-        extras = result.extras if self.own else {}
-        return {**head, "output": output, **known({"id": result.item_id}), **extras}
+        head = {"type": kind, "call_id": result.id, "output": output}
+        return {**head, **known({"id": result.item_id}), **self._own(result.extras)}
 
 
 _GUESS = {"image": "image/png", "file": "application/octet-stream", "audio": "audio/wav"}
@@ -169,13 +170,3 @@ def keeps_reasoning(block: ir.Reasoning, upstream: ir.Upstream) -> bool:
     """OpenAI takes back only what it sealed or stored itself (G32); the others read the text."""
     stored = block.id is not None and not foreign.is_made_here(block.id)
     return is_ours(block.state) or stored or upstream.wire == "variant"
-
-
-def resolved(media: ir.Media, fetched: Mapping[ir.Need, Any]) -> ir.Media:
-    """The media with its bytes in place of its URL, where they were fetched."""
-    if media.url is None:
-        return media
-    found = fetched.get(ir.Need("media_url", media.url))
-    if found is None:
-        return media
-    return msgspec.structs.replace(media, url=None, data=found.data, media_type=found.media_type)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from adapters import ir
+from adapters import breakpoints, efforts, ir
 from adapters.openai_responses import foreign, wire
-from adapters.openai_responses.effort import clamped
 from adapters.openai_responses.wire import Fields
 
 _SAMPLING = ("temperature", "top_p")
@@ -23,7 +22,7 @@ def patch(fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.
     unheard = [name for name in others if not wire.is_null(out.pop(name, None))]
     named += [ir.Named(name, "Responses has no such field", "tuning") for name in unheard]
     named += _clamp(out, upstream.capabilities)
-    named += foreign.strip(out)
+    named += [*foreign.strip(out), *breakpoints.strip(out)]
     out.update({name: wire.encode(value) for name, value in upstream.options.items()})
     return out, named
 
@@ -31,11 +30,14 @@ def patch(fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.
 def _clamp(out: ir.Extras, can: ir.Capabilities) -> list[ir.Named]:
     """The effort, where the model does not know the one that was asked for."""
     raw = out.get("reasoning")
-    if raw is None or wire.is_null(raw) or not can.efforts:
+    if raw is None or wire.is_null(raw):
         return []
     inner = Fields.of(raw, "reasoning")
     asked = inner.take("effort", wire.STR)
-    if asked is None or (effort := clamped(asked, can)) == asked:
+    if asked is None or (effort := efforts.clamp(asked, can)) == asked:
         return []
-    out["reasoning"] = wire.encode({"effort": effort, **inner.rest})
-    return [ir.Named("reasoning.effort", f"the nearest that the model takes is '{effort}'", "tuning")]
+    out["reasoning"] = wire.encode({**({} if effort is None else {"effort": effort}), **inner.rest})
+    if effort is None and asked == "none":
+        return []
+    why = f"the nearest that the model takes is '{effort}'" if effort else "the model does not reason on request"
+    return [efforts.named("reasoning.effort", why, effort)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from adapters import ir
+from adapters import breakpoints, efforts, ir, stored
 from adapters.openai_responses import wire
 from adapters.openai_responses.effort import effective
 from adapters.openai_responses.items_out import is_part, keeps_reasoning
@@ -33,7 +33,8 @@ def carried(request: ir.Request) -> ir.Extras:
     """The unknown top-level fields that go upstream: those of the same family, but for chat's own."""
     if request.family != "openai":
         return {}
-    return {name: raw for name, raw in request.extras.items() if is_own(request) or name not in NOT_HERE}
+    strange = {breakpoints.CACHE_CONTROL, *(() if is_own(request) else NOT_HERE)}
+    return {name: raw for name, raw in request.extras.items() if name not in strange}
 
 
 def stop_kind(can: ir.Capabilities) -> Kind:
@@ -55,6 +56,7 @@ def refuses(request: ir.Request, upstream: ir.Upstream) -> list[ir.Named]:
         *_tools(request, upstream.capabilities),
         *_extras(request),
         *_turns(request, upstream),
+        *breakpoints.dropped(request, upstream),
     ]
 
 
@@ -100,13 +102,6 @@ def _parameters(request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Named
         (not is_own(request) and bool(request.store), "store", "kept by this proxy, not upstream", "tuning"),
     ]
     yield from (ir.Named(name, why, kind) for holds, name, why, kind in rows if holds)
-    yield from _format(request, can)
-
-
-def _format(request: ir.Request, can: ir.Capabilities) -> Iterator[ir.Named]:
-    kind = request.format.kind if request.format is not None else "text"
-    if (kind == "json_schema" and not can.json_schema) or (kind == "json_object" and not can.json_object):
-        yield ir.Named("response_format", f"the server cannot promise {kind}", "contract")
 
 
 def _clamped(request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Named]:
@@ -114,10 +109,11 @@ def _clamped(request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Named]:
     if can.sampling and (asked := request.temperature) is not None and asked > can.max_temperature:
         yield ir.Named("temperature", f"lowered to {can.max_temperature:g}", "tuning")
     effort = effective(request.effort, request.thinking_budget, can)
-    if request.effort is not None and effort != request.effort:
+    if request.effort is not None and effort != request.effort and (effort, request.effort) != (None, "none"):
         why = "the model does not reason" if effort is None else f"the nearest that the model takes is '{effort}'"
-        yield ir.Named("reasoning_effort", why, "tuning")
-    if request.thinking_budget is not None:
+        yield efforts.named("reasoning_effort", why, effort)
+    budget = request.thinking_budget if (request.thinking_budget or 0) > 0 else None
+    if budget is not None:  # adaptive thinking beside an effort is all said by the effort
         yield ir.Named("thinking_budget", "told as an effort" if effort else "the model does not reason", "tuning")
     limit = max_output(request, upstream)
     if limit != request.max_output_tokens:
@@ -144,20 +140,22 @@ def _tools(request: ir.Request, can: ir.Capabilities) -> Iterator[ir.Named]:
         yield ir.Named("tool_choice", "the server cannot force a tool call", "contract")
     for index, tool in enumerate(request.tools):
         if tool.kind == "hosted" and not is_own(request):
-            yield ir.Named(f"tools[{index}]", f"'{tool.type}' is another dialect's tool", "contract")
+            yield ir.Named(tool.at(index), f"'{tool.type}' is another dialect's tool", "contract")
         if tool.strict and not can.strict_tools:
-            yield ir.Named(f"tools[{index}].strict", "the server does not enforce schemas", "tuning")
-        if tool.kind == "custom" and tool.format is not None and not can.custom_tools:
-            yield ir.Named(f"tools[{index}].format", "the model writes free text without a grammar", "tuning")
+            yield ir.Named(f"{tool.at(index)}.strict", "the server does not enforce schemas", "tuning")
         if tool.extras and not is_own(request):
-            yield ir.Named(f"tools[{index}]", f"no word for {', '.join(sorted(tool.extras))}", "unknown")
+            yield ir.Named(tool.at(index), f"no word for {', '.join(sorted(tool.extras))}", "unknown")
 
 
 def _extras(request: ir.Request) -> Iterator[ir.Named]:
     kept = carried(request)
     for name in request.extras:
-        if name not in kept:
-            yield ir.Named(name, _NO_FIELD, NOT_HERE.get(name, "unknown") if request.family == "openai" else "unknown")
+        if name in kept:
+            continue
+        if request.family == "openai":
+            yield ir.Named(name, _NO_FIELD, NOT_HERE.get(name, "unknown"))
+        else:
+            yield stored.named(name, _NO_FIELD, request)
 
 
 def _turns(request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Named]:
@@ -171,6 +169,9 @@ def _turns(request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Named]:
             yield from _block(block, path, request, upstream)
         for media in _media(message):
             yield from _medium(media, path, message, upstream.capabilities)
+            if media.file_id is not None and (request.family != "openai" or upstream.wire == "variant"):
+                why = "a file id of another vendor cannot be read here: send the data or a URL"
+                yield ir.Named(f"{path}.file_id", why, "contract")
 
 
 def _block(block: ir.Block, path: str, request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Named]:
@@ -179,8 +180,6 @@ def _block(block: ir.Block, path: str, request: ir.Request, upstream: ir.Upstrea
             yield ir.Named(f"{path}.{wire_type}", "only its own vendor can read it", "contract")
         case ir.Reasoning() if not keeps_reasoning(block, upstream):
             yield ir.Named(f"{path}.reasoning", "OpenAI takes back only what it sealed", "tuning")
-        case ir.Text(extras=extras) if "cache_control" in extras:
-            yield ir.Named("cache_control", "this upstream caches by itself", "tuning")
 
 
 def _medium(media: ir.Media, path: str, message: ir.Message, can: ir.Capabilities) -> Iterator[ir.Named]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from adapters import ir
-from adapters.openai_responses import envelope, shapes
+from adapters.openai_responses import envelope, mirror, shapes
 from adapters.openai_responses.stream import Reader
 
 
@@ -18,11 +18,10 @@ def read_response(body: bytes) -> Sequence[ir.Event]:
 
 def write_response(reply: ir.Reply, echo: ir.Echo) -> bytes:
     """The response object, equal to the one that would end a stream of the same answer."""
-    offered = shapes.Offered(echo.request)
     turns: dict[int, list[ir.ReplyBlock]] = {}
-    for block in reply.blocks:
-        if shapes.is_carried(block):
-            turns.setdefault(block.item, []).append(offered.told(block))
+    carried = [block for block in reply.blocks if shapes.is_carried(block)]
+    for block in mirror.blocks(carried) if mirror.asked(echo) else carried:
+        turns.setdefault(block.item, []).append(block)
     finished = reply.finishes.get(0)
     short = envelope.incomplete_reason(finished) is not None
     taken: set[str] = set()

@@ -7,10 +7,10 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from adapters import ir, names
-from adapters.openai_responses import wire
+from adapters import ir
+from adapters.openai_responses import mirror, wire
 from adapters.openai_responses.items_out import is_ours
-from adapters.openai_responses.tools import known, unwrap
+from adapters.openai_responses.tools import known
 
 Wire: TypeAlias = dict[str, Any]
 
@@ -43,31 +43,6 @@ def item_id(block: ir.ReplyBlock, seed: str, index: int, taken: set[str]) -> str
     id_ = told if isinstance(told, str) and told.startswith(prefix) and told not in taken else f"{prefix}{seed}_{index}"
     taken.add(id_)
     return id_
-
-
-class Offered:
-    """The tools that the client offered, to tell their calls in its own words."""
-
-    def __init__(self, request: ir.Request | None) -> None:
-        kinds = {tool.name: tool.kind for tool in request.tools} if request else {}
-        self._names = frozenset(kinds)
-        self._custom = frozenset(name for name, kind in kinds.items() if kind == "custom")
-
-    def is_wrapped(self, block: ir.ReplyBlock) -> bool:
-        """A free-text tool's call that was made as a function's (G84)."""
-        return block.kind == "tool_call" and self._name(block) in self._custom
-
-    def told(self, block: ir.ReplyBlock) -> ir.ReplyBlock:
-        """The block under the client's own name for the tool (G16), free text unwrapped."""
-        if block.kind not in {"tool_call", "custom_tool_call"}:
-            return block
-        meta = {**block.meta, "name": self._name(block)}
-        if not self.is_wrapped(block):
-            return msgspec.structs.replace(block, meta=meta)
-        return msgspec.structs.replace(block, kind="custom_tool_call", meta=meta, text=unwrap(block.text))
-
-    def _name(self, block: ir.ReplyBlock) -> str:
-        return names.restored(str(block.meta.get("name")), self._names)
 
 
 def item(id_: str, blocks: Sequence[ir.ReplyBlock], status: str) -> Wire:
@@ -112,7 +87,8 @@ def annotation(note: ir.Annotation) -> dict[str, Any] | None:
 def reasoning(id_: str, blocks: Sequence[ir.ReplyBlock], status: str) -> dict[str, Any]:
     """A reasoning item: one summary part a block, the raw chain as content, the sealed state of its last block."""
     summary = [{"type": "summary_text", "text": text} for block in blocks for text in block.summary]
-    content = [{"type": "reasoning_text", "text": block.text} for block in blocks if block.text]
+    shown = [block for block in blocks if block.text or (mirror.MARK in block.meta and status != "in_progress")]
+    content = [{"type": "reasoning_text", "text": block.text} for block in shown]
     states = [block.state.data for block in blocks if is_ours(block.state)]
     made = {"id": id_, "type": "reasoning", "status": status, "summary": summary}
     return {

@@ -2,54 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from itertools import groupby
+from typing import Any, TypeAlias
 
 import msgspec
 
-from adapters import ir
+from adapters import ir, names
 from adapters.openai_responses import wire
 from adapters.openai_responses.wire import Fields
 
-WRAPPED = {
-    "type": "object",
-    "properties": {"input": {"type": "string"}},
-    "required": ["input"],
-    "additionalProperties": False,
-}
-"""How a free-text tool is offered to a model that knows functions only (G84)."""
-
-
-class _Wrapped(msgspec.Struct):
-    input: str
-
-
-_wrapped = msgspec.json.Decoder(_Wrapped)
-
-
-def wrap(text: str) -> str:
-    """A custom tool's free text as a function's arguments."""
-    return msgspec.json.encode({"input": text}).decode()
-
-
-def unwrap(arguments: str) -> str:
-    """The free text within a wrapped call; what the model sent where it did not keep to the schema."""
-    try:
-        return _wrapped.decode(arguments).input
-    except msgspec.MsgspecError:
-        return arguments
-
+Wire: TypeAlias = dict[str, Any] | msgspec.Raw
 
 # --- read ----------------------------------------------------------------------------------------------------------
 
 
-def read_tools(raws: list[msgspec.Raw]) -> tuple[ir.Tool, ...]:
-    """``tools`` of a request. Raises ir.Invalid that names the entry."""
-    return tuple(_tool(raw, f"tools[{index}]") for index, raw in enumerate(raws))
+def read_tools(raws: list[msgspec.Raw], at: str = "tools") -> tuple[ir.Tool, ...]:
+    """``tools`` of a request or an item, those of a namespace one by one. Raises ir.Invalid that names the entry."""
+    tools: list[ir.Tool] = []
+    for index, raw in enumerate(raws):
+        path = f"{at}[{index}]"
+        found = _tools(raw, path)
+        moved = at != "tools" or len(tools) != index
+        tools += [msgspec.structs.replace(tool, where=tool.where or path) for tool in found] if moved else found
+    return tuple(tools)
 
 
-def _tool(raw: msgspec.Raw, path: str) -> ir.Tool:
+def _tools(raw: msgspec.Raw, path: str) -> list[ir.Tool]:
     fields = Fields.of(raw, path)
     kind = fields.need("type", wire.STR)
+    if kind != "namespace":
+        return [_tool(fields, kind, raw)]
+    name, members = fields.need("name", wire.STR), fields.need("tools", wire.RAW_LIST)
+    return [
+        msgspec.structs.replace(tool, namespace=name, group=fields.rest)
+        for tool in read_tools(members, f"{path}.tools")
+    ]
+
+
+def _tool(fields: Fields, kind: str, raw: msgspec.Raw) -> ir.Tool:
     if kind == "function":
         return ir.Tool(
             fields.need("name", wire.STR),
@@ -79,13 +70,15 @@ def read_choice(raw: msgspec.Raw) -> ir.ToolChoice | None:
     fields = Fields.of(raw, "tool_choice")
     kind = fields.need("type", wire.STR)
     if kind in {"function", "custom"}:
-        return ir.ToolChoice("named", (fields.need("name", wire.STR),), custom=kind == "custom")
+        name = names.qualified(fields.take("namespace", wire.STR), fields.need("name", wire.STR))
+        return ir.ToolChoice("named", (name,), custom=kind == "custom")
     return _allowed(fields) if kind == "allowed_tools" else None
 
 
 class _Entry(msgspec.Struct):
     type: str
     name: str | None = None
+    namespace: str | None = None
 
 
 _ENTRIES = msgspec.json.Decoder(list[_Entry])
@@ -96,9 +89,11 @@ def _allowed(fields: Fields) -> ir.ToolChoice | None:
     entries = fields.need("tools", _ENTRIES)
     if mode not in {"auto", "required"}:
         raise fields.wrong("mode", f"'{mode}'. Supported values are: 'auto' and 'required'")
-    if any(entry.type not in {"function", "custom"} or entry.name is None for entry in entries):
+    if any(entry.type not in {"function", "custom", "namespace"} or entry.name is None for entry in entries):
         return None
-    return ir.ToolChoice("allowed", tuple(entry.name or "" for entry in entries), mode == "required")
+    return ir.ToolChoice(
+        "allowed", tuple(names.qualified(entry.namespace, entry.name or "") for entry in entries), mode == "required"
+    )
 
 
 def read_format(fields: Fields) -> ir.Format | None:
@@ -125,7 +120,20 @@ def read_format(fields: Fields) -> ir.Format | None:
 # --- write ---------------------------------------------------------------------------------------------------------
 
 
-def write_tool(tool: ir.Tool) -> dict[str, Any] | msgspec.Raw:
+def write_tools(tools: Sequence[ir.Tool], write: Callable[[ir.Tool], Wire]) -> list[Wire]:
+    """``tools``, each by ``write``; neighbours of one namespace in one entry, as they were offered."""
+    entries: list[Wire] = []
+    for namespace, found in groupby(tools, key=lambda tool: tool.namespace):
+        members = list(found)
+        if namespace is None:
+            entries += map(write, members)
+        else:
+            group = {"type": "namespace", "name": namespace, **members[0].group}
+            entries.append({**group, "tools": [write_tool(tool) for tool in members]})
+    return entries
+
+
+def write_tool(tool: ir.Tool) -> Wire:
     """A tool as it was offered, fields that its author left out still left out."""
     if tool.raw is not None:
         return tool.raw
@@ -136,17 +144,26 @@ def write_tool(tool: ir.Tool) -> dict[str, Any] | msgspec.Raw:
     return {"type": tool.kind, "name": tool.name, **known(said), **tool.extras}
 
 
-def write_choice(choice: ir.ToolChoice, tools: tuple[ir.Tool, ...]) -> object:
+def write_choice(choice: ir.ToolChoice, tools: Sequence[ir.Tool]) -> object:
     """``tool_choice``. An allowed tool is named with the kind under which it is offered."""
-    kinds = {tool.name: tool.kind for tool in tools if tool.kind != "hosted"}
     match choice.mode:
         case "named":
-            return {"type": "custom" if choice.custom else "function", "name": choice.names[0]}
+            kind = {"type": "custom" if choice.custom else "function"}
+            return {**_entry(choice.names[0], tools), **kind}
         case "allowed":
-            entries = [{"type": kinds.get(name, "function"), "name": name} for name in choice.names]
+            entries = [_entry(name, tools) for name in choice.names]
             return {"type": "allowed_tools", "mode": "required" if choice.required else "auto", "tools": entries}
         case mode:
             return mode
+
+
+def _entry(name: str, tools: Sequence[ir.Tool]) -> dict[str, Any]:
+    """How a tool is named: one of a namespace with it, a whole namespace by its own name."""
+    for tool in tools:
+        if tool.kind != "hosted" and names.qualified(tool.namespace, tool.name) == name:
+            return {"type": tool.kind, **known({"namespace": tool.namespace}), "name": tool.name}
+    grouped = any(tool.namespace == name for tool in tools)
+    return {"type": "namespace" if grouped else "function", "name": name}
 
 
 def write_format(shape: ir.Format) -> dict[str, Any]:

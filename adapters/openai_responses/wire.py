@@ -31,6 +31,8 @@ INCOMPLETE = frozenset({"max_output_tokens", "content_filter", "max_messages", "
 """The values of ``incomplete_details.reason``."""
 LOGPROBS = "message.output_text.logprobs"
 """The ``include`` entry that asks for log probabilities."""
+ENCRYPTED = "reasoning.encrypted_content"
+"""The one that asks for reasoning in a form that can be given back."""
 MIN_OUTPUT = 16
 """OpenAI refuses a smaller ``max_output_tokens``; chat has no such floor."""
 

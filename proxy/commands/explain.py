@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from proxy.snapshot import Snapshot
 
 _ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_APIS = ("chat", "responses", "embeddings", "completions")
+_APIS = ("chat", "responses", "messages", "embeddings", "completions")
 
 
 def explain(

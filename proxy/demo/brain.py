@@ -9,6 +9,7 @@ import msgspec
 
 from proxy.demo.base import Json, encode
 from proxy.demo.filling import fill
+from proxy.demo.spoiling import spoil_arguments, spoil_text
 from proxy.demo.tokens import IMAGE_TOKENS, count, pieces
 
 Choice = Literal["auto", "none", "required"]
@@ -24,6 +25,9 @@ _THOUGHTS = (
 _SENTENCES = {"minimal": 1, "low": 1, "medium": 2, "high": 3, "xhigh": 4, "max": 5}
 _JSON_ONLY = re.compile(r"\bone json object only\b", re.IGNORECASE)
 """An instruction that any model follows; vendors without a JSON mode can be asked in no other way."""
+_SCHEMA_TOLD = re.compile(r"\bJSON Schema:\s*(\{.*\})$", re.MULTILINE)
+_RESULT_OF = "The result of tool call "
+"""Before images that a tool's own turn cannot hold."""
 _COUNT_TO = re.compile(r"\bcount to (\d{1,6})\b", re.IGNORECASE)
 
 
@@ -60,6 +64,13 @@ class Prompt(msgspec.Struct, frozen=True, kw_only=True):
     stops: tuple[str, ...] = ()
     caches: bool = False
     variant: int = 0
+    spoil: str = ""
+    """How the answer fails to keep to its format (``spoiling``)."""
+
+    @property
+    def answered(self) -> bool:
+        """The model is shown an answer of its own."""
+        return any(part.role == "assistant" and part.kind == "text" for part in self.said)
 
 
 class ToolCall(msgspec.Struct, frozen=True):
@@ -108,7 +119,8 @@ def think(prompt: Prompt) -> Answer:
     question = _question(prompt)
     reasoning = _reasoning(prompt.effort, question)
     calls = _calls(prompt, question)
-    text, stop = _stopped("" if calls else _text(prompt, question), prompt.stops)
+    said = "" if calls else spoil_text(prompt.spoil, _text(prompt, question), again=prompt.answered)
+    text, stop = _stopped(said, prompt.stops)
     return _cut(prompt, reasoning, text, calls, stop)
 
 
@@ -128,17 +140,27 @@ def _tokens_of(part: Said) -> int:
 
 
 def _question(prompt: Prompt) -> str:
-    texts = [part.text for part in prompt.said if part.role == "user" and part.kind == "text" and part.text.strip()]
+    texts = [part.text for part in prompt.said if _asks(part)]
     return " ".join(texts[-1].split()) if texts else ""
 
 
+def _asks(part: Said) -> bool:
+    return part.role == "user" and part.kind == "text" and bool(part.text.strip()) and not _of_result(part)
+
+
 def _results(prompt: Prompt) -> list[str]:
+    """What the tools have just said; where they can show no image, it stands in a user's turn behind them."""
     results: list[str] = []
     for part in reversed(prompt.said):
-        if part.kind != "result":
+        if part.kind == "result":
+            results.insert(0, part.text)
+        elif results or not _of_result(part):
             break
-        results.insert(0, part.text)
     return results
+
+
+def _of_result(part: Said) -> bool:
+    return part.kind == "image" or part.text.startswith(_RESULT_OF)
 
 
 def _reasoning(effort: str | None, question: str) -> str:
@@ -153,20 +175,22 @@ def _calls(prompt: Prompt, question: str) -> tuple[ToolCall, ...]:
     chosen = [usable[0]]
     if prompt.parallel and "parallel" in question.lower() and not (prompt.choice == "required" and prompt.only):
         chosen.append(usable[1] if len(usable) > 1 else usable[0])
-    return tuple(_call(tool, question) for tool in chosen)
+    return tuple(_call(tool, prompt, question) for tool in chosen)
 
 
-def _call(tool: Tool, question: str) -> ToolCall:
+def _call(tool: Tool, prompt: Prompt, question: str) -> ToolCall:
     if tool.custom:
         return ToolCall(tool, {}, f"demo input for {tool.name}: {question[:60]}")
     filled = fill(tool.schema, question)
-    return ToolCall(tool, filled if isinstance(filled, dict) else {})
+    arguments = filled if isinstance(filled, dict) else {}
+    return ToolCall(tool, spoil_arguments(prompt.spoil, arguments, again=prompt.answered))
 
 
 def _text(prompt: Prompt, question: str) -> str:
     results = _results(prompt)
-    if prompt.schema is not None:
-        return encode(fill(prompt.schema, question)).decode()
+    schema = _schema(prompt)
+    if schema is not None:
+        return encode(fill(schema, question)).decode()
     if prompt.json_object or any(part.role == "system" and _JSON_ONLY.search(part.text) for part in prompt.said):
         return encode({"answer": f"Demo answer to “{question[:60]}”", "demo": True}).decode()
     counting = _COUNT_TO.search(question)
@@ -175,6 +199,17 @@ def _text(prompt: Prompt, question: str) -> str:
     if results:
         return f"Demo answer to “{question[:60]}”: the tool said {'; '.join(result[:200] for result in results)}."
     return _plain(prompt, question)
+
+
+def _schema(prompt: Prompt) -> Json | None:
+    """The one that is enforced, or the one that the instructions tell."""
+    told = [found[1] for part in prompt.said if part.role == "system" and (found := _SCHEMA_TOLD.search(part.text))]
+    if prompt.schema is not None or not told:
+        return prompt.schema
+    try:
+        return msgspec.json.decode(told[-1], type=Json)
+    except msgspec.DecodeError:
+        return None
 
 
 def _plain(prompt: Prompt, question: str) -> str:

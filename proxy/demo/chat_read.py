@@ -8,6 +8,7 @@ from proxy.demo import chat_rules, families
 from proxy.demo import chat_wire as wire
 from proxy.demo.base import Ask, Json, encode
 from proxy.demo.brain import Choice, Prompt, Said, Tool
+from proxy.demo.spoiling import spoil_of
 
 _EMPTY: Json = {"type": "object", "properties": {}}
 
@@ -15,10 +16,10 @@ _EMPTY: Json = {"type": "object", "properties": {}}
 def prompts(ask: Ask) -> tuple[wire.ChatRequest, list[Prompt]]:
     """The checked request and one prompt for each choice that was asked for. Raises RefusedError."""
     request = chat_rules.read(ask)
-    return request, [_prompt(request, ask.model, index) for index in range(request.n or 1)]
+    return request, [_prompt(request, ask.model, index, spoil_of(ask)) for index in range(request.n or 1)]
 
 
-def _prompt(request: wire.ChatRequest, model: str, index: int) -> Prompt:
+def _prompt(request: wire.ChatRequest, model: str, index: int, spoil: str) -> Prompt:
     choice, only = _tool_choice(request)
     wanted = request.response_format
     stops = [request.stop] if isinstance(request.stop, str) else request.stop or []
@@ -35,6 +36,7 @@ def _prompt(request: wire.ChatRequest, model: str, index: int) -> Prompt:
         stops=tuple(stops),
         caches=families.openai_flavour(model) and request.prompt_cache_key is not None,
         variant=index,
+        spoil=spoil,
     )
 
 

@@ -2,7 +2,8 @@
 
 Before the answer: a status (400 401 403 404 429 500 502 503 504), ``overloaded``, ``context`` (overflow), ``html``,
 ``stall``, ``reset``. Within it: ``cut`` (a clean close without an end), ``drop`` (closed amid the body), ``reset-mid``,
-``stall-mid``, ``error-event``, ``error-first`` (in a 200), ``garbage``, ``slow``.
+``stall-mid``, ``error-event``, ``error-first`` (in a 200), ``garbage``, ``slow``. Answers that do not keep to their
+format: ``spoiling``.
 """
 
 from __future__ import annotations

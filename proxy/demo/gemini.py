@@ -8,7 +8,7 @@ from proxy.demo import families, gemini_read
 from proxy.demo import gemini_wire as wire
 from proxy.demo.base import Ask, Json, seal, sse
 from proxy.demo.brain import Answer, ToolCall, think
-from proxy.demo.gemini_turns import SEAL
+from proxy.demo.gemini_turns import SEAL, signed_text
 from proxy.demo.tokens import count, pieces
 
 _CRLF = "\r\n"
@@ -105,7 +105,7 @@ def _call(ask: Ask, answer: Answer, call: ToolCall, index: int, choice: int) -> 
     if not _signs(ask.model):
         return {"functionCall": made}
     made["id"] = ask.id("", f"call/{choice}.{index}")[:8]
-    signed = {"thoughtSignature": seal(SEAL, answer.reasoning)} if index == 0 else {}
+    signed = {"thoughtSignature": seal(SEAL, signed_text(call.tool.name, call.arguments))} if index == 0 else {}
     return {"functionCall": made, **signed}
 
 

@@ -11,6 +11,7 @@ from proxy.demo import families, gemini_rules
 from proxy.demo import gemini_wire as wire
 from proxy.demo.base import Ask, Json, encode
 from proxy.demo.brain import Choice, Prompt, Said, Tool, prompt_tokens
+from proxy.demo.spoiling import spoil_of
 
 _EMPTY: Json = {"type": "object", "properties": {}}
 _JSON = "application/json"
@@ -32,6 +33,7 @@ def prompts(ask: Ask) -> tuple[wire.GenerateRequest, list[Prompt]]:
         effort=_effort(config.thinking_config, ask.model),
         limit=config.max_output_tokens,
         stops=tuple(config.stop_sequences or ()),
+        spoil=spoil_of(ask),
     )
     return request, [msgspec.structs.replace(base, variant=index) for index in range(config.candidate_count or 1)]
 

@@ -7,7 +7,7 @@ import binascii
 
 from proxy.demo import families
 from proxy.demo import gemini_wire as wire
-from proxy.demo.base import RefusedError, sealed
+from proxy.demo.base import Json, RefusedError, encode, sealed
 
 SEAL = "google"
 
@@ -54,7 +54,7 @@ def _check_turn(turn: wire.Content, index: int) -> None:
                 f"* GenerateContentRequest.{where}.data: required oneof field 'data' must have one initialized field"
             )
         if part.thought_signature is not None:
-            _check_signature(part.thought_signature, where)
+            _check_signature(part, part.thought_signature, where)
 
 
 def _check_responses(turn: wire.Content, before: wire.Content | None) -> None:
@@ -74,7 +74,12 @@ def _check_responses(turn: wire.Content, before: wire.Content | None) -> None:
         raise RefusedError("Please ensure that function response names match the names of the function calls.")
 
 
-def _check_signature(state: str, where: str) -> None:
+def signed_text(name: str, args: Json | None) -> str:
+    """What the signature of a function call is made over: no other call can have it."""
+    return encode([name, args or {}], order="sorted").decode()
+
+
+def _check_signature(part: wire.Part, state: str, where: str) -> None:
     if state == _SKIP:
         return
     state = state.replace("-", "+").replace("_", "/")
@@ -84,7 +89,8 @@ def _check_signature(state: str, where: str) -> None:
         raise RefusedError(
             f"Invalid value at '{where}.thought_signature' (TYPE_BYTES), Base64 decoding failed for \"{state[:40]}\""
         ) from None
-    if plain != _SKIP.encode() and not sealed(SEAL, state):
+    call = part.function_call
+    if plain != _SKIP.encode() and not sealed(SEAL, state, signed_text(call.name, call.args) if call else None):
         raise RefusedError("Corrupted thought signature.")
 
 

@@ -9,6 +9,7 @@ from proxy.demo import messages_wire as wire
 from proxy.demo.base import Ask, encode
 from proxy.demo.brain import Choice, Prompt, Said, Tool, prompt_tokens
 from proxy.demo.messages_turns import blocks
+from proxy.demo.spoiling import spoil_of
 
 
 def prompt(ask: Ask) -> tuple[wire.MessagesRequest, Prompt]:
@@ -26,6 +27,7 @@ def prompt(ask: Ask) -> tuple[wire.MessagesRequest, Prompt]:
         limit=request.max_tokens,
         stops=tuple(request.stop_sequences or ()),
         caches=b'"cache_control":{' in encode(ask.body),
+        spoil=spoil_of(ask),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from proxy.demo import responses_wire as wire
 from proxy.demo.base import Ask, Json, seal, sse
-from proxy.demo.brain import Answer, ToolCall, prompt_tokens, think
+from proxy.demo.brain import Answer, ToolCall, think
 from proxy.demo.responses_read import effort, prompt
 from proxy.demo.responses_rules import SEAL
 from proxy.demo.responses_stream import events
@@ -38,12 +38,6 @@ def frames(ask: Ask) -> Iterator[bytes]:
     """The answer as Responses events, ``sequence_number`` from 0, and ``[DONE]``."""
     request, asked = prompt(ask)
     return _frames(_opened(ask, request), _finished(ask, request, think(asked)))
-
-
-def input_tokens(ask: Ask) -> Json:
-    """The answer of ``/v1/responses/input_tokens``."""
-    _, asked = prompt(ask)
-    return {"object": "response.input_tokens", "input_tokens": prompt_tokens(asked)}
 
 
 def failed(ask: Ask) -> Json:

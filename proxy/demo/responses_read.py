@@ -10,6 +10,7 @@ from proxy.demo import responses_wire as wire
 from proxy.demo.base import Ask, Json, encode
 from proxy.demo.brain import Choice, Kind, Prompt, Said, Tool
 from proxy.demo.responses_rules import OwnTool
+from proxy.demo.spoiling import spoil_of
 
 _EMPTY: Json = {"type": "object", "properties": {}}
 
@@ -30,6 +31,7 @@ def prompt(ask: Ask) -> tuple[wire.ResponsesRequest, Prompt]:
         effort=effort(request, ask.model),
         limit=request.max_output_tokens,
         caches=request.prompt_cache_key is not None,
+        spoil=spoil_of(ask),
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 from proxy.demo import (
     chat,
     chat_rules,
+    counts,
     extras,
     families,
     gemini,
@@ -93,7 +94,7 @@ ROOMS = (
         failed=responses.failed,
         overflow="Your input exceeds the context window of this model. Please adjust your input and try again.",
     ),
-    Room(path="/v1/responses/input_tokens", whole=responses.input_tokens, error=_openai_error),
+    Room(path="/v1/responses/input_tokens", whole=counts.responses, error=_openai_error),
     Room(
         path="/v1/messages",
         whole=messages.whole,
@@ -131,7 +132,8 @@ ROOMS = (
         error=_chat_error,
         open_to=_is_local,
     ),
-    Room(path="/tokenize", whole=extras.tokenize, error=_chat_error, open_to=_is_local),
+    Room(path="/v1/chat/completions/input_tokens", whole=counts.chat, error=_chat_error, open_to=_is_local),
+    Room(path="/tokenize", whole=counts.tokenize, error=_chat_error, open_to=_is_local),
 )
 
 

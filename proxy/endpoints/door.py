@@ -8,7 +8,7 @@ import time
 from litestar.types import HTTPScope, Receive, Send
 
 from adapters import ir
-from proxy import answers, ids
+from proxy import answers, bodies, ids
 from proxy.call import Api, Call, Rejected
 from proxy.house import House
 from proxy.line import ClientGone, Line, watch
@@ -26,8 +26,8 @@ async def enter(api: Api, house: House, scope: HTTPScope, receive: Receive, send
     house.telemetry.call_began()
     try:
         if scope["method"] != "POST":
-            raise Rejected(_not_allowed(scope))
-        call.body = await _body(receive, call)
+            raise Rejected(_not_allowed(scope, call))
+        call.body = await bodies.received(receive, call.headers, call.snapshot.config.server.max_body)
         await _watched(call, house, line, receive)
     except* ClientGone:
         call.status, call.outcome = 499, "cancelled"
@@ -94,29 +94,6 @@ def _call(api: Api, house: House, scope: HTTPScope) -> Call:
     )
 
 
-async def _body(receive: Receive, call: Call) -> bytes:
-    """The whole body, bounded while it arrives: what is declared or grows too large is refused unread."""
-    limit = call.snapshot.config.server.max_body
-    declared = call.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit:
-        raise Rejected(_too_large(limit))
-    if call.headers.get("content-encoding", "identity").lower() != "identity":
-        message = "Compressed request bodies are not supported: send the body without Content-Encoding."
-        raise Rejected(ir.Failure("invalid", 415, message, code="unsupported_encoding"))
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        event = await receive()
-        if event["type"] != "http.request":
-            raise ClientGone
-        size += len(event["body"])
-        if size > limit:
-            raise Rejected(_too_large(limit))
-        parts.append(event["body"])
-        if not event["more_body"]:
-            return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
 def _failure(group: BaseExceptionGroup[Rejected | ir.Invalid]) -> ir.Failure:
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
@@ -125,11 +102,9 @@ def _failure(group: BaseExceptionGroup[Rejected | ir.Invalid]) -> ir.Failure:
     return error.failure
 
 
-def _too_large(limit: int) -> ir.Failure:
-    message = f"The request body is larger than {limit} bytes (server.max_body)."
-    return ir.Failure("too_large", 413, message, code="request_too_large")
-
-
-def _not_allowed(scope: HTTPScope) -> ir.Failure:
+def _not_allowed(scope: HTTPScope, call: Call) -> ir.Failure:
+    if call.headers.get("upgrade", "").lower() == "websocket":
+        message = f"WebSocket mode is not built yet: send each turn as a POST to {scope['path']}."
+        return ir.Failure("invalid", 426, message, code="websocket_not_supported")
     message = f"{scope['method']} is not allowed on {scope['path']}: send a POST."
     return ir.Failure("invalid", 405, message, code="method_not_allowed")

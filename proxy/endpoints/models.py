@@ -1,12 +1,15 @@
-"""What can be asked for: the aliases, in the shape of OpenAI's model list."""
+"""What can be asked for: the aliases, in the shape of OpenAI's model list or, for its clients, of Anthropic's."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from proxy.apis import is_anthropic
 from proxy.endpoints.plain import answer, caller, failed
 from proxy.house import House
 
@@ -17,8 +20,10 @@ def handlers(house: House) -> list[HTTPRouteHandler]:
     @get("/v1/models", sync_to_thread=False)
     def models(request: Request[Any, Any, Any]) -> Response[bytes]:
         caller(house, request)
-        data = [_model(house, name) for name in house.snapshot.listed()]
-        return answer(house, {"object": "list", "data": data})
+        names = house.snapshot.listed()
+        if is_anthropic(request.headers):
+            return answer(house, _page(house, names))
+        return answer(house, {"object": "list", "data": [_model(house, name) for name in names]})
 
     @get("/v1/models/{model_id:path}", sync_to_thread=False)
     def model(request: Request[Any, Any, Any], model_id: str) -> Response[bytes]:
@@ -30,7 +35,8 @@ def handlers(house: House) -> list[HTTPRouteHandler]:
             near = " or ".join(house.snapshot.near(name))
             hint = f"Did you mean {near}?" if near else "GET /v1/models lists what there is."
             raise failed(404, f"The model '{name}' does not exist. {hint}", "model_not_found", "model")
-        return answer(house, _model(house, name))
+        shape = _anthropic if is_anthropic(request.headers) else _model
+        return answer(house, shape(house, name))
 
     return [models, model]
 
@@ -46,3 +52,24 @@ def _model(house: House, name: str) -> dict[str, Any]:
         "owned_by": "turnout-demo" if snapshot.demo else "turnout",
     }
     return {**entry, "turnout": {"policy": via}} if via else entry
+
+
+def _anthropic(house: House, name: str) -> dict[str, Any]:
+    created = datetime.fromtimestamp(int(house.snapshot.loaded_at), UTC)
+    return {
+        "type": "model",
+        "id": name,
+        "display_name": name,
+        "created_at": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "lifecycle": "active",
+    }
+
+
+def _page(house: House, names: Sequence[str]) -> dict[str, Any]:
+    """All of them on one page: aliases are few."""
+    return {
+        "data": [_anthropic(house, name) for name in names],
+        "has_more": False,
+        "first_id": names[0] if names else None,
+        "last_id": names[-1] if names else None,
+    }

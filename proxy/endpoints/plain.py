@@ -1,4 +1,4 @@
-"""What the quiet endpoints share: JSON out, OpenAI's error body, our headers, and who asks."""
+"""What the quiet endpoints share: JSON out, errors in the client's words, our headers, and who asks."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 
-from adapters import failures, ir
+from adapters import ir
 from policies.verdict import Caller
 from proxy import ids
+from proxy.apis import APIS, spoken
 from proxy.call import Rejected
 from proxy.house import House
 
-_EXISTS = "POST /v1/chat/completions, POST /v1/responses, POST /v1/embeddings, POST /v1/completions, GET /v1/models"
+_EXISTS = f"{', '.join(f'POST {path}' for path in APIS)}, GET /v1/models, GET /v1/responses/ID"
 
-_WITHOUT_V1 = ("/chat/completions", "/responses", "/models", "/embeddings", "/completions")
+_WITHOUT_V1 = ("/models", *(path.removeprefix("/v1") for path in APIS))
 
 
 def answer(house: House, value: Any, status: int = 200) -> Response[bytes]:
@@ -40,23 +41,23 @@ def caller(house: House, request: Request[Any, Any, Any]) -> Caller:
     return house.name(dict(request.headers), request.client.host if request.client else None)
 
 
-def on_rejected(house: House, error: Rejected | ir.Invalid) -> Response[bytes]:
+def on_rejected(house: House, request: Request[Any, Any, Any], error: Rejected | ir.Invalid) -> Response[bytes]:
     """Rejected -> its answer."""
-    return _error(house, error.failure)
+    return _error(house, request, error.failure)
 
 
 def on_http(house: House, request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    """The framework's own refusals, in OpenAI's words: never a foreign body (D21)."""
+    """The framework's own refusals, in the client's words: never a foreign body (D21)."""
     path, method = request.scope["path"], request.scope["method"]
     if isinstance(error, NotFoundException):
         message = f"There is no {method} {path} here. {_hint(path)}"
-        return _error(house, ir.Failure("not_found", 404, message, code="unknown_url"))
+        return _error(house, request, ir.Failure("not_found", 404, message, code="unknown_url"))
     if isinstance(error, MethodNotAllowedException):
         allowed = (error.headers or {}).get("allow", "GET")
         message = f"{method} is not allowed on {path}: send {allowed}."
         failure = ir.Failure("invalid", 405, message, code="method_not_allowed")
-        return _error(house, failure, {"allow": allowed})
-    return _error(house, ir.Failure("invalid", error.status_code, str(error.detail), code="bad_request"))
+        return _error(house, request, failure, {"allow": allowed})
+    return _error(house, request, ir.Failure("invalid", error.status_code, str(error.detail), code="bad_request"))
 
 
 def _hint(path: str) -> str:
@@ -68,13 +69,14 @@ def _hint(path: str) -> str:
     return f"What exists: {_EXISTS}."
 
 
-def _error(house: House, failure: ir.Failure, more: dict[str, str] | None = None) -> Response[bytes]:
-    return Response(
-        failures.error_body(failure),
-        status_code=failure.status,
-        media_type="application/json",
-        headers={**_headers(house), **(more or {})},
-    )
+def _error(
+    house: House, request: Request[Any, Any, Any], failure: ir.Failure, more: dict[str, str] | None = None
+) -> Response[bytes]:
+    wire = spoken(request.scope["path"], request.headers)
+    headers = _headers(house)
+    found = {**headers, wire.id_header: headers["x-request-id"], **(more or {})}
+    body = wire.write_error(failure, headers["x-request-id"])
+    return Response(body, status_code=failure.status, media_type="application/json", headers=found)
 
 
 def _headers(house: House) -> dict[str, str]:

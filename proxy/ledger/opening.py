@@ -55,14 +55,21 @@ def open_database(path: Path, *, broken: bool = False) -> apsw.Connection:
 
 
 def _quarantine(path: Path) -> None:
+    kept = put_aside(path)
+    _log.error("ledger.corrupt", path=str(path), kept=str(kept), mend="sqlite3 FILE .recover; a new ledger was begun")
+
+
+def put_aside(path: Path) -> Path:
+    """Rename a broken database and the files beside it; returns its new name."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
     kept = path.with_name(f"{path.name}.corrupt-{stamp}")
     for end in ("", "-wal", "-shm"):
         part = Path(f"{path}{end}")
         if part.exists():
             part.rename(f"{kept}{end}")
-    _log.error("ledger.corrupt", path=str(path), kept=str(kept), mend="sqlite3 FILE .recover; a new ledger was begun")
+    return kept
 
 
 def told(error: Exception) -> str:
+    """The kind and the words of SQLite's error."""
     return f"{type(error).__name__.removesuffix('Error').lower()}: {error}"

@@ -48,7 +48,8 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
     backend: str | None = None
     upstream_model: str | None = None
     api: str
-    """``chat`` | ``responses`` | ``messages`` | ``embeddings`` | ``completions``."""
+    """``chat`` | ``responses`` | ``messages`` | ``embeddings`` | ``completions`` |
+    ``count_tokens`` | ``input_tokens``."""
     stream: bool = False
     status: int | None = None
     """What the client was told, or would have been told had no other attempt taken over."""

@@ -41,6 +41,8 @@ class Server(Part):
     """Serve beyond loopback without any key."""
     strict_json: bool = False
     """Refuse duplicate keys below the top level, too."""
+    collect_max: Size = given(Size(2**20))
+    """The largest answer that is collected whole to be judged: structured output that no backend enforces."""
     secret: Secrets | None = None
     """Seals what travels through clients; the first of a list seals, all unseal. Made once when absent."""
     secret_file: str | None = None
@@ -245,7 +247,7 @@ class Document(Part):
     server: Server = given(Server())
     timeouts: ServerTimeouts = given(ServerTimeouts())
     retries: RetryRules = given(RetryRules())
-    state: State = State()
+    state: State = given(State())
     ledger: Ledger = given(Ledger())
     media: MediaRules = given(MediaRules())
     backends: Mapping[str, BackendEntry] = {}

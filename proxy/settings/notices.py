@@ -11,7 +11,6 @@ from proxy.settings.grammar import BackendEntry, Document
 from proxy.settings.source import Path, dotted
 
 _LATER: tuple[Path, ...] = (
-    ("server", "secret"),
     ("ledger", "attribution"),
     ("backends", "*", "cost"),
     ("backends", "*", "prompt_cache"),

@@ -81,6 +81,8 @@ def decode(kind: type, value: Any) -> Any:
     if kind is Secret:
         return _secret(value)
     if kind is Secrets:
+        if value == []:
+            raise ValueError("expected at least one secret: write one, or leave the key out")
         return Secrets(_secret(item) for item in (value if isinstance(value, list) else [value]))
     if kind is Seconds:
         return _seconds(value)

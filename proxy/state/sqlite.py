@@ -1,34 +1,50 @@
-"""The store in SQLite: one file that all workers share, written in a thread, never on the loop (decision D13)."""
+"""The store in SQLite: one file that all workers share, used by a thread of its own, never by the loop (D13)."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 import apsw
 import msgspec
+import structlog
 
-from proxy.state.store import StoreFailed, Turn
+from proxy.ledger.opening import told
+from proxy.state.opening import alone, open_store, writing
+from proxy.state.store import MOST_TURNS, StoreFailed, ThreadTooLong, Turn
 
 FILE = "state.db"
-_BUSY_MS = 2000
-_SCHEMA = """
-PRAGMA journal_mode=WAL;
-PRAGMA synchronous=NORMAL;
-CREATE TABLE IF NOT EXISTS turns (
-    tenant TEXT NOT NULL, id TEXT NOT NULL, created INTEGER NOT NULL, previous TEXT,
-    input BLOB NOT NULL, response BLOB NOT NULL, PRIMARY KEY (tenant, id)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS calls (
-    tenant TEXT NOT NULL, id TEXT NOT NULL, created INTEGER NOT NULL, state BLOB NOT NULL, PRIMARY KEY (tenant, id)
-) WITHOUT ROWID;
-"""
+_HOUR = 3600.0
+_COLUMNS = "t.id, t.tenant, t.created, t.previous, t.input, t.response"
+_ONE = f"SELECT {_COLUMNS} FROM turns t WHERE tenant = ? AND id = ? AND created >= ?"  # noqa: S608 - our own words
+_WITH = f"""SELECT {_COLUMNS} FROM turns t WHERE tenant = ?1 AND created >= ?3 AND id IN
+ (SELECT turn FROM items WHERE tenant = ?1 AND id IN (SELECT value FROM json_each(?2))) ORDER BY created, rowid"""  # noqa: S608
+_BACK = """WITH RECURSIVE back(key, previous, size, depth) AS (
+ SELECT rowid, previous, size, 1 FROM turns WHERE tenant = ?1 AND id = ?2 AND created >= ?3
+ UNION ALL
+ SELECT t.rowid, t.previous, back.size + t.size, depth + 1 FROM back
+  JOIN turns t ON t.tenant = ?1 AND t.id = back.previous AND t.created >= ?3
+  WHERE depth <= ?4 AND back.size <= ?5)"""
+_THREAD = f"""{_BACK} SELECT {_COLUMNS}, depth, back.size
+ FROM back JOIN turns t ON t.rowid = key ORDER BY depth DESC"""  # noqa: S608
+_KEEP = "INSERT OR REPLACE INTO turns VALUES (?,?,?,?,?,?,?)"
+_NAME = "INSERT OR REPLACE INTO items VALUES (?,?,?)"
+_FORGET = "DELETE FROM turns WHERE tenant = ? AND id = ?"
+_KEEP_CALLS = "INSERT OR REPLACE INTO calls VALUES (?,?,?,?)"
+_CALLS = """SELECT id, state FROM calls
+ WHERE tenant = ? AND created >= ? AND id IN (SELECT value FROM json_each(?))"""
+_PRUNE = ("turns", "calls")
+_BITE = "DELETE FROM {0} WHERE rowid IN (SELECT rowid FROM {0} WHERE created < ? LIMIT 100)"
+
 _RAWS = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
-_ROW = "SELECT id, tenant, created, previous, input, response FROM turns WHERE tenant = ? AND id = ?"
+_log = structlog.get_logger("state")
+Row = tuple[str, str, int, str | None, bytes, bytes]
 
 T = TypeVar("T")
 
@@ -36,71 +52,118 @@ T = TypeVar("T")
 class SqliteStore:
     """See proxy.state.store.Store."""
 
-    def __init__(self, path: Path) -> None:
-        self._lock = threading.Lock()
-        self._db = apsw.Connection(str(path))
-        self._db.set_busy_timeout(_BUSY_MS)
-        for _ in self._db.execute(_SCHEMA):
-            pass
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
+        """Raises StoreFailed when the file cannot be used. ``clock``: seconds since 1970."""
+        self.retention = math.inf
+        self._path = path
+        self._clock = clock
+        self._db = open_store(path)
+        self._desk = ThreadPoolExecutor(1, thread_name_prefix="state")
+        """All that touches the connection queues here, so that no job waits for a lock in a shared thread pool."""
+        self._closing = threading.Event()
+        self._pruner: threading.Thread | None = None
 
-    async def keep_turn(self, turn: Turn) -> None:
-        row = (turn.tenant, turn.id, turn.created, turn.previous, msgspec.json.encode(turn.input), turn.response)
-        await self._run(lambda: self._write("INSERT OR REPLACE INTO turns VALUES (?,?,?,?,?,?)", [row]))
+    async def keep_turn(self, turn: Turn, items: Collection[str] = ()) -> None:
+        await self._run(lambda: self._keep(turn, items))
 
     async def turn(self, tenant: str, id: str) -> Turn | None:  # noqa: A002 - the wire's own word
-        return await self._run(lambda: self._turn(tenant, id))
+        found = await self._run(lambda: self._turns(_ONE, (tenant, id, self._oldest())))
+        return found[0] if found else None
 
-    async def thread(self, tenant: str, id: str) -> list[Turn] | None:  # noqa: A002
-        return await self._run(lambda: self._thread(tenant, id))
+    async def turns_with(self, tenant: str, items: Collection[str]) -> list[Turn]:
+        names = msgspec.json.encode(list(items)).decode()
+        return await self._run(lambda: self._turns(_WITH, (tenant, names, self._oldest())))
+
+    async def thread(self, tenant: str, id: str, *, most: int) -> list[Turn] | None:  # noqa: A002
+        return await self._run(lambda: self._thread(tenant, id, most))
 
     async def forget_turn(self, tenant: str, id: str) -> bool:  # noqa: A002
-        sql = "DELETE FROM turns WHERE tenant = ? AND id = ?"
-        return await self._run(lambda: self._write(sql, [(tenant, id)])) > 0
+        return await self._run(lambda: self._write(_FORGET, [(tenant, id)])) > 0
 
     async def keep_calls(self, tenant: str, states: Mapping[str, bytes]) -> None:
-        now = int(time.time())
-        rows = [(tenant, id, now, state) for id, state in states.items()]  # noqa: A001
-        await self._run(lambda: self._write("INSERT OR REPLACE INTO calls VALUES (?,?,?,?)", rows))
+        now = int(self._clock())
+        rows = [(tenant, id_, now, state) for id_, state in states.items()]
+        await self._run(lambda: self._write(_KEEP_CALLS, rows))
 
     async def calls(self, tenant: str, ids: Sequence[str]) -> dict[str, bytes]:
-        marks = ",".join("?" * len(ids))
-        sql = f"SELECT id, state FROM calls WHERE tenant = ? AND id IN ({marks})"  # noqa: S608 - question marks only
-        return await self._run(lambda: dict(self._db.execute(sql, (tenant, *ids))))
+        names = msgspec.json.encode(ids).decode()
+        return await self._run(lambda: dict(self._db.execute(_CALLS, (tenant, self._oldest(), names))))
+
+    def prune(self) -> int:
+        """Drop what is older than ``retention``, in small bites between which calls have their turn; returns how much.
+        Raises apsw.Error."""
+        if self.retention == math.inf:
+            return 0
+        return sum(self._prune(_BITE.format(table)) for table in _PRUNE)
+
+    def start(self, every: float = _HOUR) -> None:
+        """Begin to prune, now and every so many seconds, in a thread of our own."""
+        self._pruner = threading.Thread(target=self._keep_pruning, args=(every,), name="state-prune", daemon=True)
+        self._pruner.start()
 
     def close(self) -> None:
-        self._db.close()
+        """Let go of the file, once all that was asked for is done."""
+        self._closing.set()
+        if self._pruner is not None:
+            self._pruner.join()
+        self._desk.shutdown()
+        # The last to leave folds the log back into the file: nobody may open it at that moment.
+        with alone(self._path):
+            self._db.close()
 
     async def _run(self, work: Callable[[], T]) -> T:
         try:
-            return await asyncio.to_thread(self._locked, work)
+            return await asyncio.get_running_loop().run_in_executor(self._desk, work)
         except apsw.Error as error:
-            raise StoreFailed(str(error)) from error
+            raise StoreFailed(told(error)) from error
 
-    def _locked(self, work: Callable[[], T]) -> T:
-        with self._lock:
-            return work()
+    def _oldest(self) -> int:
+        """When the oldest turn was made that is still found; seconds since 1970."""
+        return 0 if self.retention == math.inf else int(self._clock() - self.retention)
+
+    def _keep(self, turn: Turn, items: Collection[str]) -> None:
+        said = msgspec.json.encode(turn.input)
+        size = len(said) + len(turn.response)
+        row = (turn.tenant, turn.id, turn.created, turn.previous, size, said, turn.response)
+        with writing(self._db):
+            self._db.execute(_KEEP, row)
+            self._db.executemany(_NAME, [(turn.tenant, name, turn.id) for name in items])
 
     def _write(self, sql: str, rows: Sequence[tuple[object, ...]]) -> int:
-        with self._db:
+        with writing(self._db):
             self._db.executemany(sql, rows)
         return int(self._db.changes())
 
-    def _turn(self, tenant: str, id: str) -> Turn | None:  # noqa: A002
-        row = next(self._db.execute(_ROW, (tenant, id)), None)
-        if row is None:
-            return None
-        id_, tenant_, created, previous, items, response = row
-        return Turn(
-            id=id_, tenant=tenant_, created=created, previous=previous, input=_RAWS.decode(items), response=response
-        )
+    def _turns(self, sql: str, values: tuple[object, ...]) -> list[Turn]:
+        return [_turn(row) for row in self._db.execute(sql, values)]
 
-    def _thread(self, tenant: str, id: str) -> list[Turn] | None:  # noqa: A002
+    def _thread(self, tenant: str, id_: str, most: int) -> list[Turn] | None:
         turns: list[Turn] = []
-        at: str | None = id
-        while at is not None:
-            turn = self._turn(tenant, at)
-            if turn is None:
-                return None
-            turns.append(turn)
-            at = turn.previous
-        return turns[::-1]
+        for row in self._db.execute(_THREAD, (tenant, id_, self._oldest(), MOST_TURNS, most)):
+            if row[-2] > MOST_TURNS or row[-1] > most:
+                raise ThreadTooLong
+            turns.append(_turn(row[:-2]))
+        # The first that was found must be the thread's beginning, else one before it is gone.
+        return turns if turns and turns[0].previous is None else None
+
+    def _prune(self, bite: str) -> int:
+        dropped = 0
+        while not self._closing.is_set():
+            some = self._desk.submit(self._write, bite, [(self._oldest(),)]).result()
+            dropped += some
+            if some == 0:
+                break
+        return dropped
+
+    def _keep_pruning(self, every: float) -> None:
+        while not self._closing.is_set():
+            try:
+                self.prune()
+            except apsw.Error as error:
+                _log.warning("state.prune", path=str(self._path), why=told(error))
+            self._closing.wait(every)
+
+
+def _turn(row: Row) -> Turn:
+    id_, tenant, created, previous, said, response = row
+    return Turn(id=id_, tenant=tenant, created=created, previous=previous, input=_RAWS.decode(said), response=response)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 from msgspec import Struct
+
+MOST_TURNS = 1000
+"""Turns of one thread; a longer one cannot be gone on from."""
 
 
 class Turn(Struct, frozen=True, kw_only=True):
@@ -25,16 +28,24 @@ class Turn(Struct, frozen=True, kw_only=True):
 
 
 class Store(Protocol):
-    """Every method is scoped to one tenant; what another tenant stored does not exist."""
+    """Every method is scoped to one tenant; what another tenant stored does not exist. All raise StoreFailed."""
 
-    async def keep_turn(self, turn: Turn) -> None:
-        """Store it, durably, before returning. Raises StoreFailed."""
+    retention: float
+    """Seconds that a turn or a state is found; older ones are dropped in the background. A reload may change it."""
+
+    async def keep_turn(self, turn: Turn, items: Collection[str] = ()) -> None:
+        """Store it, durably, before returning. ``items``: the ids under which ``turns_with`` finds it."""
         ...
 
     async def turn(self, tenant: str, id: str) -> Turn | None: ...  # noqa: A002 - the wire's own word
 
-    async def thread(self, tenant: str, id: str) -> list[Turn] | None:  # noqa: A002
-        """This turn and all before it, the oldest first; None when one of them is gone."""
+    async def turns_with(self, tenant: str, items: Collection[str]) -> list[Turn]:
+        """The turns that hold one of these items, the oldest first; for each item the turn that was stored last."""
+        ...
+
+    async def thread(self, tenant: str, id: str, *, most: int) -> list[Turn] | None:  # noqa: A002
+        """This turn and all before it, the oldest first; None when one of them is gone. ``most``: bytes of them all.
+        Raises ThreadTooLong."""
         ...
 
     async def forget_turn(self, tenant: str, id: str) -> bool:  # noqa: A002
@@ -54,3 +65,7 @@ class Store(Protocol):
 
 class StoreFailed(Exception):  # noqa: N818 - a fact about the disk, not about the request
     """The store could not be read or written; the message says why."""
+
+
+class ThreadTooLong(Exception):  # noqa: N818 - a fact about the thread
+    """The thread has more turns or bytes than may be gone on from."""

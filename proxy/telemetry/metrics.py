@@ -110,6 +110,10 @@ class Meters:
         cells, labels = self._values[names.BREAKER.name], (backend,)
         cells[labels if labels in cells else self._admit(names.BREAKER, labels, cells)] = names.BREAKER_STATES[state]
 
+    def store_failed(self, operation: str) -> None:
+        """``read`` | ``write``."""
+        self.add(names.STORE_FAILURES, (operation,))
+
     def add(self, metric: Metric, labels: Labels, amount: float = 1) -> None:
         """Count. On the path: one look-up and one addition."""
         cells = self._values[metric.name]

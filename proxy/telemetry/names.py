@@ -69,6 +69,12 @@ IN_FLIGHT: Final = Metric("turnout_in_flight", "gauge", "Calls that have begun a
 GENERATION: Final = Metric("turnout_config_generation", "gauge", "The configuration in force.", merge="max")
 RELOADS: Final = Metric("turnout_config_reload_total", "counter", "Reloads of the configuration.", ("outcome",))
 BREAKER: Final = Metric("turnout_breaker_state", "gauge", "0 closed, 1 half open, 2 open.", ("backend",), merge="max")
+STORE_FAILURES: Final = Metric(
+    "turnout_store_failures_total",
+    "counter",
+    "Stored turns and tool state that could not be read or written; the answers went out all the same.",
+    ("operation",),
+)
 DROPPED_SERIES: Final = Metric(
     "turnout_series_folded_total",
     "counter",
@@ -78,7 +84,7 @@ DROPPED_SERIES: Final = Metric(
 
 METRICS: Final = (
     REQUESTS, ATTEMPTS, FIRST_TOKEN, OVERHEAD, DURATION, TOKENS, COST, PRICE_MISSING, RECORDS, ANSWERS, IN_FLIGHT,
-    GENERATION, RELOADS, BREAKER, DROPPED_SERIES,
+    GENERATION, RELOADS, BREAKER, STORE_FAILURES, DROPPED_SERIES,
 )  # fmt: skip
 BREAKER_STATES: Final = {"closed": 0, "half_open": 1, "open": 2}
 
@@ -103,7 +109,12 @@ HTTP_ROUTE: Final = "http.route"
 HTTP_STATUS: Final = "http.response.status_code"
 HTTP_RESEND: Final = "http.request.resend_count"
 
-OPERATIONS: Final = {"embeddings": "embeddings", "completions": "text_completion"}
+OPERATIONS: Final = {
+    "embeddings": "embeddings",
+    "completions": "text_completion",
+    "count_tokens": "count_tokens",
+    "input_tokens": "count_tokens",
+}
 """api -> gen_ai.operation.name; everything else is ``chat``."""
 GEN_AI_PROVIDERS: Final = {"google": "gcp.gemini"}
 """provider -> gen_ai.provider.name where the convention has another word for it."""

@@ -86,6 +86,11 @@ class Telemetry:
         """The breaker of a backend changed: ``closed`` | ``half_open`` | ``open``."""
         self.meters.breaker(backend, state)
 
+    def store_failed(self, call_id: str | None, operation: str, why: str) -> None:
+        """A stored turn or tool state could not be kept (``write``) or looked up (``read``)."""
+        self.meters.store_failed(operation)
+        _log.error("store.failed", request_id=call_id, operation=operation, why=why)
+
     def price_missing(self, backend: str, why: str) -> None:
         """Tokens without a price: counted, never guessed."""
         self.meters.price_missing(backend, why)

@@ -11,7 +11,8 @@ from functools import cached_property, lru_cache
 
 import httpx2
 
-from adapters import ir
+from adapters import failures, ir
+from proxy import encodings
 from proxy.upstream.lanes import IDLE_SECONDS, Lanes
 from proxy.upstream.seam import Answer, Outgoing, UpstreamFailed
 
@@ -106,12 +107,29 @@ class _StockAnswer:
         self.headers: Mapping[str, str] = response.headers
 
     async def chunks(self) -> AsyncIterator[bytes]:
+        """As it was before its Content-Encoding, in pieces that are small whatever came: whoever reads counts them."""
+        decoder = self._decoder()
+        with _mapped():
+            async for chunk in self._raw():
+                if decoder is None:
+                    yield chunk
+                    continue
+                async for piece in encodings.pieces(decoder, chunk):
+                    yield piece
+            if decoder is not None:
+                decoder.end()
+        self._whole = True
+
+    def _raw(self) -> httpx2.AsyncByteStream:
         stream = self._response.stream
         assert isinstance(stream, httpx2.AsyncByteStream)  # noqa: S101 - the transport's own contract
+        return stream
+
+    def _decoder(self) -> encodings.Decoder | None:
+        """We ask for none, and some servers compress all the same."""
         with _mapped():
-            async for chunk in stream:
-                yield chunk
-        self._whole = True
+            encoding = encodings.named(self.headers.get("content-encoding", ""))
+        return encodings.Decoder(encoding) if encoding else None
 
     async def close(self) -> None:
         """A body that was read to its end leaves a connection that can serve again; any other is closed with it.
@@ -149,6 +167,8 @@ def _mapped(*, stale: bool = False) -> Iterator[None]:
             raise _StaleConnection from error
         message = f"the backend broke the connection ({type(error).__name__})"
         raise UpstreamFailed(ir.Failure("interrupted", 502, message, _SERVER_ERROR, "upstream_interrupted")) from error
+    except (encodings.Garbled, encodings.Unsupported) as error:
+        raise UpstreamFailed(failures.bad_response("a compressed body that cannot be decoded")) from error
     except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
         raise UpstreamFailed(_unreachable("its base_url is not a valid address")) from error
 

@@ -67,6 +67,9 @@ def test_tool_results_are_messages_of_their_own_before_the_text() -> None:
     assert isinstance(first.content[0], ir.Text)
 
 
+IMAGE = {"type": "base64", "media_type": "image/png", "data": "AA"}
+
+
 def test_blocks_are_understood() -> None:
     content = [
         {"type": "thinking", "thinking": "hm", "signature": "s"},
@@ -77,6 +80,7 @@ def test_blocks_are_understood() -> None:
         {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AA"}},
         {"type": "document", "source": {"type": "file", "file_id": "f"}, "title": "T"},
         {"type": "document", "source": {"type": "content", "content": "c"}},
+        {"type": "document", "source": {"type": "content", "content": [{"type": "image", "source": IMAGE}]}},
     ]
     blocks = read(messages=[{"role": "assistant", "content": content}]).messages[0].blocks
     assert blocks[0] == ir.Reasoning(summary=("hm",), state=ir.VendorState("anthropic", "signature", "s"))
@@ -87,7 +91,9 @@ def test_blocks_are_understood() -> None:
     assert blocks[4] == ir.Media("image", url="https://x/y")
     assert blocks[5] == ir.Media("image", data="AA", media_type="image/png")
     assert blocks[6] == ir.Media("file", file_id="f", name="T")
-    assert isinstance(blocks[7], ir.Opaque)
+    assert isinstance(blocks[7], ir.Media)
+    assert (blocks[7].data, blocks[7].media_type) == ("Yw==", "text/plain")
+    assert isinstance(blocks[8], ir.Opaque)
 
 
 def test_thinking_without_a_signature_has_no_state() -> None:

@@ -127,8 +127,8 @@ def test_thinking_is_a_summary_with_its_signature() -> None:
         STOP,
     )
     assert reply.blocks[0].summary == ["a b"]
-    assert reply.blocks[0].state == ir.VendorState("anthropic", "signature", "sig", "claude-x")
-    assert reply.blocks[1].state == ir.VendorState("anthropic", "redacted", "xyz", "claude-x")
+    assert reply.blocks[0].state == ir.VendorState("anthropic", "signature", "sig")
+    assert reply.blocks[1].state == ir.VendorState("anthropic", "redacted", "xyz")
     assert {block.kind for block in reply.blocks} == {"reasoning"}
 
 

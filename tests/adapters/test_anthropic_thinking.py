@@ -10,7 +10,12 @@ from adapters import ir
 from adapters.anthropic_messages import DIALECT
 
 NATIVE = ("low", "medium", "high", "xhigh", "max")
-BUDGET = ir.Capabilities(thinking="budget", budgets={"low": 2048, "medium": 10000, "high": 16384}, max_output=64000)
+BUDGET = ir.Capabilities(
+    thinking="budget",
+    budgets={"low": 2048, "medium": 10000, "high": 16384},
+    max_output=64000,
+    forced_with_thinking=False,
+)
 ADAPTIVE = ir.Capabilities(thinking="adaptive", efforts=("low", "medium", "high", "max"), sampling=False)
 ALWAYS = ir.Capabilities(thinking="always", efforts=NATIVE, can_disable_thinking=False, sampling=False)
 NONE = ir.Capabilities()
@@ -89,6 +94,18 @@ def test_none_switches_thinking_off_where_that_can_be() -> None:
     body, effort, named = sent(ALWAYS, effort="none")
     assert (body["thinking"], body["output_config"], effort) == (None, {"effort": "low"}, "low")
     assert list(named) == ["reasoning_effort"]
+
+
+def test_none_is_between_tools_where_that_is_all_that_can_be() -> None:
+    body, effort, named = sent(msgspec.structs.replace(ADAPTIVE, between_tools=True), effort="none")
+    assert (body["thinking"], body["output_config"], effort, named) == ({"type": "between_tools"}, None, "none", {})
+
+
+@pytest.mark.parametrize(("asked", "told"), [("low", "low"), ("high", "high"), ("max", "high")])
+def test_switched_off_thinking_with_more_effort_than_it_may_have(asked: str, told: str) -> None:
+    body, effort, named = sent(msgspec.structs.replace(ADAPTIVE, off_effort="high"), effort=asked, thinking_budget=0)
+    assert (body["thinking"], body["output_config"], effort) == ({"type": "disabled"}, {"effort": told}, told)
+    assert list(named) == ([] if asked == told else ["reasoning_effort"])
 
 
 def test_a_model_that_does_not_reason_is_asked_nothing() -> None:

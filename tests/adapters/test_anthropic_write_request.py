@@ -215,15 +215,6 @@ def test_g34_json_schema_closes_every_object() -> None:
     item = sent["schema"]["properties"]["all"]["items"]
     assert item["additionalProperties"] is False
     assert item["properties"]["n"] == {"type": "integer", "description": "How many\n\n{minimum: 1}"}
-    assert refused(format=ir.Format("json_schema", schema=schema), to=upstream(json_schema=False)) == {
-        "response_format": "contract"
-    }
-
-
-def test_g76_json_object_is_an_instruction() -> None:
-    body = ask(format=ir.Format("json_object"), system=(ir.Text("Be brief."),))
-    assert "tools" not in body
-    assert "JSON" in body["system"][1]["text"]
 
 
 def test_g41_images_are_written_with_the_type_that_is_taken() -> None:
@@ -248,9 +239,20 @@ def test_urls_that_the_backend_does_not_open_are_needed_first() -> None:
     request = ir.Request(model="m", messages=(user(image, image),))
     need = ir.Need("media_url", "http://example.com/a.png")
     assert DIALECT.needs(request, upstream()) == [need]
-    for found in (ir.Media("image", data="AAAA", media_type="image/png"), ("image/png", "AAAA")):
-        body = ask(user(image), context=ir.Context("00", 0, {need: found}))
-        assert body["messages"][0]["content"][0]["source"]["data"] == "AAAA"
+    body = ask(user(image), context=ir.Context("00", 0, {need: ir.Media("image", data="AAAA", media_type="image/png")}))
+    assert body["messages"][0]["content"][0]["source"]["data"] == "AAAA"
+
+
+@pytest.mark.parametrize(
+    ("kind", "served"), [("image", "application/pdf"), ("image", "image/tiff"), ("file", "image/png"), ("file", "audio/wav")]
+)
+def test_a_link_that_led_to_something_that_is_not_read_here(kind: Any, served: str) -> None:
+    need = ir.Need("media_url", "http://h.example/secret?token=1")
+    context = ir.Context("00", 0, {need: ir.Media("file", data="AAAA", media_type=served)})
+    with pytest.raises(ir.Invalid) as caught:
+        ask(user(ir.Media(kind, url=need.key)), context=context)
+    assert served in caught.value.failure.message
+    assert "token" not in caught.value.failure.message
 
 
 def test_documents() -> None:
@@ -327,7 +329,7 @@ def test_operator_options_are_merged_last() -> None:
 
 
 def test_foreign_extras_stay_behind_and_are_named() -> None:
-    block = ir.Text("hi", extras={"cache_control": msgspec.Raw(b'{"type":"x"}')})
+    block = ir.Text("hi", extras={"citations": msgspec.Raw(b"{}")})
     extras = {"web_search_options": msgspec.Raw(b"{}")}
     body = ask(ir.Message("user", (block,)), extras=extras)
     assert body["messages"] == [{"role": "user", "content": "hi"}]

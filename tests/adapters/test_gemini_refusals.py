@@ -55,8 +55,6 @@ def test_contracts(fields: dict[str, Any], name: str) -> None:
         ({"tools": False}, {"tools": (FUNCTION,)}, "tools"),
         ({"forced_tools": False}, {"tool_choice": ir.ToolChoice("required")}, "tool_choice"),
         ({"forced_tools": False}, {"tool_choice": ir.ToolChoice("allowed", ("f",), True)}, "tool_choice"),
-        ({"json_schema": False}, {"format": ir.Format("json_schema", schema={})}, "response_format"),
-        ({"json_object": False}, {"format": ir.Format("json_object")}, "response_format"),
         ({"max_stop": 1}, {"stop": ("a", "b")}, "stop"),
         ({"images": False}, {"messages": (ir.Message("user", (ir.Media("image", data="A"),)),)}, "messages.image"),
     ],

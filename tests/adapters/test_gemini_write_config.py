@@ -60,14 +60,6 @@ def test_shapes_are_native() -> None:
     assert generation(ask(format=SHAPE, tools=(WEATHER,)), upstream(NEW)) == native
 
 
-def test_g35_shape_with_tools_is_asked_for_in_words_before_gemini_3() -> None:
-    body = written(ask(format=SHAPE, tools=(WEATHER,), system=(ir.Text("sys"),)))
-    assert body["generationConfig"] == {}
-    sys, told = (part["text"] for part in body["systemInstruction"]["parts"])
-    assert sys == "sys"
-    assert '{"type":"object","additionalProperties":false}' in told
-
-
 # --- thinking ------------------------------------------------------------------------------------------------------
 
 

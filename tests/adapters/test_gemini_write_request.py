@@ -308,8 +308,10 @@ def test_files_that_google_can_reach_are_named_not_fetched(block: ir.Media, uri:
     assert written(ask(user(block)))["contents"][0]["parts"] == [{"fileData": {"fileUri": uri}}]
 
 
-def test_files_of_another_vendor_are_needed_and_backends_that_follow_urls_get_them() -> None:
-    assert DIALECT.needs(ask(user(ir.Media("file", file_id="file-1"))), upstream()) == [ir.Need("file_id", "file-1")]
+def test_files_of_another_vendor_are_refused_and_backends_that_follow_urls_get_them() -> None:
+    uploaded = ask(user(ir.Media("file", file_id="file-1")))
+    assert DIALECT.needs(uploaded, upstream()) == []
+    assert [(named.name, named.kind) for named in DIALECT.refuses(uploaded, upstream())] == [("messages.file", "contract")]
     follows = upstream(ir.Capabilities(image_urls=True))
     request = ask(user(ir.Media("image", url="https://host/x", media_type="image/jpg")))
     assert DIALECT.needs(request, follows) == []

@@ -342,9 +342,8 @@ def test_fields_of_responses_are_refused_by_name() -> None:
             {"forced_tools": False},
             ir.Named("tool_choice", "this backend cannot be made to call a tool", "contract"),
         ),
-        ({"response_format": {"type": "json_object"}}, {"json_object": False}, ir.Named("response_format", "this backend does not enforce json_object", "contract")),
         ({"reasoning_effort": "low"}, {}, ir.Named("reasoning_effort", "this backend takes no effort here", "tuning")),
-        ({"reasoning_effort": "max"}, {"thinking": "effort", "efforts": ("low",)}, ir.Named("reasoning_effort", "sent as low", "tuning")),
+        ({"reasoning_effort": "max"}, {"thinking": "effort", "efforts": ("low",)}, ir.Named("reasoning_effort", "sent as low", "tuning", "unsupported_value")),
     ],
 )  # fmt: skip
 def test_a_refusal_says_what_and_why(fields: dict[str, Any], can: dict[str, Any], told: ir.Named) -> None:
@@ -359,7 +358,7 @@ def test_a_refusal_says_what_and_why(fields: dict[str, Any], can: dict[str, Any]
         (
             {"type": "file", "file": {"file_id": "file-1"}},
             {"files": True},
-            "this backend cannot look up the uploaded file file-1",
+            "this backend cannot look up the uploaded file: send its data",
         ),
     ],
 )

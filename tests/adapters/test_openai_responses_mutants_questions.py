@@ -322,7 +322,7 @@ def test_media_without_a_type_or_name_get_one(media: ir.Media, part: dict[str, A
     assert sent(ask(media))["input"] == [user(part)]
 
 
-@pytest.mark.parametrize("found", [("image/png", DATA), ir.Media("image", data=DATA, media_type="image/png")])
+@pytest.mark.parametrize("found", [ir.Media(kind, data=DATA, media_type="image/png") for kind in ("image", "file")])
 def test_what_was_fetched_stands_in_the_place_of_its_url(found: Any) -> None:
     context = ir.Context("00", 0, {ir.Need("media_url", "https://h/x"): found})
     for kind in ("image", "file"):
@@ -356,10 +356,9 @@ HERE = "messages[0]"
         (ask(service_tier="flex"), able(service_tiers=False), ("service_tier", "the server has none", "tuning")),
         (ask(reasoning_summary="auto"), able(thinking="none"), ("reasoning.summary", "it does not reason", "tuning")),
         (ask(store=True), LOCAL, ("store", "kept by this proxy, not upstream", "tuning")),
-        (ask(format=ir.Format("json_object")), able(json_object=False), ("response_format", "the server cannot promise json_object", "contract")),
         (ask(temperature=2), able(max_temperature=1), ("temperature", "lowered to 1", "tuning")),
         (ask(effort="low"), able(thinking="none"), ("reasoning_effort", "the model does not reason", "tuning")),
-        (ask(effort="max"), able(efforts=("low",)), ("reasoning_effort", "the nearest that the model takes is 'low'", "tuning")),
+        (ask(effort="max"), able(efforts=("low",)), ("reasoning_effort", "the nearest that the model takes is 'low'", "tuning", "unsupported_value")),
         (ask(thinking_budget=1024), LOCAL, ("thinking_budget", "told as an effort", "tuning")),
         (ask(thinking_budget=1024), able(thinking="none"), ("thinking_budget", "the model does not reason", "tuning")),
         (ask(max_output_tokens=5), OPENAI, ("max_output_tokens", "set to 16", "tuning")),
@@ -384,7 +383,7 @@ HERE = "messages[0]"
         (ir.Request(model="m", messages=(ir.Message("user", (), extras={"y": X, "x": X}),)), LOCAL, (HERE, "no word for x, y", "unknown")),
         (ask(ir.Opaque("google", "toolCall", X)), LOCAL, (f"{HERE}.toolCall", "only its own vendor can read it", "contract")),
         (ask(ir.Reasoning("hm")), OPENAI, (f"{HERE}.reasoning", "OpenAI takes back only what it sealed", "tuning")),
-        (ask(ir.Text("a", extras={"cache_control": X})), LOCAL, ("cache_control", "this upstream caches by itself", "tuning")),
+        (ask(ir.Text("a", extras={"cache_control": X})), LOCAL, ("cache_control", "this backend caches by itself", "tuning")),
         (ask(ir.Media("audio", data=DATA)), LOCAL, (f"{HERE}.input_audio", "Responses takes no sound", "contract")),
         (ask(ir.Media("image", data=DATA)), able(images=False), (f"{HERE}.input_image", "the model sees no images", "contract")),
         (ask(ir.ToolResult("c", (ir.Media("image", data=DATA),))), able(images=False), (f"{HERE}.input_image", "the model sees no images", "contract")),
@@ -411,7 +410,7 @@ def test_an_exact_relay_clamps_the_effort_and_keeps_what_stands_beside_it() -> N
     told = msgspec.Raw(b'{"effort":"max","summary":"auto"}')
     out, named = DIALECT.patch({"model": X, "reasoning": told}, able(OPENAI, efforts=("low",)))
     assert msgspec.json.decode(out["reasoning"]) == {"effort": "low", "summary": "auto"}
-    assert named == [ir.Named("reasoning.effort", "the nearest that the model takes is 'low'", "tuning")]
+    assert named == [ir.Named("reasoning.effort", "the nearest that the model takes is 'low'", "tuning", "unsupported_value")]
 
 
 def test_an_exact_relay_keeps_what_was_made_here_to_itself() -> None:

@@ -108,6 +108,52 @@ def test_claude_by_version(model: str, wanted: dict[str, Any]) -> None:
     assert {name: getattr(can, name) for name in wanted} == wanted
 
 
+@pytest.mark.parametrize(
+    ("models", "tokens"),
+    [
+        ("claude-3-opus-20240229 claude-opus-4-1 claude-opus-4-8 claude-3-7-sonnet-latest claude-sonnet-4-6", 1024),
+        ("claude-sonnet-5", 1024),
+        ("claude-3-haiku-20240307 claude-3-5-haiku-latest claude-opus-4-7", 2048),
+        ("claude-haiku-4-5 claude-opus-4-5-20251101 claude-opus-4-6", 4096),
+        ("claude-opus-5 claude-opus-5-5 claude-sonnet-5-5 claude-haiku-5-5 claude-fable-5 claude-opus-9", 512),
+    ],
+)
+def test_how_long_a_prompt_must_be_to_be_kept(models: str, tokens: int) -> None:
+    assert {model: capabilities("anthropic", model).cache_minimum for model in models.split()} == dict.fromkeys(
+        models.split(), tokens
+    )
+
+
+def test_breakpoints_are_set_for_anthropic_alone() -> None:
+    assert {name for name, row in PROVIDERS.items() if row.prompt_cache} == {"anthropic"}
+    assert capabilities("openai", "gpt-5.6").cache_minimum is None
+
+
+@pytest.mark.parametrize(
+    ("model", "off"),
+    [
+        ("claude-sonnet-4-6", (True, False, None, True)),
+        ("claude-haiku-4-5", (True, False, None, False)),
+        ("claude-opus-4-8", (True, False, None, True)),
+        ("claude-opus-5", (True, False, "high", True)),
+        ("claude-haiku-5-5", (True, False, "high", True)),
+        ("claude-sonnet-5", (True, False, None, True)),
+        ("claude-sonnet-5-5", (True, True, None, True)),
+        ("claude-sonnet-6", (True, True, None, True)),
+        ("claude-opus-5-5", (False, False, "high", True)),
+    ],
+)
+def test_how_claude_stops_thinking(model: str, off: tuple[Any, ...]) -> None:
+    can = capabilities("anthropic", model)
+    assert (can.can_disable_thinking, can.between_tools, can.off_effort, can.forced_with_thinking) == off
+
+
+def test_small_reasoning_models_see_nothing() -> None:
+    assert not capabilities("openai", "o3-mini-2025-01-31").images
+    assert capabilities("openai", "o4-mini").images
+    assert capabilities("openai", "o3").images
+
+
 @pytest.mark.parametrize("model", [m for m, _ in CLAUDE[1:]])
 def test_g49_the_default_limit_is_large_where_the_model_allows(model: str) -> None:
     can = capabilities("anthropic", model)

@@ -29,6 +29,9 @@ BACKENDS = {
 }
 """name -> YAML. Each has an alias ``to-NAME`` that moves on to ``spare`` if NAME is refused: no test may see that."""
 
+SERVERS = ("demo-local", "demo-spare", "demo-ollama", "demo-llama")
+"""Models of servers that take back reasoning text."""
+
 
 def config(url: str) -> str:
     """A proxy.yaml with every backend of BACKENDS at the demo upstream ``url``."""
@@ -64,7 +67,7 @@ def assert_request(entry: dict[str, Any]) -> None:
     """Raise unless this journal entry is a request that its vendor's SDK could have sent."""
     path, body = entry["path"], entry["body"]
     if path == "/v1/chat/completions":
-        assert_chat_request(body, server=body["model"] in ("demo-local", "demo-spare"))
+        assert_chat_request(body, server=body["model"] in SERVERS)
     elif path == "/v1/responses":
         assert_responses_request(body)
     elif path == "/v1/messages":

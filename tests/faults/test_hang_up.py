@@ -22,7 +22,7 @@ PHASES = {
 
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("phase", PHASES)
-def test_c1_hang_up(broken: Live, room: Chaos, api: Api, phase: str) -> None:
+def test_g68_c1_a_hang_up_closes_the_upstream_in_every_phase(broken: Live, room: Chaos, api: Api, phase: str) -> None:
     model, stream, mark = PHASES[phase]
     backend = at(model, "patient", api, stream)
     before = len(room.of(model))

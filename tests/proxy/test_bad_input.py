@@ -208,9 +208,19 @@ def test_c4_a_body_over_the_limit(live: Live, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_compressed_body_is_refused_with_its_reason(live: Live, path: str) -> None:
-    said = send(live, path, b"\x1f\x8b", "Content-Encoding: gzip")
+@pytest.mark.parametrize("encoding", ["compress", "lzma", "gzip, br", "gzip, gzip"])
+def test_an_unknown_encoding_is_refused_with_those_that_are_known(live: Live, path: str, encoding: str) -> None:
+    said = send(live, path, b"\x1f\x8b", f"Content-Encoding: {encoding}")
     assert (said.status, said.error["code"]) == (415, "unsupported_encoding")
+    assert "gzip, deflate, br, zstd" in said.error["message"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "deflate", "br", "zstd"])
+def test_a_body_that_is_not_what_its_encoding_says(live: Live, path: str, encoding: str) -> None:
+    for body in (b'{"model": "auto"}', b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x78\x9c"):
+        said = send(live, path, body, f"Content-Encoding: {encoding}")
+        assert (said.status, said.error["code"]) == (400, "invalid_encoding")
 
 
 @pytest.mark.parametrize("path", PATHS)

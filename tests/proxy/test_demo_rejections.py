@@ -7,6 +7,8 @@ import pytest
 from asgi_post import post
 
 from proxy.demo import create_app
+from proxy.demo.base import seal
+from proxy.demo.gemini_turns import signed_text
 
 USER = {"role": "user", "content": "Hi, answer in JSON"}
 FN: dict[str, Any] = {"name": "f", "parameters": {"type": "object", "properties": {}}}
@@ -188,6 +190,11 @@ CLAUDE: list[tuple[str, dict[str, Any], str]] = [
         "Invalid `signature`",
     ),
     (
+        "altered thinking",
+        turns("a", [{"type": "thinking", "thinking": "altered", "signature": seal("anthropic", "x")}, TEXT], "b"),
+        "Invalid `signature`",
+    ),
+    (
         "no thinking before the tool use",
         {
             "model": "claude-sonnet-4-5",
@@ -226,6 +233,11 @@ GEMINI: list[tuple[str, dict[str, Any], str]] = [
     ("unanswered call", talk([{"text": "a"}], [SKIP], [{"text": "b"}]), "immediately before a function response"),
     ("no signature", talk([{"text": "a"}], [GCALL], [GRESULT]), "missing a thought_signature"),
     ("foreign signature", talk([{"text": "a"}], [{**GCALL, "thoughtSignature": "gAAAAA=="}], [GRESULT]), "Corrupted"),
+    (
+        "signature of another call",
+        talk([{"text": "a"}], [{**GCALL, "thoughtSignature": seal("google", signed_text("g", {}))}], [GRESULT]),
+        "Corrupted",
+    ),
     ("not base64", talk([{"text": "a"}], [{**GCALL, "thoughtSignature": "é!"}], [GRESULT]), "Base64 decoding failed"),
     (
         "string response",

@@ -29,7 +29,7 @@ aliases: {{local: {{use: [local]}}}}
 
 
 def files(live: Live) -> list[Path]:
-    return sorted(live.folder.glob("*.db"))
+    return sorted(live.folder.glob("turnout-*.db"))
 
 
 def calls(live: Live, count: int) -> set[str]:

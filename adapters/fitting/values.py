@@ -1,0 +1,34 @@
+"""Values of single parameters that one vendor knows and another would refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from adapters import ir
+from adapters.fitting.fitted import Fitted
+
+MAX_USER = 64
+"""Characters that OpenAI takes of ``user``; Anthropic takes more, and its clients send JSON there."""
+_TIERS: Mapping[str | None, str] = {"standard_only": "default"}
+"""Anthropic's word -> the hub's."""
+_LONG = ir.Named("user", f"longer than {MAX_USER} characters: its SHA-256 is sent instead", "tuning")
+_PREWARM = ir.Named("max_tokens", "only Anthropic warms its cache without an answer: ask for at least 1", "contract")
+
+
+def fit(request: ir.Request, upstream: ir.Upstream) -> Fitted:
+    if request.family == upstream.family:
+        return Fitted(request)
+    named: list[ir.Named] = []
+    changes: dict[str, Any] = {}
+    if request.service_tier in _TIERS:
+        changes["service_tier"] = _TIERS[request.service_tier]
+    if upstream.family == "openai" and len(request.user or "") > MAX_USER:
+        changes["user"] = sha256((request.user or "").encode("utf-8", "surrogatepass")).hexdigest()
+        named.append(_LONG)
+    if request.max_output_tokens == 0 and request.family == "anthropic":
+        named.append(_PREWARM)
+    return Fitted(msgspec.structs.replace(request, **changes) if changes else request, named=tuple(named))

@@ -1,0 +1,113 @@
+"""Opens the store's file, one worker at a time: SQLite cannot change the journal of a file that others open, too."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+import structlog
+
+from proxy.ledger.opening import BROKEN, put_aside, told
+from proxy.state.store import StoreFailed
+
+VERSION = 1
+_BUSY_MS = 1000
+"""How long a write may wait for another worker's; each takes well under a millisecond."""
+_SCHEMA = """
+CREATE TABLE turns (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, created INTEGER NOT NULL, previous TEXT, size INTEGER NOT NULL,
+    input BLOB NOT NULL, response BLOB NOT NULL, PRIMARY KEY (tenant, id)
+);
+CREATE INDEX turns_created ON turns (created);
+CREATE TABLE items (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, turn TEXT NOT NULL, PRIMARY KEY (tenant, id)
+) WITHOUT ROWID;
+CREATE INDEX items_turn ON items (tenant, turn);
+CREATE TRIGGER turn_gone AFTER DELETE ON turns BEGIN
+    DELETE FROM items WHERE tenant = old.tenant AND turn = old.id;
+END;
+CREATE TABLE calls (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, created INTEGER NOT NULL, state BLOB NOT NULL, PRIMARY KEY (tenant, id)
+);
+CREATE INDEX calls_created ON calls (created);
+"""
+
+_log = structlog.get_logger("state")
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Nobody else opens or closes this file meanwhile; a process that dies lets go by dying."""
+    held = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
+
+@contextmanager
+def writing(connection: apsw.Connection) -> Iterator[None]:
+    """All or nothing. apsw's own ``with connection`` keeps the interpreter's lock while it waits for another worker,
+    and with it the loop; ``execute`` lets it go."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # Some failures (a full disk) have rolled back by themselves.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def open_store(path: Path) -> apsw.Connection:
+    """A connection ready to use. A file that is no database any more is put aside, loudly, never deleted. Raises
+    StoreFailed that names the file, the reason and the mend."""
+    try:
+        with alone(path):
+            return _opened(path)
+    except (apsw.Error, OSError) as error:
+        mend = "see that its folder can be written and nothing else holds it"
+        raise StoreFailed(f"{path}: {told(error)}: {mend}") from error
+
+
+def _opened(path: Path) -> apsw.Connection:
+    try:
+        return _connect(path)
+    except BROKEN:
+        kept = put_aside(path)
+        _log.error("state.corrupt", path=str(path), kept=str(kept), mend="sqlite3 FILE .recover; a new one was begun")
+        return _connect(path)
+
+
+def _connect(path: Path) -> apsw.Connection:
+    # What was asked and answered is nobody else's business; the files beside it take after this one.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    connection = apsw.Connection(str(path))
+    try:
+        connection.set_busy_timeout(_BUSY_MS)
+        connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", "normal")
+        _create(connection, path)
+    except (apsw.Error, StoreFailed):
+        connection.close()
+        raise
+    return connection
+
+
+def _create(connection: apsw.Connection, path: Path) -> None:
+    have = int(connection.pragma("user_version"))
+    if have > VERSION:
+        raise StoreFailed(
+            f"{path}: written by a newer Turnout (schema {have}): run that version, or move the file away"
+        )
+    if have == VERSION:
+        return
+    with writing(connection):
+        connection.execute(_SCHEMA)
+        connection.pragma("user_version", VERSION)
