@@ -468,9 +468,9 @@ class Started(Struct, frozen=True):
 class BlockStarted(Struct, frozen=True):
     """``block`` is unique in the answer; blocks with an equal ``item`` are parts of one Responses item.
 
-    ``meta`` by kind: tool calls ``id`` and ``name``, and ``state`` where it is known at the start; ``server_tool``, ``image`` and ``compaction`` ``type`` (the
-    vendor's wire type), ``family`` and, when known at the start, ``raw``; text may have ``phase``; any may have
-    ``item_id``.
+    ``meta`` by kind: tool calls ``id`` and ``name``, and ``state`` when known at the start; ``server_tool``, ``image``
+    and ``compaction`` ``type`` (the vendor's wire type), ``family`` and, when known at the start, ``raw``; text may
+    have ``phase``; any may have ``item_id``.
     """
 
     block: int

@@ -14,6 +14,7 @@ from proxy import ids
 from proxy.apis import APIS
 from proxy.call import Call, Rejected
 from proxy.decide import decide
+from proxy.recall import recall_nothing
 from proxy.snapshot import Snapshot
 
 NAMES = tuple(api.name for api in APIS.values())
@@ -72,6 +73,7 @@ def explain(
     )
     try:
         call.read_head()
+        recall_nothing(call)
         decide(call, available=lambda target: snapshot.backends[target.backend].unavailable, now=now or _now())
     except (Rejected, ir.Invalid) as error:
         return Explained(decision=call.decision, failure=error.failure)

@@ -43,9 +43,7 @@ async def recall(call: Call, house: House) -> None:
     or ir.Invalid for what is not there (400), not built (400), too long (413) or cannot be read now (503)."""
     if call.api.kind != "responses":
         return
-    _check_built(call.top)
-    call.items = thread.own_items(call.top.get("input"))
-    previous = strict.value(call.top, "previous_response_id", str | None) if _PREVIOUS in call.top else None
+    previous = _read(call)
     pointers = thread.references(call.items)
     if previous is None and not pointers:
         return
@@ -60,11 +58,24 @@ async def recall(call: Call, house: House) -> None:
     _rewrite(call, (*said, *call.items))
 
 
-def _check_built(top: ir.Extras) -> None:
+def recall_nothing(call: Call) -> None:
+    """For `turnout explain`, which has no store: what is not built is refused all the same, and the new input stands
+    for the whole thread. Raises Rejected or ir.Invalid."""
+    if call.api.kind != "responses":
+        return
+    if _read(call) is not None:
+        _rewrite(call, call.items)
+
+
+def _read(call: Call) -> str | None:
+    """``previous_response_id``, and the call's own items. Raises ir.Invalid for what is not built."""
     for name, kind, mend in _UNBUILT:
-        if name in top and strict.value(top, name, kind):
+        if name in call.top and strict.value(call.top, name, kind):
             message = f"'{name}' is not built yet: {mend}."
             raise ir.Invalid(message, name, "unsupported_parameter")
+    call.items = thread.own_items(call.top.get("input"))
+    told: str | None = strict.value(call.top, _PREVIOUS, str | None) if _PREVIOUS in call.top else None
+    return told
 
 
 async def _before(call: Call, house: House, previous: str | None) -> Sequence[Turn]:

@@ -1,9 +1,9 @@
 """The eleven stations, top to bottom: the picture of the README, as code.
 
- 1 DOOR    endpoints/door.py   headers and body bytes, still encoded        -> Call
+ 1 DOOR    endpoints/door.py   headers and body bytes (bounded)             -> Call
  2 NAME    keys.py             headers only, before the body is parsed      -> Caller | 401
- 3 READ    bodies.py call.py   decoded, bounded; -> head (model, stream); the rest when somebody asks
-           recall.py           the stored thread
+ 3 READ    call.py, recall.py  bytes -> head (model, stream); the stored thread; the rest when somebody asks
+           bodies.py           Content-Encoding undone, bounded, now that the caller has a name
  4 DECIDE  decide.py           rules, class, capabilities, health           -> Plan and its trace | 403 404
  5 CACHE   looked up once, by the plan (opens with the response cache)
  6 DRAW    state/memory.py     a place at the backend

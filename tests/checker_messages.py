@@ -28,7 +28,7 @@ DELTAS = {
     "server_tool_use": {"input_json_delta": "partial_json"},
 }
 """Block type -> the deltas that it may have, and the field that each fills."""
-EMPTY = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}, "tool_use": {"input": {}}}
+EMPTY: dict[str, Event] = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}, "tool_use": {"input": {}}}
 TOKENS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 OWN = ("id", "tool_use_id", "signature", "data")
 """What two answers to one question may differ in: names, and what is sealed."""
@@ -126,8 +126,8 @@ class _Stream:
 
     def _delta(self, event: Event) -> None:
         block, delta = self._current(event), event["delta"]
-        field = DELTAS.get(block["type"], {}).get(delta["type"])
-        must(field is not None, f"{delta['type']} in a {block['type']} block")
+        field = DELTAS.get(block["type"], {}).get(delta["type"], "")
+        must(field, f"{delta['type']} in a {block['type']} block")
         must(not self._signed, f"{delta['type']} after the signature")
         if field == "partial_json":
             self._pieces.append(delta[field])

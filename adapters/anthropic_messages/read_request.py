@@ -169,7 +169,7 @@ def _tool_choice(fields: Fields) -> tuple[ir.ToolChoice | None, bool | None]:
 
 def _thinking(fields: Fields) -> tuple[str | None, int | None, str | None]:
     """-> effort, budget and summary. A budget of 0 is ``disabled`` and -1 ``adaptive``, as Gemini counts them; what
-    these three cannot say stays in extras."""
+    these three cannot say stays in extras. A budget shows a summary unless the client says otherwise."""
     raw = fields.rest.get("thinking")
     if raw is None or bytes(raw) == b"null":
         fields.rest.pop("thinking", None)
@@ -178,7 +178,8 @@ def _thinking(fields: Fields) -> tuple[str | None, int | None, str | None]:
     kind = config.required("type", STRING)
     display = config.optional("display", STRING)
     budget = config.required("budget_tokens", INTEGER) if kind == "enabled" else _BUDGETS.get(kind)
-    if budget is not None and display in (None, "summarized") and not config.rest:
+    said = display is None or (kind, display) == ("adaptive", "summarized")
+    if budget is not None and said and not config.rest:
         del fields.rest["thinking"]
     shown = display == "summarized" or (kind == "enabled" and display is None)
     return ("none" if kind == "disabled" else None), budget, ("auto" if shown else None)

@@ -7,13 +7,10 @@ fence. ``json-mended``: broken until the model is shown an answer of its own.
 from __future__ import annotations
 
 import re
-from typing import Literal
 
 from proxy.demo.base import Ask, Json
 
-Spoil = Literal["json-broken", "json-prose", "json-mended"]
-
-_NAME = re.compile(r"fault-(json-broken|json-prose|json-mended)$")
+_NAME = re.compile(r"(?:^|fault-)(json-broken|json-prose|json-mended)$")
 
 
 def spoil_of(ask: Ask) -> str:

@@ -18,6 +18,7 @@ AWAY = (
     apsw.PermissionsError, apsw.ProtocolError, apsw.NoMemError, apsw.SchemaChangeError, *BROKEN,
 )  # fmt: skip
 """The database cannot take the row now: it waits in the spool."""
+_WAL_LIMIT = 1 << 20
 _log = structlog.get_logger("ledger")
 
 
@@ -52,6 +53,18 @@ def open_database(path: Path, *, broken: bool = False) -> apsw.Connection:
             f"{path}: {told(error)}: see that its folder can be written and nothing else holds it"
         ) from error
     return connect(path)
+
+
+def checkpoint(path: Path) -> None:
+    """Fold a long write-ahead log back into its file, for a thread whose fsync makes no call wait."""
+    log = Path(f"{path}-wal")
+    if not log.exists() or log.stat().st_size < _WAL_LIMIT:
+        return
+    connection = apsw.Connection(str(path))
+    try:
+        connection.pragma("wal_checkpoint", "passive")
+    finally:
+        connection.close()
 
 
 def _quarantine(path: Path) -> None:

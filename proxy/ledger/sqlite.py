@@ -15,11 +15,10 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
-import apsw
 import structlog
 from msgspec.structs import astuple
 
-from proxy.ledger.opening import AWAY, BROKEN, claim, open_database, told
+from proxy.ledger.opening import AWAY, BROKEN, checkpoint, claim, open_database, told
 from proxy.ledger.record import COLUMNS, UsageRecord, storable
 from proxy.ledger.schema import SPOOL, LedgerError, check_sqlite, worker_file
 from proxy.ledger.spool import Spool, read
@@ -32,7 +31,6 @@ _PRUNE = (
 _CHUNK = 100
 """Rows replayed while the connection is held: about a millisecond."""
 _HOUR = 3600.0
-_WAL_LIMIT = 1 << 20
 
 _log = structlog.get_logger("ledger")
 
@@ -105,7 +103,7 @@ class Ledger:
         """One round of the thread: replay what waits, and keep the write-ahead log short."""
         try:
             self.replay()
-            self._checkpoint()
+            checkpoint(self.path)
             if not self._held:
                 self.trouble = None
             self._forget()
@@ -209,17 +207,6 @@ class Ledger:
         else:
             file.unlink()
         return new
-
-    def _checkpoint(self) -> None:
-        """Fold the log back into the file from here, where its fsync makes no call wait."""
-        log = Path(f"{self.path}-wal")
-        if not log.exists() or log.stat().st_size < _WAL_LIMIT:
-            return
-        connection = apsw.Connection(str(self.path))
-        try:
-            connection.pragma("wal_checkpoint", "passive")
-        finally:
-            connection.close()
 
     def _mend(self) -> None:
         """The file broke under us: put it aside and begin a new one."""

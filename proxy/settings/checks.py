@@ -18,6 +18,7 @@ from proxy.settings.source import Mistake, Path
 Found = Iterable[Mistake]
 
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s/:@\[\]]+)(:[0-9]{1,5})?")
 _OUR_HEADERS = frozenset(
     {"host", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection", "accept"}
 )
@@ -59,6 +60,12 @@ def _stores(document: Document) -> Found:
         yield ("state", "redis"), "this build keeps state in process and in SQLite only: set 'redis: null'"
     if not document.ledger.url.startswith("sqlite:///"):
         yield ("ledger", "url"), "this build keeps the ledger in SQLite only: write 'sqlite:///turnout.db'"
+
+
+def _media(document: Document) -> Found:
+    for index, host in enumerate(document.media.allow):
+        if not _HOST.fullmatch(host):
+            yield ("media", "allow", index), f"'{host}' is not a host: write 'files.internal' or 'files.internal:8080'"
 
 
 def _telemetry(document: Document) -> Found:
@@ -141,7 +148,7 @@ def _sources(key: Key) -> int:
 
 
 _CHECKS: tuple[Callable[[Document], Found], ...] = (
-    _stores, _telemetry, _pools, _roles, _aliases, _teams, _keys,
+    _stores, _telemetry, _media, _pools, _roles, _aliases, _teams, _keys,
 )  # fmt: skip
 
 

@@ -85,9 +85,11 @@ class MediaRules(Part):
     fetch: bool = False
     """Turnout fetches them itself; private, loopback and link-local addresses are never asked."""
     max_size: Size = given(Size(20 * 2**20))
+    """Of all that the links of one request bring, together."""
     timeout: Seconds = given(Seconds(10))
+    """For each link, its redirects included."""
     allow: tuple[str, ...] = ()
-    """Hosts (``host`` or ``host:port``) of your own network that may be asked all the same."""
+    """Hosts of your own network that may be asked all the same: ``host`` (at port 80 and 443) or ``host:port``."""
 
 
 class Ledger(Part):
@@ -165,6 +167,7 @@ class BackendEntry(Part):
     price: PriceSheet | None = None
     cost: Cost | None = None
     prompt_cache: Literal["auto", "off"] | None = None
+    """``auto``: a cache breakpoint is set where the client set none. None: auto for anthropic, off for others."""
     limits: Limits | None = None
 
 
@@ -181,6 +184,7 @@ class AliasResponses(Part):
     """How reasoning is shown at /v1/responses."""
 
     reasoning_text: Literal["vendor", "mirror"] = "vendor"
+    """``mirror``: a reasoning item stands first when reasoning was asked for, and its text repeats the summary."""
 
 
 class Alias(Part):

@@ -13,10 +13,8 @@ from proxy.settings.source import Path, dotted
 _LATER: tuple[Path, ...] = (
     ("ledger", "attribution"),
     ("backends", "*", "cost"),
-    ("backends", "*", "prompt_cache"),
     ("backends", "*", "limits"),
     ("aliases", "*", "baseline"),
-    ("aliases", "*", "responses"),
     ("teams", "*", "budget"),
 )
 """Keys of the grammar that this build reads and does not act on. ``*`` is any name."""

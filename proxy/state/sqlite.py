@@ -15,7 +15,7 @@ import apsw
 import msgspec
 import structlog
 
-from proxy.ledger.opening import told
+from proxy.ledger.opening import checkpoint, told
 from proxy.state.opening import alone, open_store, writing
 from proxy.state.store import MOST_TURNS, StoreFailed, ThreadTooLong, Turn
 
@@ -39,7 +39,7 @@ _FORGET = "DELETE FROM turns WHERE tenant = ? AND id = ?"
 _KEEP_CALLS = "INSERT OR REPLACE INTO calls VALUES (?,?,?,?)"
 _CALLS = """SELECT id, state FROM calls
  WHERE tenant = ? AND created >= ? AND id IN (SELECT value FROM json_each(?))"""
-_PRUNE = ("turns", "calls")
+_PRUNED = ("turns", "calls")
 _BITE = "DELETE FROM {0} WHERE rowid IN (SELECT rowid FROM {0} WHERE created < ? LIMIT 100)"
 
 _RAWS = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
@@ -61,7 +61,8 @@ class SqliteStore:
         self._desk = ThreadPoolExecutor(1, thread_name_prefix="state")
         """All that touches the connection queues here, so that no job waits for a lock in a shared thread pool."""
         self._closing = threading.Event()
-        self._pruner: threading.Thread | None = None
+        self._helper: threading.Thread | None = None
+        self._prune_at = 0.0
 
     async def keep_turn(self, turn: Turn, items: Collection[str] = ()) -> None:
         await self._run(lambda: self._keep(turn, items))
@@ -94,18 +95,29 @@ class SqliteStore:
         Raises apsw.Error."""
         if self.retention == math.inf:
             return 0
-        return sum(self._prune(_BITE.format(table)) for table in _PRUNE)
+        return sum(self._bites(_BITE.format(table)) for table in _PRUNED)
 
-    def start(self, every: float = _HOUR) -> None:
-        """Begin to prune, now and every so many seconds, in a thread of our own."""
-        self._pruner = threading.Thread(target=self._keep_pruning, args=(every,), name="state-prune", daemon=True)
-        self._pruner.start()
+    def maintain(self) -> None:
+        """One round of the thread: keep the write-ahead log short, and once an hour drop what is too old."""
+        try:
+            checkpoint(self._path)
+            now = self._clock()
+            if now >= self._prune_at:
+                self._prune_at = now + _HOUR
+                self.prune()
+        except (apsw.Error, OSError) as error:
+            _log.warning("state.maintain", path=str(self._path), why=told(error))
+
+    def start(self, every: float = 1.0) -> None:
+        """Begin to maintain, every so many seconds, in a thread of our own."""
+        self._helper = threading.Thread(target=self._maintaining, args=(every,), name="state-maintain", daemon=True)
+        self._helper.start()
 
     def close(self) -> None:
         """Let go of the file, once all that was asked for is done."""
         self._closing.set()
-        if self._pruner is not None:
-            self._pruner.join()
+        if self._helper is not None:
+            self._helper.join()
         self._desk.shutdown()
         # The last to leave folds the log back into the file: nobody may open it at that moment.
         with alone(self._path):
@@ -139,14 +151,14 @@ class SqliteStore:
 
     def _thread(self, tenant: str, id_: str, most: int) -> list[Turn] | None:
         turns: list[Turn] = []
-        for row in self._db.execute(_THREAD, (tenant, id_, self._oldest(), MOST_TURNS, most)):
+        for row in self._db.execute(_THREAD, (tenant, id_, self._oldest(), MOST_TURNS, most)).fetchall():
             if row[-2] > MOST_TURNS or row[-1] > most:
                 raise ThreadTooLong
             turns.append(_turn(row[:-2]))
         # The first that was found must be the thread's beginning, else one before it is gone.
         return turns if turns and turns[0].previous is None else None
 
-    def _prune(self, bite: str) -> int:
+    def _bites(self, bite: str) -> int:
         dropped = 0
         while not self._closing.is_set():
             some = self._desk.submit(self._write, bite, [(self._oldest(),)]).result()
@@ -155,13 +167,10 @@ class SqliteStore:
                 break
         return dropped
 
-    def _keep_pruning(self, every: float) -> None:
-        while not self._closing.is_set():
-            try:
-                self.prune()
-            except apsw.Error as error:
-                _log.warning("state.prune", path=str(self._path), why=told(error))
-            self._closing.wait(every)
+    def _maintaining(self, every: float) -> None:
+        self.maintain()
+        while not self._closing.wait(every):
+            self.maintain()
 
 
 def _turn(row: Row) -> Turn:

@@ -128,8 +128,10 @@ ASKED: dict[str, Any] = {
 
 
 def echo(effort: str | None = None, **fields: Any) -> ir.Echo:
+    """As the road makes it: a thread has been put in the place of ``previous_response_id``, which the echo tells."""
+    previous = fields.pop("previous_response_id", None)
     request = DIALECT.read_request(json.dumps({"model": "auto", "input": "Hi", **fields}, indent=2).encode())
-    return msgspec.structs.replace(ECHO, request=request, effort=effort)
+    return msgspec.structs.replace(ECHO, request=request, effort=effort, previous_response_id=previous)
 
 
 def say(*blocks: tuple[str, dict[str, Any], list[tuple[str, str]]], reason: str = "stop") -> list[ir.Event]:

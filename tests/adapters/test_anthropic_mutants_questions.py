@@ -145,8 +145,9 @@ def test_results_with_all_their_fields() -> None:
         ({"type": "disabled"}, ("none", 0, None), set()),
         ({"type": "adaptive"}, (None, -1, None), set()),
         ({"type": "adaptive", "display": "summarized"}, (None, -1, "auto"), set()),
-        ({"type": "enabled", "budget_tokens": 2048}, (None, 2048, None), set()),
-        ({"type": "enabled", "budget_tokens": 2048, "x": 1}, (None, 2048, None), {"thinking"}),
+        ({"type": "enabled", "budget_tokens": 2048}, (None, 2048, "auto"), set()),
+        ({"type": "enabled", "budget_tokens": 2048, "x": 1}, (None, 2048, "auto"), {"thinking"}),
+        ({"type": "enabled", "budget_tokens": 2048, "display": "omitted"}, (None, 2048, None), {"thinking"}),
         (None, (None, None, None), set()),
     ],
 )

@@ -227,3 +227,19 @@ def test_rows_are_whole() -> None:
     for row in PROVIDERS.values():
         assert row.dialect == row.speaks[0]
         assert row.base_url is None or row.base_url.endswith(row.version)
+
+
+def test_what_each_vendor_enforces_of_a_format() -> None:
+    def enforced(provider: str, model: str) -> tuple[bool, bool, bool, bool, bool]:
+        can = capabilities(provider, model)
+        return can.json_schema, can.json_object, can.json_with_tools, can.recursive_schemas, can.open_schemas
+
+    assert enforced("openai", "gpt-5.6") == (True, True, True, True, True)
+    assert enforced("openai", "gpt-4")[:2] == (False, True)
+    assert enforced("anthropic", "claude-sonnet-5") == (True, False, True, False, False)
+    assert enforced("anthropic", "claude-sonnet-4-0")[0] is False
+    assert enforced("google", "gemini-2.5-pro") == (True, True, False, False, True)
+    assert enforced("google", "gemini-3.1-pro") == (True, True, True, False, True)
+    assert enforced("google", "gemini-9")[2] is True
+    for server in ("vllm", "ollama", "llama_cpp", "lm_studio"):
+        assert enforced(server, "m") == (True, True, True, True, True)

@@ -49,6 +49,13 @@ def test_errors_are_the_sdks_own(road: Road) -> None:
     assert (method.status_code, method.headers["allow"]) == (405, "POST")
 
 
+@pytest.fixture(scope="module")
+def alone() -> Iterator[Live]:
+    """Every backend without a spare one behind it."""
+    with demo_upstream() as url, Live(config(url).replace(", spare]", "]")) as live:
+        yield live
+
+
 SERVER_TOOL: Any = {"type": "web_search_20250305", "name": "web_search"}
 
 
@@ -61,12 +68,11 @@ SERVER_TOOL: Any = {"type": "web_search_20250305", "name": "web_search"}
         ("container", {"extra_body": {"container": "c_1"}}),
     ],
 )
-def test_what_anthropic_runs_is_refused_elsewhere(backend: str, field: str, asked: Json) -> None:
-    with demo_upstream() as url, Live(config(url).replace(", spare]", "]")) as live:
-        sdk = anthropic.Anthropic(base_url=live.url, api_key="k", max_retries=0)
-        with sdk, pytest.raises(anthropic.BadRequestError) as caught:
-            sdk.messages.create(model=f"to-{backend}", max_tokens=99, messages=HELLO, **asked)
-        assert field in str(caught.value)
+def test_what_anthropic_runs_is_refused_elsewhere(alone: Live, backend: str, field: str, asked: Json) -> None:
+    sdk = anthropic.Anthropic(base_url=alone.url, api_key="k", max_retries=0)
+    with sdk, pytest.raises(anthropic.BadRequestError) as caught:
+        sdk.messages.create(model=f"to-{backend}", max_tokens=99, messages=HELLO, **asked)
+    assert field in str(caught.value)
 
 
 FAULTS = {

@@ -50,6 +50,18 @@ def test_after_the_first_byte_nothing_is_tried_again(kind: str, attempt: int, mo
     assert step.what == "stop"
 
 
+@pytest.mark.parametrize("bytes_sent", [False, True])
+@pytest.mark.parametrize("more", [False, True])
+def test_a_bad_answer_is_asked_for_once_more_at_the_same_target(more: bool, bytes_sent: bool) -> None:
+    bad = failure("bad_output")
+    first = Retries().after(bad, attempt=9, bytes_sent=bytes_sent, more_targets=more)
+    assert (first.what, first.wait) == ("again", 0)
+    second = Retries().after(bad, attempt=1, bytes_sent=bytes_sent, more_targets=more, asked_again=True)
+    assert second.what == "stop"
+    late = Retries(deadline=5).after(bad, attempt=1, bytes_sent=bytes_sent, more_targets=more, elapsed=5)
+    assert late.what == "stop"
+
+
 @given(st.integers(1, 60), st.floats(0, 1))
 def test_waits_grow_and_stay_under_the_cap(attempt: int, jitter: float) -> None:
     retries = Retries(attempts=100, base=0.2, cap=5.0)

@@ -80,6 +80,8 @@ def test_every_problem_is_told_at_once() -> None:
         ("state: {redis: 'redis://x'}", "state.redis: this build keeps state in process and in SQLite only"),
         ("ledger: {url: 'postgresql://x/y'}", "ledger.url: this build keeps the ledger in SQLite only"),
         ("telemetry: {otlp: collector}", "telemetry.otlp: not a URL"),
+        ("media: {allow: ['http://files.internal']}", "media.allow[0]: 'http://files.internal' is not a host"),
+        ("media: {allow: [a.b, 'a.b:8080', '[::1]:80', 'a.b/x']}", "media.allow[3]: 'a.b/x' is not a host"),
         ("telemetry: {otlp: 'http://u:p@collector:4318'}", "telemetry.otlp: a secret stands in the URL"),
         ("server: {host: 0.0.0.0}", "server.host: '0.0.0.0' is reachable from other machines and there is no key"),
     ],

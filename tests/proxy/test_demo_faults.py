@@ -116,6 +116,29 @@ async def test_the_header_chooses_a_fault_too() -> None:
 
 
 @pytest.mark.anyio
+async def test_answers_that_do_not_keep_to_their_format() -> None:
+    shape = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object", "properties": {"a": {}}}}}
+
+    async def said(fault: str, *turns: Any, **headers: str) -> str:
+        messages = [{"role": "user", "content": "Hi"}, *turns]
+        body = {"model": f"demo-chat{fault}", "messages": messages, "response_format": shape}
+        reply = await post(
+            create_app(), PATHS["chat"], body, {name.replace("_", "-"): v for name, v in headers.items()}
+        )
+        return str(msgspec.json.decode(reply.body)["choices"][0]["message"]["content"])
+
+    good = await said("")
+    assert msgspec.json.decode(good) == {"a": "Hi"}
+    assert await said("-fault-json-broken") == good[: len(good) // 2]
+    assert await said("", x_demo_fault="json-broken") == good[: len(good) // 2]
+    assert good in (await said("-fault-json-prose")).split("```json\n")[1]
+    assert await said("-fault-json-mended") == good[: len(good) // 2]
+    again = {"role": "assistant", "content": "x"}, {"role": "user", "content": "Hi"}
+    assert await said("-fault-json-mended", *again) == good
+    assert await said("-fault-json-broken", *again) != good
+
+
+@pytest.mark.anyio
 @pytest.mark.parametrize("dialect", PATHS)
 async def test_a_stream_stops_when_the_client_hangs_up(dialect: str) -> None:
     journal: list[dict[str, Any]] = []

@@ -6,7 +6,7 @@ import pytest
 
 from adapters import ir
 from policies.verdict import Caller
-from proxy.keys import LOCAL, authenticate, digest
+from proxy.keys import LOCAL, authenticate, digest, given
 
 ANN = Caller(key_id="ann", name="ann", team="ops")
 CALLERS = {digest("sk-ann"): ANN}
@@ -83,3 +83,30 @@ def test_an_open_server_without_keys_serves_everyone() -> None:
     away = TRUSTED | {"peer_host": "8.8.8.8", "bound_loopback": False}
     assert authenticate({"host": "proxy.example"}, **away, open_server=True) is LOCAL
     assert isinstance(authenticate(HOME, **away | {"callers": CALLERS}, open_server=True), ir.Failure)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"x-api-key": "sk-ann"},
+        {"x-api-key": " sk-ann "},
+        {"x-api-key": "sk-ann", "authorization": "Bearer of-another-service"},
+        {"x-api-key": "of-another-service", "authorization": "Bearer sk-ann"},
+        {"x-api-key": "of-another-service", "x-turnout-key": "sk-ann"},
+    ],
+)
+def test_anthropics_header_names_a_caller_too(headers: dict[str, str]) -> None:
+    assert authenticate(HOME | headers, **TRUSTED | {"callers": CALLERS}) is ANN
+
+
+@pytest.mark.parametrize("headers", [{"x-api-key": "sk-no"}, {"x-api-key": "sk-ann", "x-turnout-key": "sk-no"}])
+def test_a_wrong_key_is_wrong_in_any_header(headers: dict[str, str]) -> None:
+    found = authenticate(HOME | headers, **TRUSTED | {"callers": CALLERS})
+    assert isinstance(found, ir.Failure)
+    assert "Incorrect" in found.message
+
+
+def test_a_credential_is_found_in_either_header() -> None:
+    assert given({"authorization": "Bearer a", "x-api-key": "b"}) == "a"
+    assert given({"x-api-key": "b"}) == "b"
+    assert given({"authorization": "Basic a", "x-api-key": ""}) is None

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from openai.types.responses import Response, ResponseFunctionToolCall
+from public_door import RESPONSES, post
 from stored_kit import FOUR, TOOL, Road, in_order, items, result, road, strings, told
+
+from proxy.explain import explain
+from proxy.snapshot import Snapshot, build_text
 
 MODES = pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 
@@ -139,3 +144,28 @@ def test_a_call_cut_short_is_not_asked_again(made: Road, backend: str) -> None:
     one = made.ask(backend, "Weather in Rome?", tools=[TOOL], tool_choice="required", max_output_tokens=16)
     made.ask(backend, "Never mind.", previous_response_id=one.id)
     assert in_order(made.sent(), ["Weather in Rome?", "Never mind."])
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [({"background": True}, "unsupported_parameter"), ({"conversation": "c"}, "unsupported_parameter"),
+     ({"previous_response_id": 7}, "invalid_type")],
+)  # fmt: skip
+def test_explain_refuses_what_the_road_refuses(made: Road, fields: dict[str, Any], code: str) -> None:
+    asked = {"model": "to-claude", "input": "Hi!", **fields}
+    found = explain(snapshot(made), "responses", msgspec.json.encode(asked))
+    heard = post(made.live, RESPONSES, asked)
+    assert found.failure is not None
+    assert (found.failure.code, found.failure.message) == (code, heard.error["message"])
+
+
+@pytest.mark.parametrize("backend", FOUR)
+def test_explain_decides_on_the_new_input_of_a_thread(made: Road, backend: str) -> None:
+    asked = {"model": f"to-{backend}", "input": "Hi!", "previous_response_id": "resp_1"}
+    found = explain(snapshot(made), "responses", msgspec.json.encode(asked))
+    assert (found.failure, found.backend) == (None, backend)
+
+
+def snapshot(made: Road) -> Snapshot:
+    text = made.live.config.read_text()
+    return build_text(text, file=str(made.live.config), generation=1, env={})

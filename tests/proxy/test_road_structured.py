@@ -195,3 +195,12 @@ def test_a_schema_that_is_none_is_refused_before_it_is_sent(
 def test_recursive_schemas_are_judged_too(live: Live, kind: str, schema: Any) -> None:
     _, told = hear(live, "chat", f"{kind}-good", schema, stream=False)
     assert set(msgspec.json.decode(told.text)) >= set(schema["required"])
+
+
+@pytest.mark.parametrize("stream", MODES)
+def test_a_stored_turn_holds_the_answer_that_was_told(live: Live, sent: list[dict[str, Any]], stream: bool) -> None:
+    first, told = hear(live, "responses", "tool-json-prose", SCHEMA, stream=stream)
+    id_ = first.events[-1]["response"]["id"] if stream else first.body["id"]
+    sent.clear()
+    post(live, RESPONSES, {"model": "words-good", "input": "And now?", "previous_response_id": id_})
+    assert {"role": "assistant", "content": told.text} in sent[0]["body"]["messages"]

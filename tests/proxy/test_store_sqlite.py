@@ -203,17 +203,49 @@ def test_pruning_drops_what_is_too_old_and_only_that(store: SqliteStore, clock: 
     assert left(path) == [1, 1, 1]
 
 
-def test_it_prunes_by_itself_with_the_retention_of_the_moment(path: Path, clock: Clock) -> None:
-    with_old = SqliteStore(path, clock=clock)
-    run(with_old.keep_turn(turn("old", created=NOON - 9 * DAY)))
-    with_old.start(every=0.001)
-    with_old.retention = 4 * DAY
-    for _ in range(20_000):
-        if left(path)[0] == 0:
-            break
-        threading.Event().wait(0.001)
-    with_old.close()
+def test_it_prunes_by_itself_at_once_and_every_hour(path: Path, clock: Clock) -> None:
+    store = SqliteStore(path, clock=clock)
+    store.retention = 4 * DAY
+    run(store.keep_turn(turn("old", created=NOON - 9 * DAY)))
+    store.start(every=0.001)
+    assert emptied(path)
+    run(store.keep_turn(turn("old", created=NOON - 9 * DAY)))
+    clock.now += 3599
+    store.maintain()
+    assert left(path)[0] == 1
+    clock.now += 1
+    assert emptied(path)
+    store.close()
+
+
+def emptied(path: Path) -> bool:
+    """Waits for it."""
+    return any(left(path)[0] == 0 or threading.Event().wait(0.001) for _ in range(10_000))
+
+
+def test_its_log_is_kept_short(path: Path, clock: Clock) -> None:
+    store = SqliteStore(path, clock=clock)
+    run(store.keep_turn(turn("r1", response=b"x" * (1 << 21))))
+    before = path.stat().st_size
+    store.maintain()
+    assert path.stat().st_size > before + (1 << 21)
+    store.close()
+
+
+def test_a_round_that_fails_is_told_and_the_next_one_tries_again(
+    path: Path, clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = SqliteStore(path, clock=clock)
+    store.retention = 4 * DAY
+    store._db.execute("ALTER TABLE turns RENAME TO elsewhere")
+    store.maintain()
+    assert "state.maintain" in capsys.readouterr().out
+    store._db.execute("ALTER TABLE elsewhere RENAME TO turns")
+    run(store.keep_turn(turn("old", created=NOON - 9 * DAY)))
+    clock.now += 3600
+    store.maintain()
     assert left(path)[0] == 0
+    store.close()
 
 
 def test_it_outlives_its_process(path: Path, clock: Clock) -> None:

@@ -45,7 +45,9 @@ class World:
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     with pages() as (url, web):
-        allow = f"media: {{fetch: true, max_size: 64KiB, timeout: {SECONDS}s, allow: ['{url.removeprefix('http://')}']}}"
+        allow = (
+            f"media: {{fetch: true, max_size: 64KiB, timeout: {SECONDS}s, allow: ['{url.removeprefix('http://')}']}}"
+        )
         with build(allow) as built:
             yield World(built, url, web)
 
@@ -163,7 +165,11 @@ def test_documents_are_carried_with_their_names(strict: Road, api: str) -> None:
 @pytest.mark.parametrize("api", APIS)
 @pytest.mark.parametrize("backend", ["claude", "gemini", "vllm"])
 def test_a_file_id_of_another_vendor_is_refused(strict: Road, api: str, backend: str) -> None:
-    part = {"type": "input_file", "file_id": "file-1"} if api == "responses" else {"type": "file", "file": {"file_id": "file-1"}}
+    part = (
+        {"type": "input_file", "file_id": "file-1"}
+        if api == "responses"
+        else {"type": "file", "file": {"file_id": "file-1"}}
+    )
     assert refused(strict, api, backend, part)["code"] == "unsupported_parameter"
 
 
@@ -248,7 +254,10 @@ def test_a_compressed_answer_counts_as_what_comes_out(world: World, encoding: st
     url = world.link("/x", Page((pack(PNG),), headers=headers))
     assert gemini(sent(world.road, "chat", "gemini", image("chat", url)))["inlineData"]["data"] == IMAGE
     error = refused(
-        world.road, "chat", "gemini", image("chat", world.link("/x", Page((pack(PNG + bytes(65536)),), headers=headers)))
+        world.road,
+        "chat",
+        "gemini",
+        image("chat", world.link("/x", Page((pack(PNG + bytes(65536)),), headers=headers))),
     )
     assert "65536 bytes" in error["message"]
 

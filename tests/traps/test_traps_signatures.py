@@ -348,6 +348,17 @@ def test_a_foreign_conversation_leaves_openais_own_items_alone(road: Road) -> No
     assert [sealed for kind, sealed in kinds if kind == "reasoning"] == [ITEM["encrypted_content"]]
 
 
+def test_a_foreign_conversation_leaves_claudes_own_blocks_alone(road: Road) -> None:
+    """Begun on Gemini, gone on at Claude by Anthropic's own client: Claude's blocks pass, what was sealed does not."""
+    asked = first_turn(road, "messages", "gemini", google([THOUGHT, called("Rome", "g1", "c2lnMQ==")], stream_=False))
+    road.upstream.script(claude([THINKING, ROME], stream_=False))
+    more = next_turn("messages", asked, talk(road, "messages", "claude", asked, stream_=False))
+    talk(road, "messages", "claude", more, stream_=False)
+    first, second = (turn["content"] for turn in road.sent()["messages"] if turn["role"] == "assistant")
+    assert [block["type"] for block in first] == ["tool_use"]
+    assert second == [THINKING, ROME]
+
+
 @pytest.mark.parametrize("api", ["chat", "responses"])
 def test_another_tenant_has_no_use_of_it(api: str) -> None:
     ann, ben = ({"authorization": f"Bearer sk-turnout-{name}-0123456789"} for name in ("ann", "ben"))
