@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import apsw
 import msgspec
@@ -150,11 +150,10 @@ class SqliteStore:
         return [_turn(row) for row in self._db.execute(sql, values)]
 
     def _thread(self, tenant: str, id_: str, most: int) -> list[Turn] | None:
-        turns: list[Turn] = []
-        for row in self._db.execute(_THREAD, (tenant, id_, self._oldest(), MOST_TURNS, most)).fetchall():
-            if row[-2] > MOST_TURNS or row[-1] > most:
-                raise ThreadTooLong
-            turns.append(_turn(row[:-2]))
+        rows: list[Any] = self._db.execute(_THREAD, (tenant, id_, self._oldest(), MOST_TURNS, most)).fetchall()
+        if any(depth > MOST_TURNS or size > most for *_, depth, size in rows[:1]):
+            raise ThreadTooLong
+        turns = [_turn(row[:-2]) for row in rows]
         # The first that was found must be the thread's beginning, else one before it is gone.
         return turns if turns and turns[0].previous is None else None
 

@@ -203,17 +203,23 @@ def test_pruning_drops_what_is_too_old_and_only_that(store: SqliteStore, clock: 
     assert left(path) == [1, 1, 1]
 
 
-def test_it_prunes_by_itself_at_once_and_every_hour(path: Path, clock: Clock) -> None:
-    store = SqliteStore(path, clock=clock)
+def test_it_prunes_once_an_hour(store: SqliteStore, clock: Clock, path: Path) -> None:
     store.retention = 4 * DAY
-    run(store.keep_turn(turn("old", created=NOON - 9 * DAY)))
-    store.start(every=0.001)
-    assert emptied(path)
+    store.maintain()
     run(store.keep_turn(turn("old", created=NOON - 9 * DAY)))
     clock.now += 3599
     store.maintain()
     assert left(path)[0] == 1
     clock.now += 1
+    store.maintain()
+    assert left(path)[0] == 0
+
+
+def test_it_does_so_by_itself(path: Path, clock: Clock) -> None:
+    store = SqliteStore(path, clock=clock)
+    store.retention = 4 * DAY
+    run(store.keep_turn(turn("old", created=NOON - 9 * DAY)))
+    store.start(every=0.001)
     assert emptied(path)
     store.close()
 
