@@ -252,6 +252,7 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     forced_tools: bool = True
     strict_tools: bool = True
     max_strict_tools: int | None = None
+    """Tools of one request whose schemas it enforces."""
     images: bool = True
     image_urls: bool = True
     files: bool = False

@@ -120,13 +120,13 @@ def refuses(call: Call, target: Target) -> Sequence[ir.Named]:
         return found.wire.patch(call.top, found.upstream)[1]
     dialect = cast(Dialect, found.wire)
     fitted = call.fitted(backend, found.upstream)
-    request, _ = states.give_back(fitted.request, found.upstream, {}, call.unseal)
+    request, removed = states.give_back(fitted.request, found.upstream, {}, call.unseal)
     unmet = [
         ir.Named("image_url", f"{target.backend} takes no links and Turnout fetches none: send a data: URL", "contract")
         for need in dialect.needs(request, found.upstream)
         if not call.snapshot.config.media.fetch
     ]
-    return [*fitted.named, *dialect.refuses(request, found.upstream), *unmet[:1]]
+    return [*fitted.named, *states.named(removed), *dialect.refuses(request, found.upstream), *unmet[:1]]
 
 
 def _denial(call: Call, decision: Decision, denied: Denied) -> ir.Failure:

@@ -6,15 +6,17 @@ import base64
 import os
 import tempfile
 from contextlib import suppress
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from typing import TYPE_CHECKING
 
 from adapters.states import PREFIX
 from proxy.settings.units import Secrets
 from proxy.state.store import StoreFailed
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 FILE = "turnout.secret"
 """Beside the ledger, when the operator gave no secret."""
@@ -37,12 +39,12 @@ class Seals:
     def adopt(self, own: Secrets | None) -> None:
         """Follow the configuration; what was sealed with a secret no longer listed stays shut. Raises StoreFailed."""
         secrets = [_kept(self._folder / FILE)] if own is None else [secret.reveal().encode() for secret in own]
-        self._keys = [AESGCM(sha256(b"turnout seal\0" + secret).digest()) for secret in secrets]
+        self._keys = [sha256(b"turnout seal\0" + secret).digest() for secret in secrets]
 
     def close(self, tenant: str, plain: bytes) -> str:
         """The sealed text, for this tenant alone."""
         nonce = os.urandom(_NONCE)
-        closed = nonce + self._keys[0].encrypt(nonce, plain, tenant.encode())
+        closed = nonce + _cipher(self._keys[0]).encrypt(nonce, plain, tenant.encode())
         return PREFIX + base64.urlsafe_b64encode(closed).decode()
 
     def open(self, tenant: str, text: str) -> bytes | None:
@@ -53,10 +55,20 @@ class Seals:
             closed = base64.b64decode(text.removeprefix(PREFIX), b"-_", validate=True)
         except ValueError:
             return None
+        from cryptography.exceptions import InvalidTag
+
         for key in self._keys:
             with suppress(InvalidTag, ValueError):
-                return key.decrypt(closed[:_NONCE], closed[_NONCE:], tenant.encode())
+                return _cipher(key).decrypt(closed[:_NONCE], closed[_NONCE:], tenant.encode())
         return None
+
+
+@lru_cache(maxsize=16)
+def _cipher(key: bytes) -> AESGCM:
+    """Made when something is first sealed: the library takes 7 MiB."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    return AESGCM(key)
 
 
 def _kept(path: Path) -> bytes:

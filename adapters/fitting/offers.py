@@ -48,7 +48,7 @@ def fit(request: ir.Request, upstream: ir.Upstream) -> Fitted:
 
 
 def _is_item(block: ir.Block) -> bool:
-    return isinstance(block, ir.Opaque) and block.wire_type in _ITEMS
+    return type(block) is ir.Opaque and block.wire_type in _ITEMS
 
 
 def _defers(tool: ir.Tool) -> bool:

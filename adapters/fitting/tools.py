@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from adapters import ir, names
+from adapters import breakpoints, ir, names
 from adapters.fitting import free_text, naming
 from adapters.fitting.answers import CallsBack
 from adapters.fitting.fitted import Fitted
@@ -23,7 +23,7 @@ _OBEYS_ALLOWED: tuple[ir.Family, ...] = ("openai", "google")
 
 def fit(request: ir.Request, upstream: ir.Upstream) -> Fitted:
     """Raises ir.Invalid for a tool choice that names no tool."""
-    named = _foreign_choice(request, upstream)
+    named = (*_foreign_choice(request, upstream), *_foreign_extras(request, upstream))
     own: Mapping[str, Key] = {}
     wrapped: frozenset[str] = frozenset()
     single = _is_single(request, upstream.capabilities)
@@ -72,6 +72,16 @@ def _foreign_choice(request: ir.Request, upstream: ir.Upstream) -> tuple[ir.Name
     if "tool_choice" not in request.extras or request.dialect != RESPONSES or upstream.dialect == RESPONSES:
         return ()
     return (ir.Named("tool_choice", "it names a tool that another vendor runs", "contract"),)
+
+
+def _foreign_extras(request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Named]:
+    """Fields of tools that only the client's own dialect knows; cache breakpoints are told of with all others."""
+    if request.dialect in (None, upstream.dialect):
+        return
+    for index, tool in enumerate(request.tools):
+        strange = sorted(tool.extras.keys() - breakpoints.NAMES) if tool.extras else ()
+        if strange:
+            yield ir.Named(tool.at(index), f"no word for {', '.join(strange)}", "unknown")
 
 
 def _chosen(request: ir.Request, upstream: ir.Upstream) -> ir.Request:

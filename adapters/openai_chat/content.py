@@ -15,8 +15,7 @@ from adapters import breakpoints, ir
 from adapters.media import first_bytes, resolved, sniffed, usual
 from adapters.openai_chat import wire
 
-_PART = msgspec.json.Decoder(wire.Part)
-_PART_FIELDS = frozenset(wire.Part.__struct_fields__)
+_PART = wire.Reading(wire.Part)
 _SOUNDS = {"audio/mpeg": "mp3"}
 
 
@@ -30,8 +29,7 @@ def read(content: str | Sequence[msgspec.Raw] | None, at: str) -> tuple[ir.Block
 
 
 def _read_part(raw: msgspec.Raw, at: str) -> ir.Block:
-    part = wire.decode(_PART, raw, at)
-    extras = wire.unknown(raw, _PART_FIELDS)
+    part, extras = _PART.read(raw, at)
     match part.type:
         case "text":
             return ir.Text(_needed(part.text, f"{at}.text"), extras=extras)

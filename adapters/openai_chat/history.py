@@ -9,10 +9,8 @@ import msgspec
 from adapters import ir
 from adapters.openai_chat import content, vendor_fields, wire
 
-_MESSAGE = msgspec.json.Decoder(wire.Message)
-_TOOL_CALL = msgspec.json.Decoder(wire.ToolCall)
-_FIELDS = frozenset(wire.Message.__struct_fields__)
-_CALL_FIELDS = frozenset(wire.ToolCall.__struct_fields__)
+_MESSAGE = wire.Reading(wire.Message)
+_TOOL_CALL = wire.Reading(wire.ToolCall)
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 
@@ -33,8 +31,7 @@ class _History:
         self._custom: set[str] = set()
 
     def read(self, raw: msgspec.Raw, at: str, index: int) -> ir.Message:
-        told = wire.decode(_MESSAGE, raw, at)
-        extras = wire.unknown(raw, _FIELDS)
+        told, extras = _MESSAGE.read(raw, at)
         match told.role:
             case "assistant":
                 blocks = self._assistant(told, at, index, vendor_fields.take(extras))
@@ -70,8 +67,7 @@ class _History:
         return tuple(blocks)
 
     def _call(self, raw: msgspec.Raw, at: str, states: Mapping[str, ir.VendorState]) -> ir.Block:
-        call = wire.decode(_TOOL_CALL, raw, at)
-        extras = wire.unknown(raw, _CALL_FIELDS)
+        call, extras = _TOOL_CALL.read(raw, at)
         state = vendor_fields.take_signature(extras) or states.get(call.id)
         if call.type == "function":
             if call.function is None:

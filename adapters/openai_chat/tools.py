@@ -10,8 +10,7 @@ import msgspec
 from adapters import breakpoints, ir
 from adapters.openai_chat import parameters, wire
 
-_TOOL = msgspec.json.Decoder(wire.Tool)
-_FIELDS = frozenset(wire.Tool.__struct_fields__)
+_TOOL = wire.Reading(wire.Tool)
 _MODES = ("none", "auto", "required")
 _CHOICES = (*_MODES, "function", "custom", "allowed_tools")
 _NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
@@ -24,8 +23,7 @@ def read(raws: Sequence[msgspec.Raw], functions: Sequence[wire.Function]) -> tup
 
 
 def _read(raw: msgspec.Raw, at: str) -> ir.Tool:
-    tool = wire.decode(_TOOL, raw, at)
-    extras = wire.unknown(raw, _FIELDS)
+    tool, extras = _TOOL.read(raw, at)
     if tool.type == "function":
         if tool.function is None:
             raise wire.missing(f"{at}.function")

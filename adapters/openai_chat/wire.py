@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Meta, Raw, Struct
 
 from adapters import ir
 
+S = TypeVar("S", bound=Struct)
 T = TypeVar("T")
 NAME = "openai_chat"
 
@@ -174,6 +175,8 @@ class Params(Struct):
 
 
 _fields = msgspec.json.Decoder(dict[str, Raw])
+GARBAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding foreign bytes may raise."""
 _AT = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
 _MISSING = re.compile(r"Object missing required field `([^`]+)`")
 
@@ -214,9 +217,24 @@ def unsupported(field: str, value: str, allowed: Collection[str]) -> ir.Invalid:
     )
 
 
-def unknown(raw: bytes | Raw, known: Collection[str]) -> ir.Extras:
-    """The fields of a JSON object that are not ``known``, byte for byte; nulls say nothing and are left out."""
-    return {name: value for name, value in _fields.decode(raw).items() if name not in known and bytes(value) != b"null"}
+class Reading(Generic[S]):
+    """Reads one kind of object, and what it holds besides. Few objects hold anything besides: those that do are read a
+    second time, so that all others are read once."""
+
+    def __init__(self, shape: type[S]) -> None:
+        bare = msgspec.defstruct(shape.__name__, [], bases=(shape,), forbid_unknown_fields=True)
+        self._bare: msgspec.json.Decoder[S] = msgspec.json.Decoder(bare)
+        self._full = msgspec.json.Decoder(shape)
+        self._known = frozenset(shape.__struct_fields__)
+
+    def read(self, raw: bytes | Raw, at: str) -> tuple[S, ir.Extras]:
+        """The object, and its unknown fields byte for byte (nulls say nothing and are left out). Raises ir.Invalid."""
+        try:
+            return self._bare.decode(raw), {}
+        except GARBAGE:
+            told = decode(self._full, raw, at)
+        unknown = {name: value for name, value in _fields.decode(raw).items() if name not in self._known}
+        return told, {name: value for name, value in unknown.items() if bytes(value) != b"null"}
 
 
 # --- from an upstream: servers differ, so only the structure is demanded --------------------------------------------
@@ -283,5 +301,3 @@ class Chunk(Struct):
 
 
 CHUNK = msgspec.json.Decoder(Chunk)
-GARBAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding an upstream's bytes may raise."""

@@ -143,8 +143,6 @@ def _tools(request: ir.Request, can: ir.Capabilities) -> Iterator[ir.Named]:
             yield ir.Named(tool.at(index), f"'{tool.type}' is another dialect's tool", "contract")
         if tool.strict and not can.strict_tools:
             yield ir.Named(f"{tool.at(index)}.strict", "the server does not enforce schemas", "tuning")
-        if tool.extras and not is_own(request):
-            yield ir.Named(tool.at(index), f"no word for {', '.join(sorted(tool.extras))}", "unknown")
 
 
 def _extras(request: ir.Request) -> Iterator[ir.Named]:

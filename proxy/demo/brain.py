@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import groupby, takewhile
 from typing import Literal
 
 import msgspec
@@ -11,6 +12,7 @@ from proxy.demo.base import Json, encode
 from proxy.demo.filling import fill
 from proxy.demo.spoiling import spoil_arguments, spoil_text
 from proxy.demo.tokens import IMAGE_TOKENS, count, pieces
+from proxy.demo.wishes import means, steps, verbatim
 
 Choice = Literal["auto", "none", "required"]
 Kind = Literal["text", "image", "media", "call", "result", "thought"]
@@ -140,8 +142,11 @@ def _tokens_of(part: Said) -> int:
 
 
 def _question(prompt: Prompt) -> str:
-    texts = [part.text for part in prompt.said if _asks(part)]
-    return " ".join(texts[-1].split()) if texts else ""
+    return " ".join(_asked(prompt).split())
+
+
+def _asked(prompt: Prompt) -> str:
+    return next((part.text for part in reversed(prompt.said) if _asks(part)), "")
 
 
 def _asks(part: Said) -> bool:
@@ -170,7 +175,12 @@ def _reasoning(effort: str | None, question: str) -> str:
 
 def _calls(prompt: Prompt, question: str) -> tuple[ToolCall, ...]:
     usable = [tool for tool in prompt.tools if not prompt.only or tool.name in prompt.only]
-    if not usable or prompt.choice == "none" or (prompt.choice == "auto" and _results(prompt)):
+    if not usable or prompt.choice == "none":
+        return ()
+    wished = steps(question)
+    if wished and prompt.choice == "auto":
+        return tuple(_call(tool, prompt, question) for tool in _wished(prompt, usable, wished))
+    if prompt.choice == "auto" and _results(prompt):
         return ()
     chosen = [usable[0]]
     if prompt.parallel and "parallel" in question.lower() and not (prompt.choice == "required" and prompt.only):
@@ -178,10 +188,20 @@ def _calls(prompt: Prompt, question: str) -> tuple[ToolCall, ...]:
     return tuple(_call(tool, prompt, question) for tool in chosen)
 
 
+def _wished(prompt: Prompt, usable: list[Tool], wished: list[list[str]]) -> list[Tool]:
+    """The tools of the step that comes now; none once all are taken, or where that step's tools are not on offer."""
+    since = takewhile(lambda part: not _asks(part), reversed(prompt.said))
+    taken = sum(kind == "call" for kind, _ in groupby(part.kind for part in since))
+    names = wished[taken] if taken < len(wished) else []
+    found = [tool for name in names for tool in usable if means(name, tool.name, tool.namespace)]
+    return found if prompt.parallel else found[:1]
+
+
 def _call(tool: Tool, prompt: Prompt, question: str) -> ToolCall:
+    given = verbatim(_asked(prompt))
     if tool.custom:
-        return ToolCall(tool, {}, f"demo input for {tool.name}: {question[:60]}")
-    filled = fill(tool.schema, question)
+        return ToolCall(tool, {}, f"demo input for {tool.name}: {question[:60]}" if given is None else given)
+    filled = fill(tool.schema, question, given)
     arguments = filled if isinstance(filled, dict) else {}
     return ToolCall(tool, spoil_arguments(prompt.spoil, arguments, again=prompt.answered))
 

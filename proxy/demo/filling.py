@@ -26,16 +26,16 @@ _FORMATS = {
 _SAMPLES = ("demo", "Demo", "DEMO", "1", "42", "12.34", "A1", "abc123", "2026-11-20", "+1", "a", "demo@example.com", "")
 
 
-def fill(schema: Json, text: str = "") -> Any:
-    """A value that ``schema`` (JSON Schema or Gemini's subset of OpenAPI) accepts."""
-    return _Filler(schema, text).value(schema, 0)
+def fill(schema: Json, text: str = "", first: str | None = None) -> Any:
+    """A value that ``schema`` (JSON Schema or Gemini's subset of OpenAPI) accepts. ``first``: the first free string."""
+    return _Filler(schema, text, [] if first is None else [first]).value(schema, 0)
 
 
 class _Filler:
-    def __init__(self, root: Json, text: str) -> None:
+    def __init__(self, root: Json, text: str, first: list[str]) -> None:
         self._root = root
         self._text = text
-        self._words: list[str] = _QUOTED.findall(text) + _NAME.findall(text)
+        self._words: list[str] = first + _QUOTED.findall(text) + _NAME.findall(text)
         self._numbers = [float(number) for number in _NUMBER.findall(text)]
         self._taken = 0
 

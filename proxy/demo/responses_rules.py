@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from proxy.demo import families
@@ -38,7 +38,7 @@ def read(ask: Ask) -> tuple[wire.ResponsesRequest, list[OwnTool]]:
         request = fit(_typed(ask.body), wire.ResponsesRequest)
     except MisfitError as misfit:
         raise misfit_error(misfit) from None
-    tools = [tool for index, raw in enumerate(request.tools or ()) for tool in _tool(raw, f"tools[{index}]")]
+    tools = [*_tools(request.tools or [], "tools"), *_brought(ask.body["input"])]
     _check_state(request)
     if not isinstance(request.input, str):
         _check_items(request.input)
@@ -61,6 +61,18 @@ def _typed_item(item: Any) -> Any:
     if _HOSTED_ITEM.fullmatch(str(item.get("type"))):
         return {"type": "hosted_item"}
     return {"type": "message", **item} if "role" in item else item
+
+
+def _tools(raws: list[Json], path: str) -> Iterator[OwnTool]:
+    for index, raw in enumerate(raws):
+        yield from _tool(raw, f"{path}[{index}]")
+
+
+def _brought(items: Any) -> Iterator[OwnTool]:
+    """What is put on offer in the middle of the conversation."""
+    for index, item in enumerate(items):
+        if isinstance(item, dict) and item.get("type") == "additional_tools":
+            yield from _tools(item.get("tools") or [], f"input[{index}].tools")
 
 
 def _tool(raw: Json, path: str) -> list[OwnTool]:

@@ -22,11 +22,12 @@ class Wire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MisfitError(Exception):
-    """The body does not have the shape: ``path`` as in ``messages[0].role``, ``text`` the reason."""
+    """The body does not have the shape: ``path`` as in ``messages[0].role``, ``text`` the reason; ``field`` is the
+    last name of a path that is unknown or missing, which may be any text at all."""
 
-    def __init__(self, fault: Fault, path: str, text: str) -> None:
+    def __init__(self, fault: Fault, path: str, text: str, field: str = "") -> None:
         super().__init__(f"{path}: {text}")
-        self.fault, self.path, self.text = fault, path, text
+        self.fault, self.path, self.text, self.field = fault, path, text, field
 
 
 def fit(body: object, shape: Callable[..., T]) -> T:
@@ -44,7 +45,8 @@ def fit_loosely(body: object, shape: Callable[..., T]) -> T:
         try:
             return fit(body, shape)
         except MisfitError as misfit:
-            if misfit.fault != "unknown" or not _prune(body, _STEP.findall(misfit.path)):
+            above = misfit.path.removesuffix(misfit.field)
+            if misfit.fault != "unknown" or not _prune(body, _STEP.findall(above), misfit.field):
                 raise
 
 
@@ -56,12 +58,12 @@ def _misfit(text: str) -> MisfitError:
     if not field:
         return MisfitError("wrong", path, reason)
     fault: Fault = "unknown" if field[1] == "contains unknown" else "missing"
-    return MisfitError(fault, f"{path}.{field[2]}" if path else field[2], reason)
+    return MisfitError(fault, f"{path}.{field[2]}" if path else field[2], reason, field[2])
 
 
-def _prune(body: Any, steps: list[str]) -> bool:
-    for step in steps[:-1]:
+def _prune(body: Any, steps: list[str], field: str) -> bool:
+    for step in steps:
         if step == "...":
             return False
         body = body[int(step)] if isinstance(body, list) else body[step]
-    return bool(steps) and body.pop(steps[-1], body) is not body
+    return body.pop(field, body) is not body

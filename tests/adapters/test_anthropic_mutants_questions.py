@@ -239,22 +239,6 @@ def test_an_exact_relay_says_what_it_left_out() -> None:
     assert named == [ir.Named("top_k", "this model does not take it", "tuning")]
 
 
-def test_g83_a_call_without_an_answer_gets_one_that_says_so() -> None:
-    request = ir.Request(
-        model="m",
-        messages=(ir.Message("assistant", (ir.ToolCall("i", "f", "{}"),)), ir.Message("user", (ir.Text("go on"),))),
-    )
-    assert written(request)["messages"][-1]["content"] == [
-        {
-            "type": "tool_result",
-            "tool_use_id": "i",
-            "content": "No result: this tool call was not carried out.",
-            "is_error": True,
-        },
-        {"type": "text", "text": "go on"},
-    ]
-
-
 FORMATS = ["date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"]
 
 
@@ -294,19 +278,12 @@ HERE = "messages[0].content[0]"
         (ask(modalities=("audio",)), {}, ("modalities", "this backend answers in text only", "contract")),
         (ask(tools=(ir.Tool("f"),)), {"tools": False}, ("tools[0]", "this backend takes no tools", "contract")),
         (ask(tools=(ir.Tool("f", "hosted", type="x"),)), {}, ("tools[0]", "'x' is run by another vendor", "contract")),
-        (ask(tools=(ir.Tool("f", "custom"),)), {}, ("tools[0]", "free-text tools are not known here; use a function", "contract")),
-        (ask(tools=(ir.Tool("f g"),)), {}, ("tools[0]", "a tool's name must match ^[a-zA-Z0-9_-]{1,128}$", "contract")),
         (ask(tools=(ir.Tool("f", parameters={"type": "string"}),)), {}, ("tools[0]", "its parameters must be an object schema", "contract")),
         (ask(tools=(ir.Tool("f", strict=True),)), {"strict_tools": False}, ("tools[0].strict", "this model does not enforce tool schemas", "tuning")),
         (
             ask(tools=(ir.Tool("f"),), tool_choice=ir.ToolChoice("required")),
             {"forced_tools": False},
             ("tool_choice", "this model cannot be forced to call a tool", "contract"),
-        ),
-        (
-            ask(tools=(ir.Tool("f"),), tool_choice=ir.ToolChoice("named", ("g",))),
-            {},
-            ("tool_choice", "it names a tool that is not among the tools", "contract"),
         ),
         (ask(ir.Media("audio", data=DATA)), {}, (HERE, "this backend takes no audio", "contract")),
         (ask(ir.Media("image", data=DATA)), {"images": False}, (HERE, "this backend takes no images", "contract")),

@@ -137,33 +137,12 @@ def test_g14_a_call_id_that_comes_again_is_numbered_with_its_result() -> None:
     assert ids == ["call_0", "call_0", "call_0_2", "call_0_2"]
 
 
-def test_g18_tools_of_the_history_are_declared() -> None:
-    body = ask(user("q"), assistant(ir.ToolCall("a", "weather", "{}")), result("a", "sun"))
-    assert [tool["name"] for tool in body["tools"]] == ["weather"]
-    assert body["tool_choice"] == {"type": "none"}
-
-
 def test_g21_arguments_keep_their_digits() -> None:
     arguments = '{"n": 2512292042121000001, "t": "日本", "f": 1.10}'
     request = ir.Request(
         model="m", messages=(user("q"), assistant(ir.ToolCall("a", "weather", arguments)), result("a", "1"))
     )
     assert arguments.encode() in DIALECT.write_request(request, upstream(), CONTEXT).body
-
-
-@pytest.mark.parametrize("arguments", ["{broken", "[1]", '"text"'])
-def test_arguments_that_are_no_object_are_shown_as_text(arguments: str) -> None:
-    body = ask(user("q"), assistant(ir.ToolCall("a", "weather", arguments)), result("a", "1"))
-    assert body["messages"][1]["content"][0]["input"] == {"arguments": arguments}
-
-
-def test_g83_an_unanswered_call_gets_a_result_that_says_so() -> None:
-    body = ask(user("q"), assistant(ir.ToolCall("a", "weather", "{}")), user("never mind"), tools=(WEATHER,))
-    first, second = body["messages"][2]["content"]
-    assert (first["tool_use_id"], first["is_error"]) == ("a", True)
-    assert second == {"type": "text", "text": "never mind"}
-    ends = ask(user("q"), assistant(ir.ToolCall("a", "weather", "{}")), tools=(WEATHER,))
-    assert ends["messages"][2]["content"][0]["tool_use_id"] == "a"
 
 
 @pytest.mark.parametrize(
@@ -173,8 +152,6 @@ def test_g83_an_unanswered_call_gets_a_result_that_says_so() -> None:
         (ir.ToolChoice("auto"), {"type": "auto", "disable_parallel_tool_use": True}),
         (ir.ToolChoice("required"), {"type": "any", "disable_parallel_tool_use": True}),
         (ir.ToolChoice("named", ("weather",)), {"type": "tool", "name": "weather", "disable_parallel_tool_use": True}),
-        (ir.ToolChoice("allowed", ("weather",)), {"type": "auto", "disable_parallel_tool_use": True}),
-        (ir.ToolChoice("allowed", ("weather",), required=True), {"type": "any", "disable_parallel_tool_use": True}),
         (None, {"type": "auto", "disable_parallel_tool_use": True}),
     ],
 )
@@ -182,8 +159,7 @@ def test_g17_tool_choice(choice: ir.ToolChoice | None, sent: dict[str, Any]) -> 
     other = ir.Tool("other")
     body = ask(tools=(WEATHER, other), tool_choice=choice, parallel_tool_calls=False)
     assert body["tool_choice"] == sent
-    limited = choice is not None and choice.mode == "allowed"
-    assert [tool["name"] for tool in body["tools"]] == (["weather"] if limited else ["weather", "other"])
+    assert [tool["name"] for tool in body["tools"]] == ["weather", "other"]
 
 
 def test_tools_are_written_as_object_schemas() -> None:
@@ -244,7 +220,8 @@ def test_urls_that_the_backend_does_not_open_are_needed_first() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "served"), [("image", "application/pdf"), ("image", "image/tiff"), ("file", "image/png"), ("file", "audio/wav")]
+    ("kind", "served"),
+    [("image", "application/pdf"), ("image", "image/tiff"), ("file", "image/png"), ("file", "audio/wav")],
 )
 def test_a_link_that_led_to_something_that_is_not_read_here(kind: Any, served: str) -> None:
     need = ir.Need("media_url", "http://h.example/secret?token=1")
@@ -389,11 +366,11 @@ def test_patch_renames_and_drops_what_is_not_taken() -> None:
     assert ("temperature" in kept, none) == (True, [])
 
 
-def test_free_text_calls_refusals_and_errors_of_the_history_are_kept() -> None:
-    call = ir.ToolCall("a", "patch", 'say "x"', custom=True)
+def test_refusals_and_errors_of_the_history_are_kept() -> None:
+    call = ir.ToolCall("a", "weather", "")
     failed = ir.Message("tool", (ir.ToolResult("a", (ir.Text("no"),), is_error=True),))
     body = ask(user("q"), assistant(call), failed, assistant(ir.Refusal("No."), ir.Refusal("")), user("why?"))
-    assert body["messages"][1]["content"][0]["input"] == {"input": 'say "x"'}
+    assert body["messages"][1]["content"][0]["input"] == {}
     assert body["messages"][2]["content"][0]["is_error"] is True
     assert body["messages"][3]["content"] == [{"type": "text", "text": "No."}]
 

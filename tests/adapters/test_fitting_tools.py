@@ -286,6 +286,25 @@ def test_whose_answers_are_cut_to_one_call(to: ir.Upstream, fields: Any, single:
     assert (fit(asked(ir.Tool("f"), **fields), to).undoing() is not None) is single
 
 
+# --- what only the client's dialect knows -------------------------------------------------------------------------
+
+X = msgspec.Raw(b"1")
+
+
+@pytest.mark.parametrize("to", [CLAUDE, GOOGLE, VLLM], ids=lambda to: to.provider)
+def test_fields_that_nobody_else_knows_are_named(to: ir.Upstream) -> None:
+    tool = ir.Tool("f", extras={"output_schema": X, "async": X, "cache_control": X})
+    assert fit(asked(tool), to).named == (ir.Named("tools[0]", "no word for async, output_schema", "unknown"),)
+    assert fit(asked(tool, dialect=to.dialect), to).named == ()
+
+
+@pytest.mark.parametrize("to", [CLAUDE, GOOGLE, VLLM], ids=lambda to: to.provider)
+def test_a_choice_of_another_vendors_tool_cannot_be_told(to: ir.Upstream) -> None:
+    request = asked(ir.Tool("f"), extras={"tool_choice": msgspec.Raw(b'{"type":"web_search"}')})
+    assert [(named.name, named.kind) for named in fit(request, to).named] == [("tool_choice", "contract")]
+    assert fit(request, LM_STUDIO).named == ()
+
+
 # --- strict --------------------------------------------------------------------------------------------------------
 
 

@@ -212,10 +212,6 @@ def test_media_say_what_they_are(media: ir.Media, kind: str) -> None:
     ("request_", "why"),
     [
         (ask(user(ir.Media("image", url="https://h/x"))), "'https://h/x' could not be fetched. Send the image as base64 data."),
-        (
-            ask(ir.Message("tool", (ir.ToolResult("i", ()),))),
-            "The tool result 'i' answers no tool call of the conversation. Send the call before it.",
-        ),
     ],
 )  # fmt: skip
 def test_a_question_that_cannot_be_written_says_why(request_: ir.Request, why: str) -> None:
@@ -224,12 +220,11 @@ def test_a_question_that_cannot_be_written_says_why(request_: ir.Request, why: s
     assert (caught.value.failure.message, caught.value.failure.param) == (why, "messages")
 
 
-def test_a_free_text_tool_is_a_function_of_one_text() -> None:
-    request = ask(tools=(ir.Tool("sh", "custom"),), tool_choice=ir.ToolChoice("allowed", required=True))
+def test_a_tool_that_says_nothing_and_a_choice_that_allows_none() -> None:
+    request = ask(tools=(ir.Tool("sh"),), tool_choice=ir.ToolChoice("allowed", required=True))
     body = written(request)
-    schema = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
-    assert body["tools"] == [{"functionDeclarations": [{"name": "sh", "parametersJsonSchema": schema}]}]
-    assert body["toolConfig"] == {"functionCallingConfig": {"mode": "ANY"}}
+    assert body["tools"] == [{"functionDeclarations": [{"name": "sh"}]}]
+    assert body["toolConfig"] == {"functionCallingConfig": {"mode": "NONE"}}
 
 
 TUNED = {"tuning": "this backend has no such switch", "contract": "this backend cannot do it"}

@@ -87,7 +87,7 @@ def client(upstream: Upstream) -> Iterator[genai.Client]:
 
 
 LEVELS = ir.Capabilities(thinking="level", efforts=("low", "high"), files=True, audio=True, service_tiers=True)
-SCHEMA = {"type": "object", "properties": {"max_len": {"const": 1}}, "additionalProperties": False}
+SCHEMA = {"type": "object", "properties": {"max_len": {"type": "integer", "maximum": 9}}, "additionalProperties": False}
 
 
 def ours(capabilities: ir.Capabilities = LEVELS, **fields: Any) -> tuple[str, Any]:

@@ -16,11 +16,7 @@ def test_g16_rewritten_names_are_legal_and_stay_apart(one: str, other: str) -> N
     assert (names.rewritten(one) == names.rewritten(other)) is (one == other)
 
 
-@given(st.lists(st.text(min_size=1, max_size=80), min_size=1, unique=True))
-def test_g16_the_clients_own_name_is_found_again(own: list[str]) -> None:
-    assert [names.restored(names.rewritten(name), own) for name in own] == own
-    assert [names.restored(name, own) for name in own] == own
-
-
-def test_a_name_that_nobody_offered_stays() -> None:
-    assert names.restored("stray", ["a"]) == "stray"
+@given(st.text(max_size=80))
+def test_a_group_stands_before_the_name(name: str) -> None:
+    assert names.qualified(None, name) == name
+    assert names.qualified("mcp__x", name) == f"mcp__x__{name}"

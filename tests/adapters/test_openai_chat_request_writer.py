@@ -129,7 +129,7 @@ def test_images_of_tool_results_move_to_the_next_user_message() -> None:
     ]
 
 
-def test_custom_tools_native_or_as_a_function_with_one_input() -> None:
+def test_custom_tools_are_written_as_they_came() -> None:
     history = {
         "role": "assistant",
         "tool_calls": [{"id": "b", "type": "custom", "custom": {"name": "sh", "input": 'ls "x"'}}],
@@ -139,23 +139,23 @@ def test_custom_tools_native_or_as_a_function_with_one_input() -> None:
     assert native["tools"] == [CUSTOM]
     assert native["tool_choice"] == {"type": "custom", "custom": {"name": "sh"}}
     assert native["messages"][0]["tool_calls"] == history["tool_calls"]
-    plain = written(request)
-    assert plain["tools"][0]["function"]["parameters"]["required"] == ["input"]
-    assert plain["tool_choice"] == {"type": "function", "function": {"name": "sh"}}
-    arguments = plain["messages"][0]["tool_calls"][0]["function"]["arguments"]
-    assert msgspec.json.decode(arguments) == {"input": 'ls "x"'}
-    assert refused(request) == {"tools[0]": "contract"}
     assert refused(request, custom_tools=True) == {}
 
 
-def test_allowed_tools_native_or_by_offering_no_other() -> None:
+def test_g36_a_grammar_is_nested_here_and_flat_in_responses() -> None:
+    rules = {"syntax": "lark", "definition": "x"}
+    nested = {"type": "custom", "custom": {"name": "sh", "format": {"type": "grammar", "grammar": rules}}}
+    request = read(tools=[nested])
+    assert request.tools[0].format == {"type": "grammar", **rules}
+    assert written(request, upstream("exact", custom_tools=True))["tools"] == [nested]
+
+
+def test_allowed_tools_are_written_as_they_came() -> None:
     other = {"type": "function", "function": {"name": "g", "parameters": {"type": "object"}}}
     allowed = {"mode": "required", "tools": [{"type": "function", "function": {"name": "f"}}]}
     choice = {"type": "allowed_tools", "allowed_tools": allowed}
     request = read(tools=[FUNCTION, other], tool_choice=choice)
     assert written(request, upstream("exact"))["tool_choice"] == choice
-    local = written(request)
-    assert ([tool["function"]["name"] for tool in local["tools"]], local["tool_choice"]) == (["f"], "required")
 
 
 def test_g36_structured_output_of_a_responses_request() -> None:

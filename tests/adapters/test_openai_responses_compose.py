@@ -14,6 +14,7 @@ from responses_kit import CONTEXT, LOCAL, OPENAI
 from vendor_types import closed
 
 from adapters import ir
+from adapters.fitting import fit
 from adapters.openai_responses import DIALECT
 
 USER = ir.Message("user", (ir.Text("Hi"),))
@@ -118,20 +119,14 @@ def test_allowed_tools_are_named_with_their_kind() -> None:
     assert body["tool_choice"] == {"type": "allowed_tools", "mode": "required", "tools": entries}
 
 
-def test_g84_free_text_tools_are_wrapped_where_the_model_knows_functions_only() -> None:
+def test_g84_free_text_tools_are_written_as_they_came() -> None:
     tool = ir.Tool("patch", "custom", "d", format={"type": "grammar", "syntax": "lark", "definition": "x"})
     call = ir.Message("assistant", (ir.ToolCall("c1", "patch", "*** \n", custom=True),))
     result = ir.Message("tool", (ir.ToolResult("c1", (ir.Text("ok"),), custom=True),))
     choice = ir.ToolChoice("named", ("patch",), custom=True)
     request = question(USER, call, result, tools=(tool,), tool_choice=choice)
-    plain = sent(request, can(custom_tools=False))
-    assert plain["tools"][0]["type"] == "function"
-    assert plain["tools"][0]["parameters"]["required"] == ["input"]
-    assert plain["tool_choice"] == {"type": "function", "name": "patch"}
-    assert json.loads(plain["input"][1]["arguments"]) == {"input": "*** \n"}
-    assert plain["input"][2]["type"] == "function_call_output"
-    assert named(request, can(custom_tools=False)) == {"tools[0].format": "tuning"}
     able = sent(request)
+    assert able["tool_choice"] == {"type": "custom", "name": "patch"}
     assert able["tools"][0]["format"] == tool.format
     assert able["input"][1:] == [
         {"type": "custom_tool_call", "call_id": "c1", "name": "patch", "input": "*** \n"},
@@ -247,7 +242,10 @@ def test_penalties_go_to_the_local_servers_of_open_responses() -> None:
 
 def test_logprobs_of_chat_become_an_include() -> None:
     body = sent(question(logprobs=True, top_logprobs=2))
-    assert (body["include"], body["top_logprobs"]) == (["reasoning.encrypted_content", "message.output_text.logprobs"], 2)
+    assert (body["include"], body["top_logprobs"]) == (
+        ["reasoning.encrypted_content", "message.output_text.logprobs"],
+        2,
+    )
 
 
 def test_extras_follow_their_family_but_for_chats_own_words() -> None:
@@ -259,7 +257,7 @@ def test_extras_follow_their_family_but_for_chats_own_words() -> None:
     assert named(question(extras=raw)) == {"audio": "contract", "prediction": "tuning"}
     foreign = msgspec.structs.replace(question(extras={"container": msgspec.Raw(b'"c"')}), family="anthropic")
     assert "container" not in sent(foreign)
-    assert named(foreign) == {"container": "unknown"}
+    assert named(foreign) == {"container": "contract"}
 
 
 def test_g61_cache_breakpoints_of_anthropic_stay_behind() -> None:
@@ -363,7 +361,8 @@ def test_what_a_turn_or_tool_of_another_dialect_holds_besides_is_left_and_named(
     foreign = msgspec.structs.replace(request, family="anthropic", dialect="anthropic_messages")
     assert "citations" not in json.dumps(sent(foreign))
     assert "cache" not in json.dumps(sent(foreign)["tools"])
-    assert named(foreign) == {"tools[0]": "unknown", "messages[0].image": "contract"}
+    assert named(foreign) == {"messages[0].image": "contract"}
+    assert [(one.name, one.kind) for one in fit(foreign, OPENAI).named] == [("tools[0]", "unknown")]
 
 
 def test_a_continued_turn_without_input_is_sent_without() -> None:

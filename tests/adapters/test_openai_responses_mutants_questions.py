@@ -278,15 +278,9 @@ def test_tools_go_on_as_they_came_and_no_more_than_the_server_takes() -> None:
     assert sent(request)["tools"] == [function | {"x": 1}, custom]
     chat = msgspec.structs.replace(request, dialect="openai_chat")
     assert sent(chat)["tools"] == [function, {name: custom[name] for name in custom if name != "x"}]
-    wrapped = {
-        "type": "object",
-        "properties": {"input": {"type": "string"}},
-        "required": ["input"],
-        "additionalProperties": False,
-    }
-    assert sent(request, able(custom_tools=False, strict_tools=False))["tools"] == [
+    assert sent(request, able(strict_tools=False))["tools"] == [
         {name: value for name, value in function.items() if name != "strict"} | {"x": 1},
-        {"type": "function", "name": "sh", "description": "d", "parameters": wrapped},
+        custom,
     ]
     (bare,) = sent(ask(tools=(ir.Tool("f"),)))["tools"]
     assert bare == {
@@ -366,13 +360,8 @@ HERE = "messages[0]"
         (ask(parallel_tool_calls=True), able(parallel_tools=False), ("parallel_tool_calls", "the model calls one tool at a time", "tuning")),
         (ask(tool_choice=ir.ToolChoice("required")), able(forced_tools=False), ("tool_choice", "the server cannot force a tool call", "contract")),
         (ask(tools=(ir.Tool("f", "hosted", type="x"),)), LOCAL, ("tools[0]", "'x' is another dialect's tool", "contract")),
+        (ask(tools=(ir.Tool("f", "hosted", type="x", where="tools[2]"),)), LOCAL, ("tools[2]", "'x' is another dialect's tool", "contract")),
         (ask(tools=(ir.Tool("f", strict=True),)), able(strict_tools=False), ("tools[0].strict", "the server does not enforce schemas", "tuning")),
-        (
-            ask(tools=(ir.Tool("f", "custom", format={}),)),
-            able(custom_tools=False),
-            ("tools[0].format", "the model writes free text without a grammar", "tuning"),
-        ),
-        (ask(tools=(ir.Tool("f", extras={"y": X, "x": X}),)), LOCAL, ("tools[0]", "no word for x, y", "unknown")),
         (ask(extras={"audio": X}), LOCAL, ("audio", NO_FIELD, "contract")),
         (ask(extras={"web_search_options": X}), LOCAL, ("web_search_options", NO_FIELD, "contract")),
         (ask(extras={"functions": X}), LOCAL, ("functions", NO_FIELD, "contract")),
@@ -410,7 +399,9 @@ def test_an_exact_relay_clamps_the_effort_and_keeps_what_stands_beside_it() -> N
     told = msgspec.Raw(b'{"effort":"max","summary":"auto"}')
     out, named = DIALECT.patch({"model": X, "reasoning": told}, able(OPENAI, efforts=("low",)))
     assert msgspec.json.decode(out["reasoning"]) == {"effort": "low", "summary": "auto"}
-    assert named == [ir.Named("reasoning.effort", "the nearest that the model takes is 'low'", "tuning", "unsupported_value")]
+    assert named == [
+        ir.Named("reasoning.effort", "the nearest that the model takes is 'low'", "tuning", "unsupported_value")
+    ]
 
 
 def test_an_exact_relay_keeps_what_was_made_here_to_itself() -> None:

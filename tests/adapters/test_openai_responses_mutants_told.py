@@ -7,7 +7,7 @@ import pytest
 from responses_kit import ECHO, completed, frame, message_item, say, write
 from responses_kit import echo as asked
 
-from adapters import ir, names
+from adapters import ir
 from adapters.openai_responses import DIALECT
 
 X = msgspec.Raw(b"1")
@@ -276,14 +276,3 @@ def test_the_plain_stream_event_by_event() -> None:
             "sequence_number": 7,
         },
     ]
-
-
-@pytest.mark.parametrize("tool", [{"type": "function", "parameters": {}}, {"type": "custom"}])
-def test_g16_a_call_is_told_by_the_name_that_was_offered(tool: dict[str, Any]) -> None:
-    offered = asked(tools=[{**tool, "name": "weather now"}])
-    meta = {"id": "c", "name": names.rewritten("weather now")}
-    told = [ir.BlockStarted(0, "tool_call", 0, meta=meta), ir.BlockEnded(0), ir.Finished(0, "tool_calls")]
-    (item,) = whole(*told, told=offered)["output"]
-    assert item["name"] == "weather now"
-    done = [one["item"] for one in shown(*told, told=offered) if one["type"] == "response.output_item.done"]
-    assert done == [item]

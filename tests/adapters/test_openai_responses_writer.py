@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from responses_kit import ASKED, both, echo, say, strict_events, write
+from responses_kit import both, say, strict_events, write
 
 from adapters import ir
 
@@ -141,29 +141,11 @@ def test_g10_empty_arguments_are_an_empty_object() -> None:
     assert [event["delta"] for event in events if event["type"].endswith("arguments.delta")] == ["{}"]
 
 
-def test_g84_a_wrapped_free_text_call_is_told_as_one() -> None:
-    pieces = [("arguments", '{"input": "*** Be'), ("arguments", 'gin\\n"}')]
-    events, whole = both(say(("tool_call", {"id": "c", "name": "patch"}, pieces), reason="tool_calls"), echo(**ASKED))
-    (item,) = whole["output"]
-    assert (item["type"], item["call_id"], item["input"]) == ("custom_tool_call", "c", "*** Begin\n")
-    assert item["id"].startswith("ctc_")
-    assert "custom_tool_call_input.delta" in kinds(events)
-
-
 def test_g84_a_native_free_text_call_streams() -> None:
     deltas = [("arguments", "fr"), ("arguments", "ee")]
     events, whole = both(say(("custom_tool_call", {"id": "c", "name": "patch"}, deltas), reason="tool_calls"))
     assert whole["output"][0]["input"] == "free"
     assert kinds(events).count("custom_tool_call_input.delta") == 2
-
-
-def test_g16_a_rewritten_name_is_told_as_the_client_wrote_it() -> None:
-    from adapters import names
-
-    own = "mcp.server/list"
-    asked = echo(tools=[{"type": "function", "name": own, "parameters": {}}])
-    _, whole = both(say(("tool_call", {"id": "c", "name": names.rewritten(own)}, []), reason="tool_calls"), asked)
-    assert whole["output"][0]["name"] == own
 
 
 @pytest.mark.parametrize(

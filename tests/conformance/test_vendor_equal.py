@@ -151,6 +151,8 @@ DECLARED = {
     "parameters_json_schema": WEATHER["parameters"],
 }
 GEMINI_TOOLS = [{"function_declarations": [DECLARED]}]
+STRICT = {"tools": GEMINI_TOOLS, "tool_config": {"function_calling_config": {"mode": "VALIDATED"}}}
+"""One strict tool has the calls of all validated."""
 GEMINI: dict[str, tuple[Question, Any, Json]] = {
     "text": (Question((user("Hi"),)), "Hi", {}),
     "system": (Question((Said("system", "Be brief."), user("Hi"))), "Hi", {"system_instruction": "Be brief."}),
@@ -163,7 +165,7 @@ GEMINI: dict[str, tuple[Question, Any, Json]] = {
         ],
         {},
     ),
-    "tools": (Question((user("Hi"),), tools=(WEATHER,)), "Hi", {"tools": GEMINI_TOOLS}),
+    "tools": (Question((user("Hi"),), tools=(WEATHER,)), "Hi", STRICT),
     "one tool": (
         Question((user("Hi"),), tools=(WEATHER,), choice="get_weather"),
         "Hi",
@@ -190,7 +192,7 @@ GEMINI: dict[str, tuple[Question, Any, Json]] = {
                 )
             ),
         ],
-        {"tools": GEMINI_TOOLS},
+        STRICT,
     ),
     "image": (
         Question((user("What?", PIXEL),)),

@@ -261,7 +261,6 @@ HINTS = {
     "/v1/v1/responses": "one /v1",
     "/v1/audio/speech": "POST /v1/chat/completions",
     "/v1/chat/completions/extra": "POST /v1/chat/completions",
-    "/v1/responses/resp_1": "POST /v1/responses",
     "/": "POST /v1/chat/completions",
     "/v1": "POST /v1/chat/completions",
     "/nowhere": "POST /v1/chat/completions",
