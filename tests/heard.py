@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from anthropic.types.beta import BetaMessage, BetaRawMessageStreamEvent
 from checker import check_chat, check_echo, check_responses, parse_sse
+from checker_messages import check_message, check_messages
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
-from told import Json, Told, chat_stream, chat_whole, responses_stream, responses_whole
+from told import Json, Told, anthropic_whole, chat_stream, chat_whole, responses_stream, responses_whole
 
 _EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
+_MESSAGE_EVENT: TypeAdapter[Any] = TypeAdapter(BetaRawMessageStreamEvent)
 PATHS = {"chat": "/chat/completions", "responses": "/responses"}
+CLIENTS = {**PATHS, "messages": "/messages"}
+"""The APIs of those who ask -> their paths; PATHS are OpenAI's."""
 
 
 def question(api: str, model: str, *, stream: bool) -> Json:
@@ -20,13 +25,17 @@ def question(api: str, model: str, *, stream: bool) -> Json:
     if api == "chat":
         usage = {"stream_options": {"include_usage": True}} if stream else {}
         return {"model": model, "messages": [{"role": "user", "content": "Hi!"}], "stream": stream, **usage}
+    if api == "messages":
+        return {"model": model, "messages": [{"role": "user", "content": "Hi!"}], "max_tokens": 4096, "stream": stream}
     return {"model": model, "input": "Hi!", "stream": stream}
 
 
 def heard(api: str, body: bytes, *, stream: bool, asked: Json | None = None) -> Told:
-    """Raises where the answer is not what OpenAI's own types and the checker allow. ``asked``: what it must echo."""
+    """Raises where the answer is not what the SDK's own types and the checker allow. ``asked``: what it must echo."""
     if api == "chat":
         return _chat_stream(body) if stream else _chat(body)
+    if api == "messages":
+        return anthropic_whole(message(body, stream=stream))
     return _responses_stream(body, asked or {"input": "Hi!"}) if stream else _responses(body, asked or {})
 
 
@@ -56,3 +65,17 @@ def _responses_stream(body: bytes, asked: Json) -> Told:
         _EVENT.validate_python(event, strict=True)
     check_responses(events, asked)
     return responses_stream(events)
+
+
+def message(body: bytes, *, stream: bool) -> Json:
+    """An answer of Anthropic's kind, or the one that its events add up to. The SDK's beta types know all that the
+    others know, and the blocks of Anthropic's own tools besides."""
+    if not stream:
+        BetaMessage.model_validate_json(body, strict=True)
+        told: Json = json.loads(body)
+        check_message(told)
+        return told
+    events = parse_sse(body, done=False)
+    for event in events:
+        _MESSAGE_EVENT.validate_python(event, strict=True)
+    return check_messages(events)

@@ -5,7 +5,6 @@ Each step is pure, hub in and hub out, and changes nothing where the backend can
 - ``values``: a vendor's own words and limits for single parameters
 - ``offers``: all tools in one list, wherever the conversation brought them
 - ``history``: turns that a vendor would refuse (calls without tools, calls without results)
-- ``media``: text documents
 - ``media``: documents that are text
 - ``tools``: names, free-text tools, namespaces, and what of the tool choice a backend cannot obey
 - ``formats``: structured output by tool or by instruction

@@ -10,6 +10,7 @@ import msgspec
 
 from adapters import ir
 from adapters.fitting.fitted import Fitted
+from adapters.providers import RESPONSES
 
 MAX_USER = 64
 """Characters that OpenAI takes of ``user``; Anthropic takes more, and its clients send JSON there."""
@@ -20,6 +21,7 @@ _PREWARM = ir.Named("max_tokens", "only Anthropic warms its cache without an ans
 
 
 def fit(request: ir.Request, upstream: ir.Upstream) -> Fitted:
+    request = _stored_here(request, upstream)
     if request.family == upstream.family:
         return Fitted(request)
     named: list[ir.Named] = []
@@ -32,3 +34,13 @@ def fit(request: ir.Request, upstream: ir.Upstream) -> Fitted:
     if request.max_output_tokens == 0 and request.family == "anthropic":
         named.append(_PREWARM)
     return Fitted(msgspec.structs.replace(request, **changes) if changes else request, named=tuple(named))
+
+
+def _stored_here(request: ir.Request, upstream: ir.Upstream) -> ir.Request:
+    """Nothing is lost where ``store`` is not told: the turns of a Responses client are kept by this proxy, and who
+    keeps none need not be asked to keep none. OpenAI keeps them too, so it is told what its client wishes."""
+    told = upstream.dialect == RESPONSES or (upstream.family == "openai" and upstream.wire == "exact")
+    lost = bool(request.store) and request.dialect != RESPONSES
+    if told or lost or request.store is None:
+        return request
+    return msgspec.structs.replace(request, store=None)

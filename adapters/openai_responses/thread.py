@@ -13,6 +13,8 @@ from adapters.sse import Splitter
 
 _ENDS = frozenset({"completed", "incomplete"})
 _CALLS = frozenset({"function_call", "custom_tool_call"})
+_STATELESS = frozenset({"reasoning", "custom_tool_call"})
+"""Items whose ``status`` is for answers alone."""
 _PREFIX = {
     "message": "msg",
     "reasoning": "rs",
@@ -94,14 +96,14 @@ def replay(response: bytes) -> list[msgspec.Raw]:
     """The output of a stored turn as the next turn's input.
 
     A call that was cut off in its arguments can have no answer, and OpenAI takes no thought without what followed it:
-    both stay behind. A thought's ``status`` is for answers alone.
+    both stay behind.
     """
     kept: list[msgspec.Raw] = []
     for item in _response.decode(response).output:
         look = _looked(item)
         if look.type in _CALLS and look.status == "incomplete":
             continue
-        kept.append(_without_status(item) if look.type == "reasoning" else item)
+        kept.append(_without_status(item) if look.type in _STATELESS else item)
     while kept and _looked(kept[-1]).type == "reasoning":
         kept.pop()
     return kept
@@ -125,7 +127,7 @@ def held(items: Sequence[msgspec.Raw], response: bytes, response_id: str) -> Map
     found = {id_: item for (id_, _), item in zip(listed(items, response_id), items, strict=True)}
     for item in _response.decode(response).output:
         look = _looked(item)
-        found[str(look.id)] = _without_status(item) if look.type == "reasoning" else item
+        found[str(look.id)] = _without_status(item) if look.type in _STATELESS else item
     return found
 
 

@@ -10,6 +10,7 @@ from adapters.fitting import values
 
 CLAUDE = ir.Request(model="m", messages=(), family="anthropic", service_tier="standard_only", user="u" * 65)
 GPT = ir.Upstream(provider="openai", dialect="openai_responses", model="m", family="openai")
+GPT_CHAT = ir.Upstream(provider="openai", dialect="openai_chat", model="m", family="openai", wire="exact")
 OWN = ir.Upstream(provider="anthropic", dialect="anthropic_messages", model="m", family="anthropic")
 GEMINI = ir.Upstream(provider="google", dialect="google_gemini", model="m", family="google")
 
@@ -40,3 +41,23 @@ def test_a_prewarm_is_another_vendors_contract() -> None:
     asked = msgspec.structs.replace(CLAUDE, user=None, max_output_tokens=0)
     assert [(named.name, named.kind) for named in values.fit(asked, GEMINI).named] == [("max_tokens", "contract")]
     assert values.fit(asked, OWN).named == ()
+
+
+@pytest.mark.parametrize("upstream", [OWN, GEMINI])
+def test_what_this_proxy_keeps_itself_is_asked_of_nobody(upstream: ir.Upstream) -> None:
+    asked = ir.Request(model="m", messages=(), family="openai", dialect="openai_responses")
+    for store in (True, False):
+        assert values.fit(msgspec.structs.replace(asked, store=store), upstream).request.store is None
+
+
+@pytest.mark.parametrize("upstream", [GPT, GPT_CHAT])
+@pytest.mark.parametrize("store", [True, False])
+def test_openai_keeps_turns_too_and_is_told(upstream: ir.Upstream, store: bool) -> None:
+    asked = ir.Request(model="m", messages=(), family="openai", dialect="openai_responses", store=store)
+    assert values.fit(asked, upstream).request is asked
+
+
+def test_a_chat_clients_wish_to_keep_nothing_is_met_by_whoever_keeps_nothing() -> None:
+    asked = ir.Request(model="m", messages=(), family="openai", dialect="openai_chat", store=True)
+    assert values.fit(asked, GEMINI).request is asked
+    assert values.fit(msgspec.structs.replace(asked, store=False), GEMINI).request.store is None

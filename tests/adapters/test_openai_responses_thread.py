@@ -132,6 +132,13 @@ def test_the_status_of_a_thought_is_for_answers_alone() -> None:
     assert read(thread.replay(response({**THOUGHT, "status": "completed"}, MESSAGE))) == [THOUGHT, MESSAGE]
 
 
+def test_the_status_of_a_call_with_free_text_is_for_answers_alone() -> None:
+    called = {name: value for name, value in CUSTOM.items() if name != "status"}
+    told = response({**called, "status": "completed"}, CALL)
+    assert read(thread.replay(told)) == [called, CALL]
+    assert msgspec.json.decode(thread.held([], told, f"resp_{SEED}")["ctc_1"]) == called
+
+
 @pytest.mark.parametrize("half", [HALF, CUSTOM])
 def test_half_a_call_and_the_thought_before_it_stay_behind(half: Any) -> None:
     assert read(thread.replay(response(MESSAGE, THOUGHT, half, status="incomplete"))) == [MESSAGE]

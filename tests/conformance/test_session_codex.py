@@ -3,18 +3,17 @@ tools that come later, sealed reasoning, and a WebSocket that is refused at once
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator
-from typing import Any
 
 import httpx2
 import pytest
 from codex_client import Answer, Codex, Manner, refused_upgrade
-from codex_items import Call, CustomToolCall, FunctionCall, Message, output, said
-from codex_tools import LATER, PATCH
+from codex_script import CALLED, run
+from codex_tools import LATER, TOOLS
 from live import Live, demo_upstream
 from sdk_road import BACKENDS, assert_request
-from sdk_words import PIXEL, Json
+from sdk_words import Json
 
 ROWS = {
     **BACKENDS,
@@ -23,26 +22,21 @@ ROWS = {
     "claude-budget": "provider: anthropic, model: claude-sonnet-4-5, base_url: '{url}/v1', credential: k",
     "flash": "provider: google, model: gemini-3-flash, base_url: '{url}/v1beta', credential: k",
 }
-FRAME = "<environment_context>\n  <cwd>/work</cwd>\n  <shell>bash</shell>\n</environment_context>"
-Name = tuple[str | None, str]
-SCRIPT: list[tuple[str, list[list[Name]]]] = [
-    (
-        "Use the tool exec_command, then use the tool view_image, then use the tool apply_patch, and last of all use "
-        f"the tool update_plan.\n```\n{PATCH}```",
-        [[(None, "exec_command")], [(None, "view_image")], [(None, "apply_patch")], [(None, "update_plan")]],
-    ),
-    (
-        "Use the tool search. Then use the tools fetch and exec_command; then use the tool mcp__docs__search.",
-        [[("mcp__docs", "search")], [("mcp__docs", "fetch"), (None, "exec_command")], [("mcp__docs", "search")]],
-    ),
-    (
-        "Use the tool exec_command, then use the tool mcp__tracker__search, then use the tool take_note, and done.",
-        [[(None, "exec_command")], [("mcp__tracker", "search")], [(None, "take_note")]],
-    ),
-]
-"""Prompts, and the calls of each step. The tools of the last two steps come with the results of the step before."""
-TURNS = sum(len(steps) for _, steps in SCRIPT)
-FREE_TEXT = {("apply_patch"), ("take_note")}
+EXACT = ("openai-responses", "openai-both")
+GOOGLE = ("gemini", "flash")
+_GROUP = {"tools[4].tools[0].namespace", "tools[4].tools[1].namespace", "input[].tools[0].tools[0].namespace"}
+"""What a group says of itself, beside tools that say it of themselves."""
+_ADVICE = {*_GROUP, "tools[2].format", "verbosity", "prompt_cache_key"}
+DROPPED = {
+    **dict.fromkeys(ROWS, _ADVICE),
+    **dict.fromkeys(EXACT, set[str]()),
+    "openai-chat": _GROUP,
+    "ollama": {*_ADVICE, "reasoning_effort"},
+    **dict.fromkeys(GOOGLE, {*_ADVICE, "messages.reasoning"}),
+}
+"""All that a backend is not told in the whole session (``x-turnout-dropped``); no more, and no less."""
+SERVERS = ("local", "chat", "ollama", "llama")
+"""They take back the text of what was thought."""
 
 
 @pytest.fixture(scope="module")
@@ -55,50 +49,6 @@ def road() -> Iterator[tuple[Live, list[Json]]]:
             yield live, journal
 
 
-def _told(call: Call, turn: int) -> str | list[Json]:
-    """A picture, parts of text as MCP servers give them, or plain text."""
-    if call.name == "view_image":
-        return [{"type": "input_image", "image_url": PIXEL}]
-    if isinstance(call, FunctionCall) and call.namespace is not None:
-        return [{"type": "input_text", "text": f"page of {turn}"}, {"type": "input_text", "text": "\nmore"}]
-    return f"Exit code: 0\nOutput:\nline of {turn}"
-
-
-def _calls(answer: Answer, wanted: list[Name]) -> list[Call]:
-    """The answer's calls: these tools, by their own names and groups, each in its own form."""
-    calls = [item for item in answer.items if isinstance(item, FunctionCall | CustomToolCall)]
-    assert [(call.namespace, call.name) for call in calls] == wanted
-    for call in calls:
-        assert isinstance(call, CustomToolCall) == (call.name in FREE_TEXT)
-        if isinstance(call, FunctionCall):
-            assert isinstance(json.loads(call.arguments), dict)
-        elif call.name == "apply_patch":
-            assert call.input == PATCH
-        else:
-            assert not call.input.startswith("{"), "free text, and no JSON around it"
-    return calls
-
-
-def _run(codex: Codex) -> list[Answer]:
-    """The whole script; every answer, in order."""
-    answers: list[Answer] = []
-    new = [said("developer", "<permissions instructions>\nread-only\n</permissions instructions>"), said("user", FRAME)]
-    for prompt, steps in SCRIPT:
-        new.append(said("user", prompt))
-        for number, step in enumerate(steps):
-            answers.append(codex.ask(new))
-            new = [output(call, _told(call, len(answers))) for call in _calls(answers[-1], step)]
-            if prompt is SCRIPT[-1][0] and number == 0:
-                new.append(LATER)
-        answers.append(codex.ask(new))
-        [message] = [item for item in answers[-1].items if isinstance(item, Message)]
-        assert f"of {len(answers) - 1}" in message.content[0].text, "the last result was read"
-        assert not _calls(answers[-1], [])
-        new = []
-    assert len(answers) == TURNS + len(SCRIPT)
-    return answers
-
-
 @pytest.mark.parametrize("manner", ["codex", "verbatim", "stored"])
 @pytest.mark.parametrize("backend", ROWS)
 def test_ten_tool_turns(road: tuple[Live, list[Json]], backend: str, manner: Manner) -> None:
@@ -108,17 +58,81 @@ def test_ten_tool_turns(road: tuple[Live, list[Json]], backend: str, manner: Man
     assert (status, connection.lower()) == (426, "close")
     assert seconds < 2
     with httpx2.Client(timeout=20) as http:
-        answers = _run(Codex(live.url, f"to-{backend}", manner, http))
-    print(backend, [answer.headers.get("x-turnout-dropped") for answer in answers][:1])
-    print(backend, [answer.headers.get("x-turnout-dropped") for answer in answers][-1:])
-    print(backend, [states(entry["body"]) for entry in journal])
-    print({n: v for n, v in journal[0]["headers"].items()})
+        answers = run(Codex(live.url, f"to-{backend}", manner, http))
+    assert CALLED.count(True) == 10
+    assert len(journal) == len(answers) == len(CALLED)
     for entry in journal:
+        _check_request(entry, exact=backend in EXACT and manner != "stored")
+    _check_given_back(backend, [entry["body"] for entry in journal])
+    assert _dropped(answers) == DROPPED[backend]
+    _check_usage(live, backend, answers)
+
+
+def _check_request(entry: Json, *, exact: bool) -> None:
+    """``exact``: what Codex leaves out of its items (their ids) passes as it came, whatever the SDK's types say."""
+    assert not {"content-encoding", "originator", "session_id"} & entry["headers"].keys()
+    assert "previous_response_id" not in entry["body"]
+    if exact:
+        assert entry["body"]["tools"] == TOOLS
+    else:
         assert_request(entry)
 
 
-def states(body: Json) -> int:
+def _check_given_back(backend: str, bodies: list[Json]) -> None:
+    """Each vendor has its own state back, of every answer before; Gemini only checks, and gets, that of calls."""
+    before = [CALLED[:index] for index in range(len(CALLED))]
+    if backend in SERVERS:
+        assert [_thoughts(body) for body in bodies] == [len(told) for told in before]
+    elif backend != "openai-chat":
+        counted = [sum(told) if backend in GOOGLE else len(told) for told in before]
+        assert [_states(body) for body in bodies] == counted
+    if backend in EXACT:
+        assert LATER in bodies[-1]["input"]
+
+
+def _states(body: Json) -> int:
     parts = [part for turn in body.get("contents", ()) for part in turn["parts"]]
-    blocks = [block for turn in body.get("messages", ()) for block in turn.get("content") or () if isinstance(block, dict)]
+    blocks = [block for turn in body.get("messages", ()) for block in turn["content"]]
     held = ("thoughtSignature", "signature", "encrypted_content")
     return sum(any(name in one for name in held) for one in (*parts, *blocks, *body.get("input", ())))
+
+
+def _thoughts(body: Json) -> int:
+    return sum(bool(turn.get("reasoning") or turn.get("reasoning_content")) for turn in body["messages"])
+
+
+def _dropped(answers: list[Answer]) -> set[str]:
+    told = (answer.headers.get("x-turnout-dropped", "") for answer in answers)
+    return {re.sub(r"input\[\d+\]", "input[]", name) for names in told for name in names.split(", ") if name}
+
+
+def _check_usage(live: Live, backend: str, answers: list[Answer]) -> None:
+    """It grows with the thread, and every answer is one row of the ledger."""
+    sizes = [answer.end.usage.input_tokens for answer in answers]
+    assert sizes == sorted(set(sizes)), "the thread grows with every turn"
+    for answer in answers:
+        usage = answer.end.usage
+        [row] = live.rows_of(answer.headers["x-request-id"])
+        assert (row.backend, row.api, row.stream, row.outcome) == (backend, "responses", True, "ok")
+        assert (row.input_tokens, row.output_tokens) == (usage.input_tokens, usage.output_tokens)
+        assert usage.total_tokens == usage.input_tokens + usage.output_tokens
+
+
+@pytest.mark.parametrize("manner", ["codex", "stored"])
+@pytest.mark.parametrize("backends", [("claude", "gemini", "openai-responses"), ("openai-responses", "local", "claude"),
+                                      ("gemini", "openai-chat", "llama")])  # fmt: skip
+def test_a_thread_goes_on_with_another_backend(
+    road: tuple[Live, list[Json]], backends: tuple[str, ...], manner: Manner
+) -> None:
+    live, journal = road
+    journal.clear()
+    with httpx2.Client(timeout=20) as http:
+        codex = Codex(live.url, "", manner, http)
+
+        def turn_to(number: int) -> None:
+            codex.model = f"to-{backends[number]}"
+
+        answers = run(codex, turn_to)
+    used = [answer.headers["x-turnout-backend"] for answer in answers]
+    assert tuple(dict.fromkeys(used)) == backends
+    assert all("previous_response_id" not in entry["body"] for entry in journal)

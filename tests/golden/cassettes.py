@@ -87,7 +87,7 @@ class Interaction:
         return self.body.startswith((b"data:", b"event:", b":"))
 
     @property
-    def answer(self) -> Told:
+    def said(self) -> Told:
         """What was answered, read off the recording."""
         assert self.dialect is not None
         if not self.stream:

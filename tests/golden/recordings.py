@@ -65,7 +65,8 @@ class Recording:
         return 400 if not self.stream and "error" in self.json[0] and self.json[0]["error"] else 200
 
     @property
-    def told(self) -> Told:
+    def said(self) -> Told:
+        """What was answered, read off the recording."""
         return STREAM[self.dialect](self.json) if self.stream else WHOLE[self.dialect](self.json[0])
 
     @property
@@ -73,9 +74,14 @@ class Recording:
         """The stream, framed as its vendor frames it."""
         return b"".join(_framed(self.dialect, payload) for payload in self.payloads) + _END.get(self.dialect, b"")
 
+    @property
+    def body(self) -> bytes:
+        """The answer's bytes."""
+        return self.sse if self.stream else self.payloads[0]
+
     def answer(self) -> Answer:
         """What its vendor would send."""
-        body = self.sse if self.stream else self.payloads[0]
+        body = self.body
         parts = [body[at : at + CUT] for at in range(0, len(body), CUT)]
         return Answer(parts, self.status, "text/event-stream" if self.stream else "application/json")
 

@@ -101,7 +101,7 @@ def road() -> Iterator[Road]:
 
 @pytest.mark.parametrize("cell", [cell for cell in ANSWERS if not cell.exact], ids=str)
 def test_a_recorded_answer_reaches_the_client_intact(road: Road, cell: Cell) -> None:
-    said, got = cell.recording.told, road.hear(cell)
+    said, got = cell.recording.said, road.hear(cell)
     assert got.text == said.text
     assert sorted(map(repr, got.calls)) == sorted(map(repr, said.calls))
     assert got.finish == said.finish
@@ -161,5 +161,5 @@ def test_a_stream_that_begins_anew_in_the_midst_keeps_what_was_whole(road: Road,
 def test_deltas_that_the_end_contradicts_are_kept(road: Road, api: str) -> None:
     (recording,) = (recording for recording in recordings() if recording.file == "openai-shell-container.1.chunks.txt")
     got = road.hear(Cell(recording, "openai_compatible", api, stream=True))
-    assert got.text.startswith(recording.told.text)
-    assert got.usage == got.usage | recording.told.usage
+    assert got.text.startswith(recording.said.text)
+    assert got.usage == got.usage | recording.said.usage
