@@ -524,6 +524,8 @@ class Ended(Struct, frozen=True):
 
     extras: Extras = {}
     dialect: str | None = None
+    at: int | None = None
+    """When, in Unix seconds: told by the road, for readers have no clock."""
 
 
 class Failed(Struct, frozen=True):

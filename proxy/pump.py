@@ -195,8 +195,14 @@ def _undo(call: Call, attempt: Attempt) -> Undo | None:
     attempt.keeper = states.keeper(upstream)
     back = attempt.fitted.undoing() if attempt.fitted is not None else None
     carrier = states.carrier(call.api.wire.name, upstream, call.seal) if call.seal is not None else None
-    steps = tuple(step for step in (attempt.keeper, back, carrier) if step is not None)
+    dated = _dated if call.api.kind == "responses" else None
+    steps = tuple(step for step in (attempt.keeper, back, carrier, dated) if step is not None)
     return Chain(steps) if steps else None
+
+
+def _dated(event: ir.Event) -> Sequence[ir.Event]:
+    """The end with its time, which the Responses API tells."""
+    return (msgspec.structs.replace(event, at=int(time.time())) if isinstance(event, ir.Ended) else event,)
 
 
 async def _read(answer: Answer, limit: int = MAX_ANSWER) -> bytes:

@@ -85,8 +85,8 @@ class Writer:
             case ir.Finished(choice=0):
                 self._finished = event
                 return self._close_all()
-            case ir.Ended(extras, dialect):
-                return self._finish(envelope.own_extras(extras, dialect))
+            case ir.Ended(extras, dialect, at):
+                return self._finish(envelope.own_extras(extras, dialect), at)
         return []
 
     def _begin(self, extras: ir.Extras) -> list[bytes]:
@@ -223,11 +223,11 @@ class Writer:
             out += self._close(key, "incomplete" if short and last else "completed")
         return out
 
-    def _finish(self, extras: ir.Extras) -> list[bytes]:
+    def _finish(self, extras: ir.Extras, at: int | None) -> list[bytes]:
         out = self._close_all()
         self._over = True
         told = {**self._extras, **extras}
-        whole = envelope.ended(self._echo, told, self._done_items(), self._usage, self._finished)
+        whole = envelope.ended(self._echo, told, self._done_items(), self._usage, self._finished, at)
         return [*out, self._stream.event(f"response.{whole['status']}", {"response": whole}), sse.DONE]
 
     def _failed(self, failure: ir.Failure) -> list[bytes]:

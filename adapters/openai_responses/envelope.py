@@ -142,13 +142,14 @@ def ended(
     output: Sequence[object],
     usage: ir.Usage | None,
     finished: ir.Finished | None,
+    at: int | None = None,
 ) -> dict[str, Any]:
-    """The object of an answer that came to its end."""
+    """The object of an answer that came to its end, ``at`` this Unix second unless the upstream said another."""
     whole = base(echo, told)
     reason = incomplete_reason(finished)
     whole["status"] = "completed" if reason is None else "incomplete"
     whole["incomplete_details"] = None if reason is None else {"reason": reason}
-    whole["completed_at"] = whole["completed_at"] if reason is None else None
+    whole["completed_at"] = (whole["completed_at"] or at) if reason is None else None
     return _with_output(whole, output, usage)
 
 

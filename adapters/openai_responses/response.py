@@ -36,4 +36,4 @@ def write_response(reply: ir.Reply, echo: ir.Echo) -> bytes:
     }
     if reply.failure is not None:
         return msgspec.json.encode(envelope.failed(echo, told, output, reply.usage, reply.failure))
-    return msgspec.json.encode(envelope.ended(echo, told, output, reply.usage, finished))
+    return msgspec.json.encode(envelope.ended(echo, told, output, reply.usage, finished, ended.at))

@@ -24,7 +24,7 @@ CLIENTS: dict[str, ModuleType] = {
 }
 
 _UNSAID = {
-    "responses": {"metadata", "store"},
+    "responses": {"metadata"},
     "ollama": {"reasoning_effort", "tools[0].strict", "tools[1].strict"},
 }
 """What some of the upstreams of a client cannot be told, and what this upstream cannot: named, never lost in silence."""

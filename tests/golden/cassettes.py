@@ -19,7 +19,7 @@ PYDANTIC = (SHARED or Path()) / "data/golden/pydantic-ai"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _SCOPE = (
     (r"/v1/messages(/count_tokens)?", "anthropic_messages"),
-    (r"/v1(beta|beta1)/.*:(generateContent|streamGenerateContent|countTokens)", "google_gemini"),
+    (r"/v1(beta\d*)?/.*:(generateContent|streamGenerateContent|countTokens)", "google_gemini"),
     (r"/.*/chat/completions", "openai_chat"),
     (r"(/.*)?/responses(/input_tokens)?", "openai_responses"),
 )
