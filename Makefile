@@ -7,7 +7,7 @@ DIALECT ?= openai_chat openai_responses anthropic_messages google_gemini
 SHARED := $(abspath $(or $(TURNOUT_SHARED),../shared))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench test-real mutate lock clean
+.PHONY: help run test check fmt bench test-real compliance mutate lock clean
 
 help: ## What each command does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ bench: $(VENV)/run ## Measure Turnout beside nginx (Linux, root, two cores)
 
 test-real: $(VENV)/dev ## In front of transformers serve, an engine that none of us wrote (downloads PyTorch)
 	PYTHON=$(PYTHON) tests/real/run
+
+compliance: $(VENV)/dev ## The public Open Responses suite in front of every upstream dialect (OPENRESPONSES_DIR: its checkout)
+	tests/compliance/run
 
 mutate: $(VENV)/dev ## Delete each field mapping of the dialects, list what no test misses (DIALECT=openai_chat: one of them)
 	@for dialect in $(DIALECT); do $(BIN)/python tests/mutate.py $$dialect || missed=1; done; test -z "$$missed"

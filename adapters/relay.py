@@ -7,7 +7,7 @@ but the server speaks it in its own way): read into the hub and written out agai
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import cast
 
@@ -115,17 +115,14 @@ class StreamRelay:
         if self._writer is None:
             self._pass(list(events), frame, out)
             return
-        for event in events if self._undo is None else self._undone(events, self._undo):
-            if isinstance(event, _ENDS) and (failure := _failure(event, foreign=self._foreign)) is not None:
-                self.fail(failure)
-                return
-            self._note(event)
-            lines = self._writer.write(event)
-            (self.tail if self._ending else out).extend(lines)
-
-    def _undone(self, events: Iterable[ir.Event], undo: Undo) -> Iterator[ir.Event]:
-        for event in events:
-            yield from undo(event)
+        for told in events:
+            for event in (told,) if self._undo is None else self._undo(told):
+                if isinstance(event, _ENDS) and (failure := _failure(event, foreign=self._foreign)) is not None:
+                    self.fail(failure)
+                    return
+                self._note(event)
+                lines = self._writer.write(event)
+                (self.tail if self._ending else out).extend(lines)
 
     def _pass(self, events: list[ir.Event], frame: Frame | None, out: list[bytes]) -> None:
         for event in events:

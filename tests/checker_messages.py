@@ -164,6 +164,9 @@ class _Stream:
             must(not less, f"usage.{field} falls from {usage.get(field)} to {event['usage'].get(field)}")
         self.message |= event["delta"]
         self.message["usage"] = {**usage, **event["usage"]}
+        written = "cache_creation_input_tokens"
+        if event["usage"].get(written, 0) != usage.get(written, 0):
+            self.message["usage"].pop("cache_creation", None)  # the sum has grown, of which only the start tells the parts
 
     def _end(self, event: Event) -> None:
         must(self.message["stop_reason"] is not None, "message_stop without a stop_reason")

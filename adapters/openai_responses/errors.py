@@ -9,7 +9,6 @@ import msgspec
 
 from adapters import failures, ir, sse
 from adapters.openai_responses import wire
-from adapters.openai_responses.parts import one_line
 
 _LITERALS = frozenset(
     {
@@ -109,4 +108,4 @@ def cut(failure: ir.Failure, first: sse.Frame | None, last: sse.Frame | None, ec
         return [error_event(failure, number), sse.DONE]
     whole = {**response, "model": echo.model, "status": "failed", "error": error_object(failure), "output": []}
     event = {"type": "response.failed", "response": whole, "sequence_number": number}
-    return [sse.render(one_line(msgspec.json.encode(event)), "response.failed"), sse.DONE]
+    return [sse.render(msgspec.json.encode(event), "response.failed"), sse.DONE]

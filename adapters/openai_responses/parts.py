@@ -7,12 +7,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from adapters import sse
+
 _string = msgspec.json.Encoder().encode
-
-
-def one_line(data: bytes) -> bytes:
-    """JSON without line ends: raw values come as their author laid them out, and SSE ends a line with a line."""
-    return msgspec.json.format(data, indent=-1) if b"\n" in data or b"\r" in data else data
 
 
 class PartKind(Struct, frozen=True):
@@ -45,9 +42,9 @@ class Stream:
         self.number = 0
 
     def event(self, type_: str, fields: dict[str, Any]) -> bytes:
-        data = one_line(_string({"type": type_, **fields, "sequence_number": self.number}))
+        data = _string({"type": type_, **fields, "sequence_number": self.number})
         self.number += 1
-        return b"event: " + type_.encode() + b"\ndata: " + data + b"\n\n"
+        return sse.render(data, type_)
 
 
 class Part:

@@ -91,6 +91,16 @@ def test_pieces_without_a_place_are_passed_over() -> None:
     assert events[-1]["response"]["output"][0]["content"][0]["text"] == ""
 
 
+def test_a_completed_response_says_when_and_another_does_not() -> None:
+    end = ir.Ended(at=1_700_000_009)
+    events, whole = both([ir.Finished(0, "stop"), end])
+    assert events[-1]["response"]["completed_at"] == whole["completed_at"] == 1_700_000_009
+    events, whole = both([ir.Finished(0, "length"), end])
+    assert events[-1]["response"]["completed_at"] is whole["completed_at"] is None
+    theirs = ir.Ended({"completed_at": msgspec.Raw(b"7")}, "openai_responses", at=1_700_000_009)
+    assert both([ir.Finished(0, "stop"), theirs])[1]["completed_at"] == 7
+
+
 def test_what_a_responses_upstream_really_used_is_told_and_others_extras_are_not() -> None:
     raw = {
         "temperature": b"0.8",

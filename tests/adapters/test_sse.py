@@ -115,3 +115,8 @@ def test_what_is_written_is_read() -> None:
         Frame(b"{}", "a", b"event: a\ndata: {}\n\n"),
         Frame(b"[DONE]", None, b"data: [DONE]\n\n"),
     ]
+
+
+def test_json_that_came_in_lines_goes_out_in_one() -> None:
+    """A raw value is laid out as its author liked; a line end would tear the event."""
+    assert render(b'{"a":\r\n {\n"b": "\\n"}}', "x") == b'event: x\ndata: {"a":{"b":"\\n"}}\n\n'
