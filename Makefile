@@ -7,10 +7,10 @@ DIALECT ?= openai_chat openai_responses anthropic_messages google_gemini
 SHARED := $(abspath $(or $(TURNOUT_SHARED),../shared))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench test-real compliance mutate lock clean
+.PHONY: help run test check fmt bench bench-translate test-real compliance mutate lock clean
 
 help: ## What each command does
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17
 
 run: $(VENV)/run ## Serve proxy.yaml on http://127.0.0.1:4000 (a demo backend when no key and no local server is found)
 	$(BIN)/turnout serve --config $(CONFIG)
@@ -30,6 +30,9 @@ fmt: $(VENV)/dev ## Format and mend what can be mended
 
 bench: $(VENV)/run ## Measure Turnout beside nginx (Linux, root, two cores)
 	PYTHON=$(PYTHON) SHARED=$(SHARED) tests/bench/run
+
+bench-translate: $(VENV)/dev ## What translation costs in process: microseconds per stream chunk and per agent request
+	$(BIN)/python tests/bench/translate.py
 
 test-real: $(VENV)/dev ## In front of transformers serve, an engine that none of us wrote (downloads PyTorch)
 	PYTHON=$(PYTHON) tests/real/run

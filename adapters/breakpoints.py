@@ -47,14 +47,16 @@ def mark(*, long: bool = False) -> Mark:
 
 def field(extras: ir.Extras) -> dict[str, Any]:
     """The breakpoint as a field of a block, or nothing."""
-    found = of(extras)
+    found = of(extras) if extras else None
     return {} if found is None else {CACHE_CONTROL: found}
 
 
 def on_result(result: ir.ToolResult) -> Mark | None:
     """The breakpoint of a tool's result, whose parts cannot have one of their own."""
-    marks = [of(result.extras), *(of(part.extras) for part in result.content)]
-    return next((found for found in marks if found is not None), None)
+    for extras in _of_result(result):
+        if (found := of(extras)) is not None:
+            return found
+    return None
 
 
 def automatic(request: ir.Request) -> bool:
@@ -72,23 +74,46 @@ def among(request: ir.Request) -> Iterator[Mark]:
     """Every breakpoint of the request, in the order in which Anthropic counts them."""
     found = [of(extras) for extras in _before_messages(request)]
     for message in request.messages:
-        found += [*map(_of_block, message.blocks), of(message.extras)]
+        for block in message.blocks:
+            if type(block) is ir.ToolResult:
+                found.append(on_result(block))
+            elif not isinstance(block, ir.Opaque) and block.extras:
+                found.append(of(block.extras))
+        found.append(of(message.extras))
     yield from (each for each in (*found, whole(request)) if each is not None)
 
 
 def _before_messages(request: ir.Request) -> Iterator[ir.Extras]:
-    yield from (tool.extras for tool in request.tools)
-    yield from (text.extras for text in request.system)
+    """Extras where there are any: nearly all of a request has none, and is asked for them with every request."""
+    holders: tuple[ir.Tool | ir.Text, ...] = (*request.tools, *request.system)
+    for holder in holders:
+        if holder.extras:
+            yield holder.extras
 
 
-def _of_block(block: ir.Block) -> Mark | None:
-    if isinstance(block, ir.ToolResult):
-        return on_result(block)
-    return None if isinstance(block, ir.Opaque) else of(block.extras)
+def _in_messages(request: ir.Request) -> Iterator[ir.Extras]:
+    for message in request.messages:
+        if message.extras:
+            yield message.extras
+        for block in message.blocks:
+            if type(block) is ir.ToolResult:
+                yield from _of_result(block)
+            elif not isinstance(block, ir.Opaque) and block.extras:
+                yield block.extras
+
+
+def _of_result(result: ir.ToolResult) -> Iterator[ir.Extras]:
+    if result.extras:
+        yield result.extras
+    for part in result.content:
+        if part.extras:
+            yield part.extras
 
 
 def kept(extras: ir.Extras, upstream: ir.Upstream) -> ir.Extras:
     """Extras as an OpenAI-like upstream may have them: OpenAI itself knows its own breakpoints, all others none."""
+    if not extras:
+        return {}
     strange = {CACHE_CONTROL} if upstream.wire == "exact" else NAMES
     return {name: raw for name, raw in extras.items() if name not in strange}
 
@@ -97,18 +122,9 @@ def dropped(request: ir.Request, upstream: ir.Upstream) -> list[ir.Named]:
     """What an OpenAI-like upstream or Gemini is not told, by name."""
     told = upstream.wire == "exact" and upstream.family == "openai"
     strange = sorted({CACHE_CONTROL} if told else NAMES)
-    extras = [request.extras, *_before_messages(request)]
-    for message in request.messages:
-        extras += [message.extras, *(each for block in message.blocks for each in _extras(block))]
+    extras = [request.extras, *_before_messages(request), *_in_messages(request)]
     found = [name for name in strange if any(name in each for each in extras)]
     return [ir.Named(name, "this backend caches by itself", "tuning") for name in found]
-
-
-def _extras(block: ir.Block) -> Iterator[ir.Extras]:
-    if not isinstance(block, ir.Opaque):
-        yield block.extras
-    if isinstance(block, ir.ToolResult):
-        yield from (part.extras for part in block.content)
 
 
 def strip(out: ir.Extras) -> list[ir.Named]:
@@ -157,7 +173,7 @@ def named(request: ir.Request) -> list[ir.Named]:
 def settle(body: dict[str, Any]) -> None:
     """Hold a written request to what the vendor takes: four breakpoints, and no longer ``ttl`` after a shorter one.
     ``body``: ``tools``, ``system``, ``messages`` and a top-level ``cache_control``, each part a dict."""
-    holders = [holder for holder in (*_holders(body), body) if CACHE_CONTROL in holder]
+    holders = _holders(body)
     for holder in holders[:-MOST]:
         del holder[CACHE_CONTROL]
     short = False
@@ -167,10 +183,12 @@ def settle(body: dict[str, Any]) -> None:
             holder[CACHE_CONTROL] = mark()
 
 
-def _holders(body: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    parts = [body.get("tools"), body.get("system"), *(turn["content"] for turn in body.get("messages", ()))]
-    for part in parts:
-        yield from (each for each in part if isinstance(each, dict)) if isinstance(part, list) else ()
+def _holders(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """What has a breakpoint, in order."""
+    parts = [body.get("tools"), body.get("system"), *[turn["content"] for turn in body.get("messages", ())]]
+    lists = [part for part in parts if isinstance(part, list)]
+    found = [each for part in lists for each in part if isinstance(each, dict) and CACHE_CONTROL in each]
+    return [*found, body] if CACHE_CONTROL in body else found
 
 
 def _object(raw: msgspec.Raw | None) -> dict[str, Any]:

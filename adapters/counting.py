@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from adapters import failures, ir
 from adapters.dialect import Dialect, Reader, Writer, compact
+from adapters.providers import CHAT, GEMINI, MESSAGES, RESPONSES
 from adapters.sse import Frame
 
 _FIELDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -37,7 +38,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
         """A generate request's body -> the question how many tokens it is."""
         asked = _FIELDS.decode(body)
         if self.within is not None:
-            return compact({self.within: {"model": f"models/{model}", **asked}})
+            return compact({self.within: {"model": f"models/{_bare(model)}", **asked}})
         return compact({name: value for name, value in asked.items() if not self.fields or name in self.fields})
 
     def read_count(self, body: bytes) -> int | None:
@@ -52,25 +53,18 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 
 ENDPOINTS: Mapping[str, Endpoint] = {
     "messages": Endpoint(
-        dialect="anthropic_messages",
+        dialect=MESSAGES,
         path="/messages/count_tokens",
         count="input_tokens",
         fields=frozenset(
             (
-                "model",
-                "messages",
-                "system",
-                "tools",
-                "tool_choice",
-                "thinking",
-                "output_config",
-                "cache_control",
-                "speed",
+                *("model", "messages", "system", "tools", "tool_choice", "thinking", "output_config"),
+                *("cache_control", "speed", "context_management", "mcp_servers"),
             )
         ),
     ),
     "responses": Endpoint(
-        dialect="openai_responses",
+        dialect=RESPONSES,
         path="/responses/input_tokens",
         count="input_tokens",
         fields=frozenset(
@@ -79,21 +73,26 @@ ENDPOINTS: Mapping[str, Endpoint] = {
         answer={"object": "response.input_tokens"},
     ),
     "gemini": Endpoint(
-        dialect="google_gemini",
+        dialect=GEMINI,
         path="/models/{model}:countTokens",
         count="totalTokens",
         within="generateContentRequest",
     ),
     "vllm": Endpoint(
-        dialect="openai_chat",
+        dialect=CHAT,
         path="/tokenize",
         count="count",
         fields=frozenset(("model", "messages", "tools")),
         root=True,
     ),
-    "llama_cpp": Endpoint(dialect="openai_chat", path="/chat/completions/input_tokens", count="input_tokens"),
+    "llama_cpp": Endpoint(dialect=CHAT, path="/chat/completions/input_tokens", count="input_tokens"),
 }
 """The name that a provider's row has for it -> where and how it counts."""
+
+
+def _bare(model: str) -> str:
+    """Google's models may be named with the collection that they stand in."""
+    return model.removeprefix("models/")
 
 
 class Counter:
@@ -128,7 +127,7 @@ class Counter:
         return self.dialect.patch(fields, msgspec.structs.replace(upstream, options={}))
 
     def path(self, upstream: ir.Upstream, *, stream: bool) -> str:
-        return self.endpoint.path.format(model=quote(upstream.model, safe=""))
+        return self.endpoint.path.format(model=quote(_bare(upstream.model), safe=""))
 
     def refuses(self, request: ir.Request, upstream: ir.Upstream) -> list[ir.Named]:
         return self.dialect.refuses(request, upstream)

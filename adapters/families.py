@@ -159,7 +159,12 @@ _GPT = Family(
 _CLAUDE_BUDGETS = {"minimal": 1024, "low": 2048, "medium": 10_000, "high": 16_384, "xhigh": 32_768}
 """Thinking tokens; read back at 4096 and 16384 they give the same words."""
 
-_ALWAYS: Changes = {"thinking": "always", "can_disable_thinking": False, "forced_tools": False}
+_ALWAYS: Changes = {
+    "thinking": "always",
+    "can_disable_thinking": False,
+    "manual_thinking": False,
+    "forced_tools": False,
+}
 
 _CLAUDE_CACHES = (
     Row((0, 0), {"cache_minimum": 1024}),
@@ -216,6 +221,7 @@ _CLAUDE = Family(
             (4, 7),
             {
                 "efforts": ("low", "medium", "high", "xhigh", "max"),
+                "manual_thinking": False,
                 "sampling": False,
                 "prefill": False,
                 "max_output": 128_000,

@@ -24,6 +24,8 @@ ROLES: tuple[Role, ...] = ("system", "developer", "user", "assistant", "tool")
 BlockKind: TypeAlias = Literal[
     "text", "reasoning", "tool_call", "custom_tool_call", "refusal", "image", "server_tool", "compaction"
 ]
+CALLS: tuple[BlockKind, ...] = ("tool_call", "custom_tool_call")
+"""The kinds of block in which the model calls a tool of the client's."""
 Channel: TypeAlias = Literal["text", "summary", "arguments", "state"]
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter"]
 Effort: TypeAlias = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
@@ -47,7 +49,7 @@ class VendorState(Struct, frozen=True):
 
 
 class Text(Struct, frozen=True, tag="text"):
-    """Plain text. ``cache`` is the raw cache breakpoint that its author set, ``annotations`` are OpenAI-shaped."""
+    """Plain text, with its citations. A cache breakpoint that its author set is among the extras (``breakpoints``)."""
 
     text: str
     annotations: tuple[Annotation, ...] = ()
@@ -89,6 +91,7 @@ class ToolCall(Struct, frozen=True, tag="tool_call"):
     item_id: str | None = None
     extras: Extras = {}
     namespace: str | None = None
+    """The group of its tool (Tool.namespace)."""
 
 
 class ToolResult(Struct, frozen=True, tag="tool_result"):
@@ -243,22 +246,31 @@ class Head(Struct, frozen=True):
 
 class Capabilities(Struct, frozen=True, kw_only=True):
     """What one backend can do and how it wants to be told. Data, by provider and model family (providers.py);
-    every entry can be overridden per backend in proxy.yaml. ``None`` for a number means no known limit."""
+    every entry can be overridden per backend in proxy.yaml. A flag says that it takes, or obeys, what the field is
+    named for; ``None`` for a number means no known limit."""
 
     tools: bool = True
     parallel_tools: bool = True
     """``parallel_tool_calls`` is obeyed; where it is not, all calls but the first are taken out of the answer."""
     custom_tools: bool = False
+    """Free-text tools; elsewhere they are functions of one string (``fitting``)."""
     forced_tools: bool = True
+    """``tool_choice`` can make the model call a tool, any or a certain one."""
     strict_tools: bool = True
+    """A tool's schema is enforced where ``strict`` asks for it."""
     max_strict_tools: int | None = None
-    """Tools of one request whose schemas it enforces."""
+    """Tools of one request whose schemas it enforces, at the most."""
     images: bool = True
     image_urls: bool = True
+    """It fetches the links of images itself; elsewhere they are fetched for it (``needs``)."""
     files: bool = False
+    """Documents: PDF, and text where the dialect has a place for it."""
     audio: bool = False
+    """Sound in a question."""
     json_schema: bool = True
+    """An answer's JSON Schema is enforced; elsewhere it is emulated (``fitting.formats``)."""
     json_object: bool = True
+    """JSON mode: any object."""
     json_with_tools: bool = True
     """A format is enforced beside tools, too."""
     recursive_schemas: bool = True
@@ -269,17 +281,24 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """temperature, top_p and top_k are accepted."""
     top_k: bool = True
     max_temperature: float = 2.0
+    """A higher one is lowered to it."""
     penalties: bool = True
+    """presence_penalty and frequency_penalty."""
     seed: bool = True
     logprobs: bool = True
     logit_bias: bool = True
     choices: bool = True
     """n > 1 is accepted."""
     max_stop: int | None = None
+    """Stop sequences of one request."""
     thinking: Literal["none", "effort", "budget", "adaptive", "always", "level"] = "none"
     """How reasoning is asked for: an effort word, a token budget, adaptive + effort, always on + effort, a level."""
     efforts: tuple[str, ...] = ()
+    """The effort words that it knows, of ir.EFFORTS; empty: not known, so any is sent."""
     can_disable_thinking: bool = True
+    """It can be told not to think at all."""
+    manual_thinking: bool = True
+    """Anthropic: a token budget for thinking is taken, also where thinking is adaptive."""
     between_tools: bool = False
     """Thinking is switched off by saying ``between_tools``: short notes between tool calls are all that is left."""
     off_effort: str | None = None
@@ -290,23 +309,33 @@ class Capabilities(Struct, frozen=True, kw_only=True):
     """effort -> thinking tokens, where ``thinking`` is ``budget``."""
     verbosity: bool = False
     service_tiers: bool = False
+    """``service_tier`` is a choice at this vendor."""
+    fast: bool = False
+    """Anthropic: ``service_tier: fast`` is told as ``speed: fast``, which few models take and some behind a header."""
     context: int | None = None
+    """Tokens of a question and its answer together."""
     max_output: int | None = None
+    """Tokens of an answer, its thoughts among them; a higher limit is lowered to it."""
     default_max_output: int | None = None
-    """Sent when the client gave no limit and the dialect requires one."""
+    """Tokens: sent when the client gave no limit and the dialect requires one."""
     mid_system: bool = False
+    """System turns may stand anywhere in the conversation (Anthropic)."""
     prefill: bool = True
+    """It goes on with an answer that the conversation ends in (Anthropic)."""
     one_system: bool = False
     """The chat template takes one leading system message only."""
     max_tokens_field: str = "max_completion_tokens"
+    """The wire's name for the limit of an answer."""
     reasoning_field: str | None = "reasoning_content"
     """Where a chat server takes back reasoning text; None: nowhere."""
+    foreign_reasoning: bool = True
+    """It takes that text from whatever dialect it came in; False: only where the client sent it in such a field."""
     chat_tools_with_effort: bool = True
     """False: this model's chat endpoint refuses tools together with an explicit effort."""
     tool_name: str = "[a-zA-Z0-9_-]{1,64}"
-    """A regular expression: the tool names that it takes. Others are rewritten, and found again in the answer."""
+    """A regular expression for the tool names that it takes. Others are rewritten, and found again in the answer."""
     cache_minimum: int | None = None
-    """Tokens that a prefix must have before a cache breakpoint does anything."""
+    """Tokens that a prefix must have before a cache breakpoint does anything; None: it has no breakpoints."""
 
 
 class Upstream(Struct, frozen=True, kw_only=True):
@@ -375,6 +404,9 @@ class Echo(Struct, frozen=True):
     previous_response_id: str | None = None
     """Responses: the stored turn that this one goes on from."""
     removed: tuple[Removed, ...] = ()
+    """Responses: the state that went to nobody, told as ``input_transformations``."""
+    reasoning_field: str = "reasoning_content"
+    """Chat: where reasoning is shown; OpenAI's schema has no field for it, and clients read one of two."""
 
 
 class UpstreamRequest(Struct, frozen=True):
@@ -512,11 +544,12 @@ class UsageReported(Struct, frozen=True):
 
 
 class Finished(Struct, frozen=True):
-    """One choice is over, once. ``detail`` is the vendor's own word."""
+    """One choice is over, once. ``detail`` is the vendor's own word; ``known``: we know what it means."""
 
     choice: int
     reason: FinishReason
     detail: str | None = None
+    known: bool = True
 
 
 class Ended(Struct, frozen=True):
@@ -535,8 +568,6 @@ class Failed(Struct, frozen=True):
 
 
 Event: TypeAlias = Started | BlockStarted | Delta | Annotated | BlockEnded | UsageReported | Finished | Ended | Failed
-MEANINGFUL = (BlockStarted, Delta, Finished, Failed)
-"""The events that commit us to an answer (D1)."""
 
 
 # --- the answer as a whole -----------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""JSON Schema as a tree: which schemas stand in one, what it refers to, and how much work it is to apply."""
+"""JSON Schema as a tree: which schemas stand in one, what it refers to, how strict it is, and how much work."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ _SAME_LISTS = ("allOf", "anyOf", "oneOf")
 _SAME_ONES = ("not", "if", "then", "else")
 _MEMBERS = ("additionalProperties", "unevaluatedProperties")
 _ITEMS = ("prefixItems", "items", "additionalItems", "contains", "unevaluatedItems")
+
+_DEEPEST = 16
+"""Levels of a schema that are looked into; a deeper one is not called strict."""
+_NEVER = frozenset(("allOf", "not", "if", "oneOf", "dependentRequired", "dependentSchemas", "patternProperties"))
+"""Keywords that strict schemas may not have."""
 
 
 def every(schema: Any) -> Iterator[Mapping[str, Any]]:
@@ -79,6 +84,30 @@ def _is_map(at: Mapping[str, Any]) -> bool:
 def is_object(schema: Any) -> bool:
     """True where the schema itself says that its values are objects; None stands for any object."""
     return schema is None or (isinstance(schema, Mapping) and schema.get("type") == "object")
+
+
+def is_strict(schema: Any, depth: int = 0) -> bool:
+    """True where every object in it is closed and wants all its properties: what OpenAI can hold a model to."""
+    if not isinstance(schema, Mapping) or depth > _DEEPEST or not _NEVER.isdisjoint(schema):
+        return False
+    properties = schema.get("properties")
+    if (properties is not None or schema.get("type") == "object") and not _is_closed(schema, properties):
+        return False
+    inner = [*_values(properties), *_values(schema.get("anyOf")), *([schema["items"]] if "items" in schema else ())]
+    inner += [part for word in _SHARED for part in _values(schema.get(word))]
+    return all(is_strict(part, depth + 1) for part in inner)
+
+
+def _is_closed(schema: Mapping[str, Any], properties: Any) -> bool:
+    required = schema.get("required", ())
+    wanted = set(required) if isinstance(required, list) else set()
+    return schema.get("additionalProperties") is False and wanted.issuperset(properties or ())
+
+
+def _values(found: Any) -> list[Any]:
+    if isinstance(found, Mapping):
+        return list(found.values())
+    return found if isinstance(found, list) else []
 
 
 def bounded(schema: Any, value: Any, most: int) -> bool:

@@ -198,9 +198,12 @@ PROVIDERS: Mapping[str, Provider] = {
         json_object=False,
         choices=False,
     ),
+    # Anybody's: strict ones answer 400 to a field that they do not know, and those that need one tell it to the client.
     "openai_compatible": Provider(
         may_speak=(RESPONSES,),
-        capabilities=msgspec.structs.replace(_SERVER, thinking="effort", efforts=_EVERY_EFFORT),
+        capabilities=msgspec.structs.replace(
+            _SERVER, thinking="effort", efforts=_EVERY_EFFORT, foreign_reasoning=False
+        ),
     ),
 }
 

@@ -86,4 +86,6 @@ class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listed: bool | None = None
     """Shown in ``/v1/models``; None: yes unless the alias is a pattern."""
     mirror: bool = False
+    reasoning_field: str = "reasoning_content"
+    """Chat: where reasoning is shown."""
     """Responses: reasoning summaries also as reasoning text, and always a reasoning item first (D25)."""

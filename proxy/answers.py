@@ -48,12 +48,26 @@ def headers(call: Call) -> Headers:
 def whole_headers(call: Call, now: float) -> Headers:
     """The same, with what only a whole answer can tell: its cost and what we added to its time."""
     found = [*headers(call), JSON]
-    attempt = call.attempt
-    if attempt is not None and attempt.cost is not None:
-        found.append(_some("cost-usd", f"{attempt.cost / 1e9:.9f}".rstrip("0").rstrip(".") or "0"))
+    cost = _cost(call)
+    if cost is not None:
+        found.append(_some("cost-usd", f"{cost / 1e9:.9f}".rstrip("0").rstrip(".") or "0"))
     overhead = max(now - call.started - call.upstream_seconds, 0.0)
     found.append(_some("overhead-ms", f"{overhead * 1000:.3f}"))
     return found
+
+
+def _cost(call: Call) -> int | None:
+    """Nano-dollars of every attempt that was answered, also of one whose answer was not good enough; None where one of
+    them is unknown."""
+    costs = [attempt.cost for attempt in call.attempts if attempt.usage is not None]
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) if known and len(known) == len(costs) else None
+
+
+def crashed(request_id: str) -> ir.Failure:
+    """What the client is told of a defect of ours."""
+    message = f"Turnout failed to serve this request (id {request_id}). Its operator finds the cause in the log."
+    return ir.Failure("internal", 500, message, "server_error", "internal_error")
 
 
 async def refuse(call: Call, failure: ir.Failure, line: Line) -> None:

@@ -31,6 +31,9 @@ def create_app(house: House, *, reload: admin.Reload | None = None, others: heal
     def http(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
         return plain.on_http(house, request, error)
 
+    def crashed(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+        return plain.on_crash(house, request, error)
+
     return _Light(
         route_handlers=[
             *generate.handlers(house),
@@ -40,7 +43,7 @@ def create_app(house: House, *, reload: admin.Reload | None = None, others: heal
             *health.handlers(house, others),
             *admin.handlers(house, reload),
         ],
-        exception_handlers={Rejected: rejected, ir.Invalid: rejected, HTTPException: http},
+        exception_handlers={Rejected: rejected, ir.Invalid: rejected, HTTPException: http, Exception: crashed},
         openapi_config=None,
         logging_config=None,
     )

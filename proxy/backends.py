@@ -76,6 +76,22 @@ class Backend(Struct, frozen=True, kw_only=True):
                 message = message.replace(secret, "[key]")
         return message
 
+    def answered(self, failure: ir.Failure) -> ir.Failure:
+        """An upstream's failure as it is told. A caller's own key that is refused is the caller's to correct, and no
+        fault of ours (protocol.md 3.8)."""
+        failure = msgspec.structs.replace(failure, message=self.masked(failure.message))
+        if not self.from_client or failure.kind != "upstream_auth":
+            return failure
+        refused = failure.upstream_status == 401
+        message = f"The backend '{self.name}' refused the key that you sent (HTTP {failure.upstream_status})."
+        return msgspec.structs.replace(
+            failure,
+            status=401 if refused else 403,
+            type="invalid_request_error",
+            code="invalid_api_key" if refused else "permission_denied",
+            message=message,
+        )
+
     @property
     def family(self) -> ir.Family:
         return self.upstream.family

@@ -158,6 +158,8 @@ class Call:
     upstream_seconds: float = 0.0
     mirror: bool = False
     """The alias wants reasoning summaries repeated as reasoning text (D25)."""
+    reasoning_field: str = "reasoning_content"
+    """Where the alias shows reasoning to chat clients."""
     previous_response_id: str | None = None
     """The stored turn that this one goes on from; the body then holds the whole thread."""
     items: tuple[msgspec.Raw, ...] = ()
@@ -234,4 +236,5 @@ class Call:
             previous_response_id=self.previous_response_id,
             removed=attempt.removed,
             mirror=self.mirror,
+            reasoning_field=self.reasoning_field,
         )

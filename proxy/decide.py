@@ -46,12 +46,15 @@ class Wire(Struct, frozen=True):
 def decide(call: Call, *, available: Available, now: datetime) -> Decision:
     """The decision for this call. Raises Rejected (403, 404, 400 with the parameter, 503) or ir.Invalid."""
     pin, route = _route(call)
-    call.mirror = route.mirror
+    call.mirror, call.reasoning_field = route.mirror, route.reasoning_field
     call.changed = call.changed or (route.mirror and call.api.name == "responses")
     book = call.snapshot.book
     request = _seen(call) if route.defaults or book.reads_content(route, call.caller) else None
     if request is not None and route.defaults:
         request = call.change(route.defaults, only_missing=True)
+    if route.mirror and call.api.name == "responses":
+        shown = _shown(call)
+        request = shown if request is not None else None
     facts = observing.observe(
         request,
         alias=call.head.model,
@@ -77,6 +80,14 @@ def decide(call: Call, *, available: Available, now: datetime) -> Decision:
     if decision.denied is not None:
         raise Rejected(_denial(call, decision, decision.denied))
     return call.decision
+
+
+def _shown(call: Call) -> ir.Request:
+    """What is mirrored is the summary, so it is asked for with every effort (D25)."""
+    request = call.request()
+    if request.effort in (None, "none"):
+        return request
+    return call.change({"reasoning_summary": "auto"}, only_missing=True)
 
 
 def wire_for(call: Call, backend: Backend) -> Wire:

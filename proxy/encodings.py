@@ -17,6 +17,8 @@ PIECE = 64 * 1024
 """About as many bytes come out at once at most."""
 _SLICE = 16 * 1024
 """As many go in at once."""
+_STRETCH = 1 << 20
+"""After as many at the latest the loop has its turn."""
 _MAX_MEMBERS = 4096
 """gzip and zstd may be several in a row; without a limit, a body of empty ones costs much and gives nothing."""
 _ZSTD_WINDOW: Mapping[int, int] = {zstd.DecompressionParameter.window_log_max: 23}
@@ -165,7 +167,10 @@ class Decoder:
 
 
 async def pieces(decoder: Decoder, data: bytes) -> AsyncIterator[bytes]:
-    """``feed``, with the loop's other work between the pieces. Raises Garbled."""
-    for piece in decoder.feed(data):
-        yield piece
+    """``feed``, with the loop's other work between the pieces, also where much goes in and nothing comes out. Raises
+    Garbled."""
+    for at in range(0, len(data), _STRETCH):
+        for piece in decoder.feed(data[at : at + _STRETCH]):
+            yield piece
+            await asyncio.sleep(0)
         await asyncio.sleep(0)

@@ -59,10 +59,10 @@ class House:
     def adopt(self, snapshot: Snapshot) -> None:
         """Swap the snapshot: calls that come in from now on follow it, calls in flight keep theirs. Raises StoreFailed
         when there is no secret to seal with."""
+        self.seals.adopt(snapshot.config.server.secret)
         self.snapshot = snapshot
         self.ledger.retention = snapshot.config.ledger.retention
         self.store.retention = snapshot.config.state.retention
-        self.seals.adopt(snapshot.config.server.secret)
         self.telemetry.adopted(snapshot)
 
     def reloaded(self, outcome: dict[str, Any]) -> None:
@@ -74,6 +74,7 @@ class House:
     async def close(self) -> None:
         """Let go of pools, spans and the ledger, when no call is left."""
         await self.engine.close()
+        self.in_turn.close()
         self.store.close()
         self.telemetry.close()
         self.ledger.close()

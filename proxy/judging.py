@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -95,15 +96,16 @@ def _faults(validator: jsonschema_rs.Validator, value: Any) -> Iterator[Fault]:
         yield Fault(error.kind.name, f"At ${place[:_MAX_PLACE]}: {error.message[:_MAX_ERROR]}")
 
 
-# --- on the road ---------------------------------------------------------------------------------------------------
+# --- on the road (beside the loop: schemas are any client's words, and answers may be large) -------------------------
 
 
-def prepare(call: Call, attempt: Attempt, request: ir.Request) -> ir.Request:
+async def prepare(call: Call, attempt: Attempt, request: ir.Request) -> ir.Request:
     """Station 7: the attempt's judge, and where the backend's last answer was bad, the question with that answer and
-    what was wrong with it. Raises ir.Invalid for a schema that is none."""
-    if attempt.emulation is None:
+    what was wrong with it. A count has no answer to judge. Raises ir.Invalid for a schema that is none."""
+    if attempt.emulation is None or call.api.counts is not None:
         return request
-    attempt.judge = Judge(attempt.emulation.schema, _FIELDS.get(call.api.kind, "response_format"))
+    field = _FIELDS.get(call.api.kind, "response_format")
+    attempt.judge = await asyncio.to_thread(Judge, attempt.emulation.schema, field)
     attempt.corrects = next(
         (a.correction for a in reversed(call.attempts[:-1]) if a.backend is attempt.backend and a.correction), ()
     )
@@ -115,11 +117,11 @@ def prepare(call: Call, attempt: Attempt, request: ir.Request) -> ir.Request:
     return msgspec.structs.replace(request, messages=messages, tool_choice=choice)
 
 
-def judge(attempt: Attempt, reply: ir.Reply) -> None:
+async def judge(attempt: Attempt, reply: ir.Reply) -> None:
     """Station 8: raises UpstreamFailed (``bad_output``) for an answer that has not the format that was asked for."""
     assert attempt.judge is not None  # noqa: S101 - prepared at station 7
     for text in _judged(reply):
-        faults = attempt.judge.faults(text)
+        faults = await asyncio.to_thread(attempt.judge.faults, text)
         if faults:
             attempt.correction = _correction(text, faults)
             raise UpstreamFailed(_failure(faults, again=bool(attempt.corrects)))

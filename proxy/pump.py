@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,10 @@ from proxy.upstream.seam import Answer, Engine, Outgoing, UpstreamFailed
 
 MAX_ANSWER = 64 * 1024 * 1024
 """A whole answer larger than this is a fault of the upstream; our own limit, in bytes."""
+
+MAX_WORD = 40
+"""Characters of an unknown finish word that are kept; our own limit."""
+_STRANGE = re.compile(r"[^A-Za-z0-9_.-]")
 
 _DRAIN_SECONDS = 1.0
 """After the end of a stream: how long its connection may take to become reusable."""
@@ -60,8 +65,7 @@ async def send(call: Call, attempt: Attempt, outgoing: Outgoing, engine: Engine)
         raise UpstreamFailed(failures.timeout(message)) from None
     except UpstreamFailed as error:
         # It may quote what it was sent: our credentials are neither for the client nor for the ledger.
-        message = attempt.backend.masked(error.failure.message)
-        raise UpstreamFailed(msgspec.structs.replace(error.failure, message=message)) from error
+        raise UpstreamFailed(attempt.backend.answered(error.failure)) from error
     finally:
         if not attempt.streams(call.head):
             call.upstream_seconds += time.monotonic() - attempt.sent
@@ -109,7 +113,14 @@ def overhear(attempt: Attempt, machine: StreamRelay | Whole) -> None:
     attempt.reasoning_chars = machine.reasoning_chars
     attempt.answer_chars = machine.answer_chars
     finishes = machine.finishes if isinstance(machine, StreamRelay) else machine.reply.finishes
-    attempt.finish = next((finished.reason for finished in finishes.values()), None)
+    attempt.finish = next(map(_ended, finishes.values()), None)
+
+
+def _ended(finished: ir.Finished) -> str:
+    """For the ledger and the log: the reason, with the vendor's own word where nobody here knows it."""
+    if finished.known or finished.detail is None:
+        return finished.reason
+    return f"{finished.reason} ({_STRANGE.sub('?', finished.detail[:MAX_WORD])})"
 
 
 async def _first(call: Call, attempt: Attempt, answer: Answer) -> Opened:
@@ -161,14 +172,17 @@ async def _whole(call: Call, attempt: Attempt, answer: Answer) -> Opened:
     if whole.failure is not None:
         raise UpstreamFailed(whole.failure)
     if attempt.judge is not None:
-        judging.judge(attempt, whole.reply)
+        await judging.judge(attempt, whole.reply)
         if call.head.stream:
             return _replayed(call, attempt, answer, whole.events)
     return Opened(answer, whole=whole)
 
 
 async def _told_whole(call: Call, attempt: Attempt, answer: Answer) -> Opened:
-    """A stream was asked for and a whole answer came (some servers do): it is told as a stream all the same."""
+    """A stream was asked for and a whole answer came (some servers do): it is told as a stream all the same, but where
+    nobody reads what passes."""
+    if call.api.dialect is None:
+        raise UpstreamFailed(failures.bad_response("a whole answer where a stream was asked for"))
     call.request()
     attempt.exact = False
     events = attempt.wire.read_response(await _read(answer))

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Items = tuple[msgspec.Raw, ...]
 
 _PREVIOUS = "previous_response_id"
+_SHOWN = 100
+"""Characters of an id that an error repeats; it is the client's own, of any length."""
 _UNBUILT = (
     ("background", bool | None, "send the request without it, with stream: true where the answer takes long"),
     ("conversation", Any, "go on from the last answer with previous_response_id, or send the whole input"),
@@ -40,22 +42,23 @@ _AWAY = ir.Failure(
 
 async def recall(call: Call, house: House) -> None:
     """Put the stored thread before the new input, and stored items in the place of references to them. Raises Rejected
-    or ir.Invalid for what is not there (400), not built (400), too long (413) or cannot be read now (503)."""
+    or ir.Invalid for what is not there (400), not built (400), too long (413) or cannot be read now (503). What has to
+    be decoded for it is decoded beside the loop."""
     if call.api.kind != "responses":
         return
-    previous = _read(call)
-    pointers = thread.references(call.items)
+    previous, pointers = await house.in_turn(call.body, lambda: _read(call))
     if previous is None and not pointers:
         return
     try:
         before = await _before(call, house, previous)
         call.items = await _resolved(call, house, pointers, before)
+    except ThreadTooLong:
+        raise Rejected(_too_long(call.snapshot.config.server.max_body)) from None
     except StoreFailed as error:
         house.telemetry.store_failed(call.id, "read", str(error))
         raise Rejected(_AWAY) from error
     call.previous_response_id = previous
-    said = await asyncio.to_thread(_said, before)
-    _rewrite(call, (*said, *call.items))
+    await asyncio.to_thread(_rewrite, call, before)
 
 
 def recall_nothing(call: Call) -> None:
@@ -63,34 +66,33 @@ def recall_nothing(call: Call) -> None:
     for the whole thread. Raises Rejected or ir.Invalid."""
     if call.api.kind != "responses":
         return
-    if _read(call) is not None:
-        _rewrite(call, call.items)
+    previous, pointers = _read(call)
+    if previous is not None or pointers:
+        call.items = tuple(item for index, item in enumerate(call.items) if index not in pointers)
+        _rewrite(call, ())
 
 
-def _read(call: Call) -> str | None:
-    """``previous_response_id``, and the call's own items. Raises ir.Invalid for what is not built."""
+def _read(call: Call) -> tuple[str | None, Mapping[int, str]]:
+    """``previous_response_id``, and the call's own items with what they refer to. Raises ir.Invalid for what is not
+    built."""
     for name, kind, mend in _UNBUILT:
         if name in call.top and strict.value(call.top, name, kind):
             message = f"'{name}' is not built yet: {mend}."
             raise ir.Invalid(message, name, "unsupported_parameter")
     call.items = thread.own_items(call.top.get("input"))
     told: str | None = strict.value(call.top, _PREVIOUS, str | None) if _PREVIOUS in call.top else None
-    return told
+    return told, thread.references(call.items)
 
 
 async def _before(call: Call, house: House, previous: str | None) -> Sequence[Turn]:
     """The thread up to ``previous``."""
     if previous is None:
         return ()
-    most = call.snapshot.config.server.max_body
-    try:
-        found = await house.store.thread(call.caller.tenant, previous, most=most)
-    except ThreadTooLong:
-        raise Rejected(_too_long(most)) from None
+    found = await house.store.thread(call.caller.tenant, previous, most=call.snapshot.config.server.max_body)
     if found is None:
         message = (
-            f"Previous response with id '{previous}' not found: it, or one before it, was not stored for you here, was "
-            "deleted, or is older than state.retention. Send the whole input instead."
+            f"Previous response with id '{previous[:_SHOWN]}' not found: it, or one before it, was not stored for you "
+            "here, was deleted, or is older than state.retention. Send the whole input instead."
         )
         raise ir.Invalid(message, _PREVIOUS, "previous_response_not_found")
     return found
@@ -100,23 +102,25 @@ async def _resolved(call: Call, house: House, pointers: Mapping[int, str], befor
     """The new input, with what its references stand for."""
     if not pointers:
         return call.items
-    asked = set(pointers.values())
-    turns = [*await house.store.turns_with(call.caller.tenant, asked), *before]
-    held = {id_: item for turn in turns for id_, item in thread.held(turn.input, turn.response, turn.id).items()}
+    most = call.snapshot.config.server.max_body
+    turns = await house.store.turns_with(call.caller.tenant, set(pointers.values()), most=most)
+    held = await asyncio.to_thread(_held, (*turns, *before))
     found = list(call.items)
     for index, id_ in pointers.items():
         if id_ not in held:
-            message = f"Item with id '{id_}' not found: it was not stored for you here. Send the item itself instead."
+            message = f"Item with id '{id_[:_SHOWN]}' not found: it was not stored for you here. Send the item itself."
             raise ir.Invalid(message, f"input[{index}]", "item_not_found")
         found[index] = held[id_]
     return tuple(found)
 
 
-def _said(before: Sequence[Turn]) -> list[msgspec.Raw]:
-    return [item for turn in before for item in (*turn.input, *thread.replay(turn.response))]
+def _held(turns: Sequence[Turn]) -> Mapping[str, msgspec.Raw]:
+    return {id_: item for turn in turns for id_, item in thread.held(turn.input, turn.response, turn.id).items()}
 
 
-def _rewrite(call: Call, items: Sequence[msgspec.Raw]) -> None:
+def _rewrite(call: Call, before: Sequence[Turn]) -> None:
+    said = [item for turn in before for item in (*turn.input, *thread.replay(turn.response))]
+    items = (*said, *call.items)
     top = {name: raw for name, raw in call.top.items() if name != _PREVIOUS}
     if items:
         top["input"] = msgspec.Raw(msgspec.json.encode(items))

@@ -20,7 +20,7 @@ async def resolve(call: Call, attempt: Attempt, house: House) -> None:
         return
     upstream = attempt.upstream
     attempt.fitted = call.fitted(attempt.backend, upstream)
-    request = judging.prepare(call, attempt, attempt.fitted.request)
+    request = await judging.prepare(call, attempt, attempt.fitted.request)
     ids = states.wanted(request, upstream)
     kept = await known(call, ids, house)
     attempt.request, attempt.removed = states.give_back(request, upstream, kept, call.unseal)

@@ -38,8 +38,12 @@ class Seals:
 
     def adopt(self, own: Secrets | None) -> None:
         """Follow the configuration; what was sealed with a secret no longer listed stays shut. Raises StoreFailed."""
+        self._keys = self.read(own)
+
+    def read(self, own: Secrets | None) -> list[bytes]:
+        """The keys that ``adopt`` would follow. Raises StoreFailed."""
         secrets = [_kept(self._folder / FILE)] if own is None else [secret.reveal().encode() for secret in own]
-        self._keys = [sha256(b"turnout seal\0" + secret).digest() for secret in secrets]
+        return [sha256(b"turnout seal\0" + secret).digest() for secret in secrets]
 
     def close(self, tenant: str, plain: bytes) -> str:
         """The sealed text, for this tenant alone."""

@@ -131,6 +131,7 @@ def _route(name: str, alias: Alias) -> Route:
         baseline=alias.baseline,
         listed=alias.listed,
         mirror=alias.responses.reasoning_text == "mirror",
+        reasoning_field=alias.chat.reasoning_field,
     )
 
 

@@ -109,9 +109,12 @@ class Worker:
 
     def _build(self, order: Load) -> str | None:
         try:
-            self._built = build_text(order.text, file=order.file, generation=order.generation, env=os.environ)
-        except ConfigError as error:
+            built = build_text(order.text, file=order.file, generation=order.generation, env=os.environ)
+            if self._house is not None:
+                self._house.seals.read(built.config.server.secret)
+        except (ConfigError, StoreFailed) as error:
             return str(error)
+        self._built = built
         return None
 
     def _swap(self, group: asyncio.TaskGroup) -> str | None:

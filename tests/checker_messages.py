@@ -28,7 +28,11 @@ DELTAS = {
     "server_tool_use": {"input_json_delta": "partial_json"},
 }
 """Block type -> the deltas that it may have, and the field that each fills."""
-EMPTY: dict[str, Event] = {"text": {"text": ""}, "thinking": {"thinking": "", "signature": ""}, "tool_use": {"input": {}}}
+EMPTY: dict[str, Event] = {
+    "text": {"text": ""},
+    "thinking": {"thinking": "", "signature": ""},
+    "tool_use": {"input": {}},
+}
 TOKENS = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 OWN = ("id", "tool_use_id", "signature", "data")
 """What two answers to one question may differ in: names, and what is sealed."""
@@ -166,7 +170,9 @@ class _Stream:
         self.message["usage"] = {**usage, **event["usage"]}
         written = "cache_creation_input_tokens"
         if event["usage"].get(written, 0) != usage.get(written, 0):
-            self.message["usage"].pop("cache_creation", None)  # the sum has grown, of which only the start tells the parts
+            self.message["usage"].pop(
+                "cache_creation", None
+            )  # the sum has grown, of which only the start tells the parts
 
     def _end(self, event: Event) -> None:
         must(self.message["stop_reason"] is not None, "message_stop without a stop_reason")

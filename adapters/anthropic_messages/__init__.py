@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from adapters import ir
-from adapters.anthropic_messages import errors, read_request, refuses, response, stream, write_request, write_stream
+from adapters.anthropic_messages import (
+    errors,
+    patch,
+    read_request,
+    refuses,
+    response,
+    stream,
+    write_request,
+    write_stream,
+)
 from adapters.anthropic_messages.wire import FAMILY, NAME, PATH, VERSION
 from adapters.dialect import Dialect
 from adapters.sse import Frame
@@ -52,7 +61,7 @@ class AnthropicMessages:
         return errors.write_error(failure, request_id)
 
     def patch(self, fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.Named]]:
-        return write_request.patch(fields, upstream)
+        return patch.patch(fields, upstream)
 
     def refuses(self, request: ir.Request, upstream: ir.Upstream) -> list[ir.Named]:
         return refuses.refuses(request, upstream)

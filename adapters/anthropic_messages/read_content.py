@@ -81,10 +81,13 @@ def _with(media: ir.Media, **source: str) -> ir.Media:
 
 
 def _thinking(fields: Fields) -> ir.Block:
-    thought = fields.required("thinking", STRING)
-    signature = fields.optional("signature", STRING)
+    return reasoning(fields.required("thinking", STRING), fields.optional("signature", STRING), fields.rest)
+
+
+def reasoning(thought: str, signature: str | None, extras: ir.Extras) -> ir.Reasoning:
+    """A thinking block."""
     state = ir.VendorState(FAMILY, "signature", signature) if signature else None
-    return ir.Reasoning(summary=(thought,), state=state, extras=fields.rest)
+    return ir.Reasoning(summary=(thought,), state=state, extras=extras)
 
 
 def _redacted(fields: Fields) -> ir.Block:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from adapters import ir, strict
-from adapters.anthropic_messages import schemas
+from adapters.anthropic_messages import plain
 from adapters.anthropic_messages.read_content import read_content
 from adapters.anthropic_messages.wire import (
     BOOL,
@@ -26,6 +26,7 @@ from adapters.anthropic_messages.wire import (
     decode,
 )
 from adapters.glance import turns
+from adapters.json_schema import is_strict
 
 _BUDGETS = {"disabled": 0, "adaptive": -1}
 _CHOICES = ("auto", "any", "tool", "none")
@@ -44,8 +45,8 @@ def read_request(body: bytes) -> ir.Request:
     head = strict.head(top)
     fields = Fields({name: value for name, value in top.items() if name not in ("model", "stream")})
     choice, parallel = _tool_choice(fields)
-    effort, budget, summary = _thinking(fields)
-    output_effort, shape = _output_config(fields)
+    effort, budget, summary = read_thinking(fields)
+    output_effort, shape = read_output_config(fields)
     return ir.Request(
         model=head.model,
         stream=head.stream,
@@ -98,6 +99,18 @@ def _messages(fields: Fields) -> tuple[ir.Message, ...]:
 
 def _turn(raw: Raw, where: str) -> Iterator[ir.Message]:
     """One wire turn. Tool results become messages of their own, before the rest."""
+    told = plain.turn(raw)
+    role, blocks, extras = (told.role, told.blocks(), {}) if told is not None else _parts(raw, where)
+    results = [block for block in blocks if type(block) is ir.ToolResult]
+    for result in results:
+        yield ir.Message("tool", (result,))
+    rest = tuple([block for block in blocks if type(block) is not ir.ToolResult]) if results else blocks
+    if rest or not results:
+        yield ir.Message(_role(role), rest, extras=extras)
+
+
+def _parts(raw: Raw, where: str) -> tuple[str, tuple[ir.Block, ...], ir.Extras]:
+    """Role, content, and what else a turn holds."""
     fields = Fields(decode(raw, OBJECT, where), where)
     role = fields.required("role", STRING)
     if role not in _ROLES:
@@ -106,13 +119,7 @@ def _turn(raw: Raw, where: str) -> Iterator[ir.Message]:
     content = fields.rest.pop("content", None)
     if content is None:
         raise ir.Invalid(f"{where}.content: this field is required.", f"{where}.content", "missing_required_parameter")
-    blocks = read_content(content, f"{where}.content")
-    results = [block for block in blocks if isinstance(block, ir.ToolResult)]
-    for result in results:
-        yield ir.Message("tool", (result,))
-    rest = tuple(block for block in blocks if not isinstance(block, ir.ToolResult))
-    if rest or not results:
-        yield ir.Message(_role(role), rest, extras=fields.rest)
+    return role, read_content(content, f"{where}.content"), fields.rest
 
 
 def _role(role: str) -> ir.Role:
@@ -130,6 +137,9 @@ def _tools(fields: Fields) -> tuple[ir.Tool, ...]:
 
 
 def _tool(raw: Raw, where: str) -> ir.Tool:
+    told = plain.tool(raw)
+    if told is not None:
+        return told.offered()
     fields = Fields(decode(raw, OBJECT, where), where)
     kind = decode(fields.rest["type"], STRING, f"{where}.type") if "type" in fields.rest else "custom"
     if kind != "custom":
@@ -167,7 +177,7 @@ def _tool_choice(fields: Fields) -> tuple[ir.ToolChoice | None, bool | None]:
             raise ir.Invalid(message, "tool_choice.type", "invalid_value")
 
 
-def _thinking(fields: Fields) -> tuple[str | None, int | None, str | None]:
+def read_thinking(fields: Fields) -> tuple[str | None, int | None, str | None]:
     """-> effort, budget and summary. A budget of 0 is ``disabled`` and -1 ``adaptive``, as Gemini counts them; what
     these three cannot say stays in extras. A budget shows a summary unless the client says otherwise."""
     raw = fields.rest.get("thinking")
@@ -185,7 +195,7 @@ def _thinking(fields: Fields) -> tuple[str | None, int | None, str | None]:
     return ("none" if kind == "disabled" else None), budget, ("auto" if shown else None)
 
 
-def _output_config(fields: Fields) -> tuple[str | None, ir.Format | None]:
+def read_output_config(fields: Fields) -> tuple[str | None, ir.Format | None]:
     raw = fields.optional("output_config", OBJECT)
     if raw is None:
         return None, None
@@ -207,7 +217,7 @@ def _format(config: Fields) -> ir.Format | None:
         message = f"output_config.format.type: '{kind}' is not known; use json_schema."
         raise ir.Invalid(message, "output_config.format.type", "invalid_value")
     schema: dict[str, Any] = shape.required("schema", PLAIN)
-    return ir.Format("json_schema", schema=schema, strict=schemas.is_exhaustive(schema) or None)
+    return ir.Format("json_schema", schema=schema, strict=is_strict(schema) or None)
 
 
 def _user(fields: Fields) -> str | None:

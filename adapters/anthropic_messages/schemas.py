@@ -100,33 +100,6 @@ def tool_parameters(schema: Any) -> dict[str, Any]:
     return dict(schema) if "type" in schema else {"type": "object", **schema}
 
 
-def is_exhaustive(schema: Any) -> bool:
-    """True where every object names all its properties as required and allows no others: what OpenAI's ``strict``
-    wants of a schema, while this vendor enforces any."""
-    if isinstance(schema, list):
-        return all(is_exhaustive(part) for part in schema)
-    if not isinstance(schema, Mapping):
-        return True
-    properties = schema.get("properties")
-    if isinstance(properties, Mapping):
-        required = schema.get("required")
-        if schema.get("additionalProperties") is not False or not isinstance(required, list):
-            return False
-        if not all(name in required for name in properties):
-            return False
-        return all(is_exhaustive(part) for part in (*properties.values(), *_definitions(schema)))
-    return all(is_exhaustive(part) for part in schema.values())
-
-
-def _definitions(schema: Mapping[str, Any]) -> list[Any]:
-    return [
-        part
-        for defs in ("$defs", "definitions")
-        if isinstance(schema.get(defs), Mapping)
-        for part in schema[defs].values()
-    ]
-
-
 def is_object(schema: Any) -> bool:
     """True where ``schema`` describes a JSON object, or says nothing."""
     return schema is None or (isinstance(schema, Mapping) and schema.get("type", "object") == "object")

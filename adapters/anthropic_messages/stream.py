@@ -202,7 +202,8 @@ class Reader:
         stop = self._stop or Delta()
         if stop.stop_reason == "refusal":
             yield from self._refusal(stop.stop_details)
-        yield ir.Finished(0, self._reason(stop.stop_reason), stop.stop_reason)
+        word = stop.stop_reason
+        yield ir.Finished(0, self._reason(word), word, known=word is None or word in STOP_REASONS)
         sequence = stop.stop_sequence
         self._over = True
         yield ir.Ended({"stop_sequence": Raw(msgspec.json.encode(sequence))} if sequence is not None else {})

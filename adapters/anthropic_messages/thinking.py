@@ -132,13 +132,19 @@ def _may_think(request: ir.Request, can: ir.Capabilities) -> bool:
     forced = choice is not None and (choice.mode in ("required", "named") or choice.required)
     if forced and not can.forced_with_thinking:
         return False
+    turn = _open_turn(request)
+    return not any(isinstance(block, ir.ToolCall) for block in turn) or any(map(_signed, turn))
+
+
+def _open_turn(request: ir.Request) -> list[ir.Block]:
+    """The model's last answer, which may be several messages; nothing where the user has spoken since."""
+    turn: list[ir.Block] = []
     for message in reversed(request.messages):
         if message.role == "assistant":
-            calls = any(isinstance(block, ir.ToolCall) for block in message.blocks)
-            return not calls or any(_signed(block) for block in message.blocks)
-        if message.role == "user" and message.blocks:
-            return True
-    return True
+            turn += message.blocks
+        elif turn or (message.role == "user" and message.blocks):
+            break
+    return turn
 
 
 def _signed(block: ir.Block) -> bool:
@@ -154,13 +160,13 @@ def _by_effort(request: ir.Request, can: ir.Capabilities, limit: int) -> Plan:
 
 
 def _adaptive(request: ir.Request, can: ir.Capabilities) -> Mapping[str, Any] | None:
-    """A client of this family said itself whether it wants ``thinking``; for others ``display`` brings the summary."""
-    shown = {"type": "adaptive", "display": "summarized"}
+    """``display`` brings the summary, or keeps it away where it is not wanted; models that always think keep it away
+    by themselves. A client of this family said itself whether it wants ``thinking``."""
     if request.reasoning_summary:
-        return shown
+        return {"type": "adaptive", "display": "summarized"}
     if request.family == FAMILY:
         return {"type": "adaptive"} if request.thinking_budget is not None else None
-    return shown if can.thinking == "adaptive" else None
+    return {"type": "adaptive", "display": "omitted"} if can.thinking == "adaptive" else None
 
 
 def _effort_of(budget: int | None) -> str | None:

@@ -15,7 +15,6 @@ from adapters.anthropic_messages.wire import FAMILY, Bare
 from adapters.call_ids import legal_id
 
 IMAGE_TYPES = frozenset(("image/jpeg", "image/png", "image/gif", "image/webp"))
-_TEXTUAL = ("application/json", "application/xml", "application/yaml", "application/x-yaml")
 
 
 def write_block(block: ir.Block, *, own: bool, fetched: Mapping[ir.Need, ir.Media]) -> dict[str, Any] | Raw | None:
@@ -24,14 +23,14 @@ def write_block(block: ir.Block, *, own: bool, fetched: Mapping[ir.Need, ir.Medi
     match block:
         case ir.Text(text):
             return write_text(block, own=own) if text.strip() else None
-        case ir.Media():
-            return _media(block, own=own, fetched=fetched)
-        case ir.Reasoning():
-            return _reasoning(block, own=own)
         case ir.ToolCall():
             return _tool_use(block, own=own)
         case ir.ToolResult():
             return _tool_result(block, own=own, fetched=fetched)
+        case ir.Reasoning():
+            return _reasoning(block, own=own)
+        case ir.Media():
+            return _media(block, own=own, fetched=fetched)
         case ir.Refusal(text):
             return {"type": "text", "text": text} if text.strip() else None
     return block.raw if block.family == FAMILY else None
@@ -49,7 +48,7 @@ def is_bare(block: ir.Block, *, own: bool) -> bool:
 
 def _with_extras(body: dict[str, Any], extras: ir.Extras, *, own: bool) -> dict[str, Any]:
     """Of another family's extras a cache breakpoint alone is understood here (G61)."""
-    return {**body, **(extras if own else breakpoints.field(extras))}
+    return {**body, **(extras if own else breakpoints.field(extras))} if extras else body
 
 
 def _tool_use(block: ir.ToolCall, *, own: bool) -> dict[str, Any]:
@@ -73,7 +72,7 @@ def _tool_result(block: ir.ToolResult, *, own: bool, fetched: Mapping[ir.Need, i
 
 
 def _result_content(content: tuple[ir.Text | ir.Media, ...], *, own: bool, fetched: Mapping[ir.Need, ir.Media]) -> Any:
-    if not own:  # a breakpoint stands on the whole result
+    if not own and any(part.extras for part in content):  # a breakpoint stands on the whole result
         content = tuple(msgspec.structs.replace(part, extras={}) for part in content)
     first = content[0]
     if len(content) == 1 and isinstance(first, ir.Text) and is_bare(first, own=own):
@@ -120,7 +119,7 @@ def _refused_type(block: ir.Media) -> str | None:
     media_type = _media_type(block)
     if block.kind == "image" and media_type not in IMAGE_TYPES:
         return f"'{media_type}' is not among {', '.join(sorted(IMAGE_TYPES))}"
-    if block.kind == "file" and media_type != "application/pdf" and not _is_text(media_type):
+    if block.kind == "file" and media_type != "application/pdf" and not media.is_textual(media_type):
         return f"'{media_type}' is neither PDF nor text"
     return None
 
@@ -154,7 +153,7 @@ def _source(block: ir.Media) -> dict[str, str]:
     if block.url is not None:
         return {"type": "url", "url": block.url}
     data, media_type = block.data or "", _media_type(block)
-    if block.kind == "file" and _is_text(media_type):
+    if block.kind == "file" and media.is_textual(media_type):
         return {"type": "text", "media_type": "text/plain", "data": _decoded(data)}
     return {"type": "base64", "media_type": media_type, "data": data}
 
@@ -163,10 +162,6 @@ def _media_type(block: ir.Media) -> str:
     """The type in the spelling that Anthropic takes (G41); an image without one is known by its first bytes."""
     given = media.usual(block.media_type) or media.sniffed(media.first_bytes(block.data or ""))
     return given or ("image/jpeg" if block.kind == "image" else "text/plain")
-
-
-def _is_text(media_type: str) -> bool:
-    return media_type.startswith("text/") or media_type in _TEXTUAL
 
 
 def _decoded(data: str) -> str:

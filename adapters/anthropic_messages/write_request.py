@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from adapters import breakpoints, ir
-from adapters.anthropic_messages import schemas, thinking, unsigned
-from adapters.anthropic_messages.wire import FAMILY, HEADERS, PATH, PLAIN, raw
+from adapters.anthropic_messages import schemas, thinking
+from adapters.anthropic_messages.wire import FAMILY, HEADERS, PATH, PLAIN
 from adapters.anthropic_messages.write_tools import write_tools
 from adapters.anthropic_messages.write_turns import split_system, write_system, write_turns
 from adapters.dialect import compact
@@ -35,6 +35,7 @@ def write_request(request: ir.Request, upstream: ir.Upstream, context: ir.Contex
         "stop_sequences": stops(request) or None,
         "metadata": _metadata(request),
         "service_tier": tier(request, can),
+        "speed": "fast" if speeds(request, can) else None,
         "stream": request.stream,
     }
     body = {name: value for name, value in body.items() if value is not None}
@@ -109,11 +110,6 @@ def tier(request: ir.Request, can: ir.Capabilities) -> str | None:
     return _TIERS.get(request.service_tier or "") if can.service_tiers else None
 
 
-def patch(fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.Named]]:
-    """Exact relays: the model's name, sampling only where it is taken, signed thinking, the operator's options."""
-    refused = () if upstream.capabilities.sampling else ("temperature", "top_p", "top_k")
-    out = {name: value for name, value in fields.items() if name not in refused}
-    dropped = [ir.Named(name, "this model does not take it", "tuning") for name in refused if name in fields]
-    out, unsigned_ = unsigned.strip(out)
-    options = {name: raw(value) for name, value in upstream.options.items()}
-    return {**out, "model": raw(upstream.model), **options}, [*dropped, *unsigned_]
+def speeds(request: ir.Request, can: ir.Capabilities) -> bool:
+    """Is OpenAI's fast tier asked for, where it is a speed? This family's own clients say it themselves."""
+    return can.fast and request.service_tier == "fast" and request.family != FAMILY

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Raw, Struct
 
@@ -13,13 +12,15 @@ from adapters.anthropic_messages.errors import write_error
 from adapters.anthropic_messages.wire import FAMILY
 from adapters.dialect import compact
 
+_Content: TypeAlias = ir.Delta | ir.Annotated | ir.BlockEnded
+
 
 class _Block(Struct):
     """A block that the upstream has begun. ``index`` is its place on the wire, from its first written event on."""
 
     start: ir.BlockStarted
     index: int | None = None
-    waiting: list[ir.Event] = []
+    waiting: list[_Content] = []
     text: list[str] = []
     """A free-text tool's input, which this vendor can only be given whole, within an object."""
     ended: bool = False
@@ -43,113 +44,119 @@ class Writer:
 
     def write(self, event: ir.Event) -> list[bytes]:
         """``message_start`` waits for the event after Started, so that it can carry the input tokens."""
+        out: list[bytes] = []
         if self._over or isinstance(event, ir.Started):
-            return []
+            return out
         match event:
+            case ir.Delta() | ir.Annotated() | ir.BlockEnded():
+                self._content(event, out)
             case ir.UsageReported(told):
                 self._usage = told if self._usage is None else self._usage.merged(told)
-                return list(self._begin())
+                self._begin(out)
             case ir.Failed(failure):
                 self._over = True
-                return [cut(failure)]
+                out.append(cut(failure))
             case ir.Finished(choice):
                 self._finished = event if choice == 0 else self._finished
-                return []
             case ir.Ended():
                 self._over = True
-                return [*self._begin(), *self._end(event)]
-        return [*self._begin(), *self._content(event)]
+                self._begin(out)
+                self._end(event, out)
+            case ir.BlockStarted(block, choice=choice):
+                self._begin(out)
+                if choice == 0:
+                    self._blocks[block] = _Block(event)
+        return out
 
-    def _begin(self) -> Iterator[bytes]:
+    def _begin(self, out: list[bytes]) -> None:
         if not self._begun:
             self._begun = True
             message = {**response.frame(self._echo), "usage": usage.write(self._usage)}
-            yield _event("message_start", message=message)
+            out.append(_event("message_start", message=message))
 
-    def _content(self, event: ir.Event) -> Iterator[bytes]:
-        if isinstance(event, ir.BlockStarted):
-            if event.choice == 0:
-                self._blocks[event.block] = _Block(event)
-            return
-        if not isinstance(event, ir.Delta | ir.Annotated | ir.BlockEnded):
-            return
+    def _content(self, event: _Content, out: list[bytes]) -> None:
+        """Write what the oldest block says at once, and the next ones once it is over."""
         block = self._blocks.get(event.block)
         if block is None:
             return
         block.ended = block.ended or isinstance(event, ir.BlockEnded)
-        block.waiting.append(event)
-        yield from self._drain()
+        if block is not next(iter(self._blocks.values())):
+            block.waiting.append(event)
+            return
+        self._write(block, event, out)
+        if block.ended:
+            del self._blocks[event.block]
+            self._drain(out)
 
-    def _drain(self) -> Iterator[bytes]:
-        """Write the oldest block as far as it has come, and the next ones once it is over."""
+    def _drain(self, out: list[bytes]) -> None:
+        """What waited for the block that is over."""
         while self._blocks:
             number, block = next(iter(self._blocks.items()))
             waiting, block.waiting = block.waiting, []
             for event in waiting:
-                yield from self._write(block, event)
+                self._write(block, event, out)
             if not block.ended:
                 return
             del self._blocks[number]
 
-    def _write(self, block: _Block, event: ir.Event) -> Iterator[bytes]:
+    def _write(self, block: _Block, event: _Content, out: list[bytes]) -> None:
         match event:
             case ir.Delta(_, channel, data):
-                yield from self._delta(block, channel, data)
+                self._delta(block, channel, data, out)
             case ir.Annotated(_, annotation):
                 body = response.citation(annotation) if block.start.kind == "text" else None
                 if body is not None:
-                    yield from self._open(block)
-                    yield self._piece(block, {"type": "citations_delta", "citation": body})
+                    self._open(block, out)
+                    delta = {"type": "citations_delta", "citation": body}
+                    out.append(_event("content_block_delta", index=block.index, delta=delta))
             case ir.BlockEnded(_, state, raw):
-                yield from self._close(block, state, raw)
+                self._close(block, state, raw, out)
 
-    def _delta(self, block: _Block, channel: ir.Channel, data: str) -> Iterator[bytes]:
+    def _delta(self, block: _Block, channel: ir.Channel, data: str, out: list[bytes]) -> None:
         kind = block.start.kind
         if kind == "refusal":
             self._refusal.append(data)
         elif kind == "custom_tool_call":
             block.text.append(data)
-        piece = _piece(kind, channel, data)
-        if piece is not None and data:
-            yield from self._open(block)
-            yield self._piece(block, piece)
+        said = _SAID.get((kind, channel))
+        if said is not None and data:
+            self._open(block, out)
+            out.append(said % (block.index, compact(data)))
 
-    def _close(self, block: _Block, state: ir.VendorState | None, raw: Raw | None) -> Iterator[bytes]:
+    def _close(self, block: _Block, state: ir.VendorState | None, raw: Raw | None, out: list[bytes]) -> None:
         kind, own = block.start.kind, state is not None and state.family == FAMILY
         if kind == "reasoning" and state is not None and own:
             if state.kind == "redacted":
-                yield from self._open(block, response.redacted(state))
+                self._open(block, out, response.redacted(state))
             else:
-                yield from self._open(block)
-                yield self._piece(block, {"type": "signature_delta", "signature": state.data})
-        elif kind in ("tool_call", "custom_tool_call"):
-            yield from self._open(block)
+                self._open(block, out)
+                out.append(_SIGNATURE % (block.index, compact(state.data)))
+        elif kind in ir.CALLS:
+            self._open(block, out)
             if kind == "custom_tool_call":
                 whole = compact({"input": "".join(block.text)}).decode()
-                yield self._piece(block, {"type": "input_json_delta", "partial_json": whole})
+                out.append(_JSON % (block.index, compact(whole)))
         elif raw is not None and block.start.meta.get("family") == FAMILY:
-            yield from self._open(block, raw)
+            self._open(block, out, raw)
         if block.index is not None:
-            yield _event("content_block_stop", index=block.index)
+            out.append(_event("content_block_stop", index=block.index))
 
-    def _open(self, block: _Block, content: dict[str, Any] | Raw | None = None) -> Iterator[bytes]:
+    def _open(self, block: _Block, out: list[bytes], content: dict[str, Any] | Raw | None = None) -> None:
         """A block begins with its first word, so that a block without any leaves no trace."""
         if block.index is None:
             block.index = self._indices
             self._indices += 1
-            yield _event("content_block_start", index=block.index, content_block=content or _empty(block.start))
+            start = _event("content_block_start", index=block.index, content_block=content or _empty(block.start))
+            out.append(start)
 
-    def _piece(self, block: _Block, delta: dict[str, Any]) -> bytes:
-        return _event("content_block_delta", index=block.index, delta=delta)
-
-    def _end(self, ended: ir.Ended) -> Iterator[bytes]:
+    def _end(self, ended: ir.Ended, out: list[bytes]) -> None:
         for block in self._blocks.values():
             block.waiting += [] if block.ended else [ir.BlockEnded(block.start.block)]
             block.ended = True
-        yield from self._drain()
+        self._drain(out)
         delta = response.stop(self._finished, "".join(self._refusal), ended)
-        yield _event("message_delta", delta=delta, usage=usage.write_delta(self._usage))
-        yield _event("message_stop")
+        out.append(_event("message_delta", delta=delta, usage=usage.write_delta(self._usage)))
+        out.append(_event("message_stop"))
 
 
 def cut(failure: ir.Failure) -> bytes:
@@ -166,15 +173,24 @@ def _empty(start: ir.BlockStarted) -> dict[str, Any]:
     return {"type": "text", "text": "", "citations": None}
 
 
-def _piece(kind: ir.BlockKind, channel: ir.Channel, data: str) -> dict[str, Any] | None:
-    match kind, channel:
-        case "text", "text":
-            return {"type": "text_delta", "text": data}
-        case "reasoning", "text" | "summary":
-            return {"type": "thinking_delta", "thinking": data}
-        case "tool_call", "arguments":
-            return {"type": "input_json_delta", "partial_json": data}
-    return None
+def _piece(kind: str, field: str) -> bytes:
+    """The event that there is one of for every word, with holes for the block's index and for the words as JSON: a
+    template takes a tenth of the time."""
+    start = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":'
+    return start + compact(kind) + b"," + compact(field) + b":%b}}\n\n"
+
+
+_TEXT = _piece("text_delta", "text")
+_THINKING = _piece("thinking_delta", "thinking")
+_JSON = _piece("input_json_delta", "partial_json")
+_SIGNATURE = _piece("signature_delta", "signature")
+_SAID = {
+    ("text", "text"): _TEXT,
+    ("reasoning", "text"): _THINKING,
+    ("reasoning", "summary"): _THINKING,
+    ("tool_call", "arguments"): _JSON,
+}
+"""A block's kind and the channel of its delta -> how that is said; anything else is not."""
 
 
 def _event(kind: str, **fields: Any) -> bytes:

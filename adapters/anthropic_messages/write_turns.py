@@ -23,11 +23,11 @@ class Turn(Struct):
     role: str
     blocks: list[dict[str, Any] | Raw]
     bare: bool = True
-    """Every block so far came as a bare string."""
+    """Its one block came as a bare string."""
 
     def body(self) -> dict[str, Any]:
         first = self.blocks[0] if self.blocks else None
-        if self.bare and len(self.blocks) == 1 and isinstance(first, dict):
+        if self.bare and isinstance(first, dict):
             return {"role": self.role, "content": first["text"]}
         return {"role": self.role, "content": self.blocks}
 
@@ -99,7 +99,7 @@ class _Turns:
         self._fill(last, blocks)
         if not last.blocks:
             self.turns.pop()
-        elif not self._own:
+        elif message.extras and not self._own:
             self._mark(last, message)
         self._after_result = message.role == "tool"
 
@@ -109,9 +109,10 @@ class _Turns:
 
     def _fill(self, turn: Turn, blocks: Iterable[ir.Block]) -> None:
         for block in blocks:
-            written = write_block(self._once(block), own=self._own, fetched=self._fetched)
+            sent = block if self._own or type(block) is ir.Text else self._once(block)
+            written = write_block(sent, own=self._own, fetched=self._fetched)
             if written is not None:
-                turn.bare = turn.bare and is_bare(block, own=self._own)
+                turn.bare = turn.bare and not turn.blocks and is_bare(block, own=self._own)
                 turn.blocks.append(written)
 
     def _mark(self, turn: Turn, message: ir.Message) -> None:
@@ -123,10 +124,12 @@ class _Turns:
 
     def _once(self, block: ir.Block) -> ir.Block:
         """Servers that number the calls of each answer anew repeat their ids; this vendor takes every id once (G14)."""
-        if self._own or not isinstance(block, ir.ToolCall | ir.ToolResult):
+        if type(block) is ir.ToolCall:
+            times = self._times[block.id] = self._times.get(block.id, 0) + 1
+        elif type(block) is ir.ToolResult:
+            times = self._times.get(block.id, 0)
+        else:
             return block
-        times = self._times.get(block.id, 0) + isinstance(block, ir.ToolCall)
-        self._times[block.id] = times
         return msgspec.structs.replace(block, id=f"{block.id}_{times}") if times > 1 else block
 
     def _flush(self) -> None:
@@ -154,7 +157,8 @@ def write_turns(
         gathered.add(message)
     turns = gathered.done()
     for turn in turns:
-        turn.blocks.sort(key=_after_results)
+        if len(turn.blocks) > 1:
+            turn.blocks.sort(key=_after_results)
     _trimmed(turns[-1])
     return [turn.body() for turn in turns]
 

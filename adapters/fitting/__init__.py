@@ -3,8 +3,9 @@
 Each step is pure, hub in and hub out, and changes nothing where the backend can say it all:
 
 - ``values``: a vendor's own words and limits for single parameters
+- ``leftovers``: what of a conversation can only be left behind, by name
 - ``offers``: all tools in one list, wherever the conversation brought them
-- ``history``: turns that a vendor would refuse (calls without tools, calls without results)
+- ``history``: turns that a vendor would refuse (calls without tools, without results, apart from their results)
 - ``media``: documents that are text
 - ``tools``: names, free-text tools, namespaces, and what of the tool choice a backend cannot obey
 - ``formats``: structured output by tool or by instruction
@@ -13,12 +14,12 @@ Each step is pure, hub in and hub out, and changes nothing where the backend can
 from __future__ import annotations
 
 from adapters import ir
-from adapters.fitting import formats, history, media, offers, tools, values
+from adapters.fitting import formats, history, leftovers, media, offers, tools, values
 from adapters.fitting.fitted import Chain, Emulation, Fitted, Undo
 
 __all__ = ["Chain", "Emulation", "Fitted", "Undo", "fit"]
 
-_STEPS = (values.fit, offers.fit, history.fit, media.fit, tools.fit, formats.fit)
+_STEPS = (values.fit, leftovers.fit, offers.fit, history.fit, media.fit, tools.fit, formats.fit)
 
 
 def fit(request: ir.Request, upstream: ir.Upstream) -> Fitted:

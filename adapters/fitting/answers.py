@@ -10,8 +10,6 @@ from adapters import ir
 from adapters.fitting.free_text import Unwrapping
 from adapters.fitting.naming import Key
 
-_CALLS = ("tool_call", "custom_tool_call")
-
 
 class CallsBack:
     """Changes the calls of one answer back (``fitted.Undo``)."""
@@ -35,7 +33,7 @@ class CallsBack:
                 return (*self._text(block, self._open.pop(block).end()), event)
             case ir.Delta(block) | ir.BlockEnded(block) | ir.Annotated(block) if block in self._dropped:
                 return ()
-            case ir.BlockStarted(kind=kind) if kind in _CALLS:
+            case ir.BlockStarted(kind=kind) if kind in ir.CALLS:
                 return self._start(event)
         return (event,)
 

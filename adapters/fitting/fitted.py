@@ -39,6 +39,8 @@ class Fitted(Struct, frozen=True):
 
     def then(self, later: Fitted) -> Fitted:
         """Both, one after the other: answers pass through the later change first."""
+        if not (self.undo or self.named or self.emulation):
+            return later
         return msgspec.structs.replace(
             later,
             undo=(*later.undo, *self.undo),

@@ -46,11 +46,15 @@ def enforced(request: ir.Request, upstream: ir.Upstream) -> bool:
     if asked.kind == "json_object":
         return can.json_object
     own = request.family == upstream.family
-    return can.json_schema and asked.schema is not None and (own or _said(asked, can))
+    return can.json_schema and asked.schema is not None and (own or _said(asked, upstream))
 
 
-def _said(asked: ir.Format, can: ir.Capabilities) -> bool:
-    """Does the vendor's subset of JSON Schema have words for the shape? Limits to values may be lost in it."""
+def _said(asked: ir.Format, upstream: ir.Upstream) -> bool:
+    """Does the vendor's subset of JSON Schema have words for the shape? Limits to values may be lost in it. OpenAI
+    holds a model to strict schemas alone, which its own clients choose themselves."""
+    can = upstream.capabilities
+    if upstream.family == "openai" and upstream.wire == "exact" and not asked.strict:
+        return False
     if not can.recursive_schemas and json_schema.recursive(asked.schema):
         return False
     return can.open_schemas or not json_schema.free_keys(asked.schema)

@@ -5,11 +5,13 @@ OpenAI, and a vendor's own clients, are given their conversations as they are. F
 - a call that nobody answered gets a result that says so (G83); else the conversation would be refused for ever
 - a result that answers no call, and arguments that are no JSON object where the vendor needs one, are a 400
 - calls without any tools on offer: the tools that were called are declared, and may not be called (G18)
+- words behind calls, in a message of their own (Responses): in chat the results stand right behind the calls
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -26,7 +28,10 @@ _PLACES = {CHAT: "messages[{message}].{field}", RESPONSES: "input"}
 
 def fit(request: ir.Request, upstream: ir.Upstream) -> Fitted:
     """Raises ir.Invalid for a conversation that no backend of this kind could follow."""
-    if upstream.wire == "exact" and upstream.family in ("openai", request.family):
+    as_it_is = upstream.wire == "exact" and upstream.family in ("openai", request.family)
+    if upstream.dialect == CHAT and not (as_it_is and request.dialect == CHAT):
+        request = _together(request)
+    if as_it_is:
         return Fitted(request)
     needs_objects = upstream.family not in ("openai", request.family)
     if needs_objects:
@@ -37,6 +42,32 @@ def fit(request: ir.Request, upstream: ir.Upstream) -> Fitted:
     if needs_objects and not request.tools:
         request = _declared(request)
     return Fitted(request)
+
+
+# --- words behind calls --------------------------------------------------------------------------------------------
+
+
+def _parts(before: ir.Message, message: ir.Message) -> bool:
+    """Does ``message`` part the calls of the one before it from their results?"""
+    return before.role == message.role == "assistant" and any(type(block) is ir.ToolCall for block in before.blocks)
+
+
+def _together(request: ir.Request) -> ir.Request:
+    if not any(_parts(*pair) for pair in pairwise(request.messages)):
+        return request
+    return msgspec.structs.replace(request, messages=tuple(_joined(request.messages)))
+
+
+def _joined(messages: Sequence[ir.Message]) -> Iterator[ir.Message]:
+    last = messages[0]
+    for message in messages[1:]:
+        if _parts(last, message):
+            extras = {**message.extras, **last.extras}
+            last = msgspec.structs.replace(last, blocks=last.blocks + message.blocks, extras=extras)
+            continue
+        yield last
+        last = message
+    yield last
 
 
 # --- G18 -----------------------------------------------------------------------------------------------------------

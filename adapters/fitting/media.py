@@ -9,14 +9,13 @@ import msgspec
 
 from adapters import ir, media
 from adapters.fitting.fitted import Fitted
-
-_CHAT = "openai_chat"
+from adapters.providers import CHAT, RESPONSES
 
 
 def fit(request: ir.Request, upstream: ir.Upstream) -> Fitted:
     """Documents that are text become text where files are not taken, or not as text (chat)."""
     named = (*_instructions(request, upstream), *_foreign_results(request, upstream))
-    takes_text = upstream.capabilities.files and (upstream.dialect != _CHAT or request.dialect == _CHAT)
+    takes_text = upstream.capabilities.files and (upstream.dialect != CHAT or request.dialect == CHAT)
     if takes_text or not any(media.is_text(part) for _, part in media.among(request)):
         return Fitted(request, named=named)
     messages = tuple(_message(message) for message in request.messages)
@@ -46,7 +45,7 @@ def _part(part: ir.Text | ir.Media) -> ir.Text | ir.Media:
 
 def _instructions(request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Named]:
     """Only Responses takes more than text there."""
-    if upstream.dialect == "openai_responses" or (request.family == upstream.family and upstream.dialect != _CHAT):
+    if upstream.dialect == RESPONSES or (request.family == upstream.family and upstream.dialect != CHAT):
         return
     for where, _ in media.among(request, ("system", "developer")):
         yield ir.Named(where, "instructions may hold text only: move it to a user message", "contract")
@@ -58,6 +57,6 @@ def _foreign_results(request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.
         return
     for at, message in enumerate(request.messages):
         for number, block in enumerate(message.blocks):
-            if isinstance(block, ir.ToolResult) and "content" in block.extras:
+            if type(block) is ir.ToolResult and "content" in block.extras:
                 why = "the tool's result holds a block that only another vendor can read: send text and images"
                 yield ir.Named(f"messages[{at}].content[{number}]", why, "contract")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -30,7 +31,8 @@ class Gathered:
 
 
 def from_tool(name: str) -> Rewrite:
-    """The arguments of the first call of the tool ``name`` become the text; what is said beside them is not shown."""
+    """The arguments of the first call of the tool ``name`` become the text; what is said beside them is not shown. A
+    call without arguments is ``{}`` (G10)."""
 
     def rewrite(events: Sequence[ir.Event]) -> Iterator[ir.Event]:
         calls: dict[int, int] = {}
@@ -42,7 +44,10 @@ def from_tool(name: str) -> Rewrite:
             for start in _blocks(events, "text", "tool_call")
             if start.choice in calls and start.block != calls[start.choice]
         }
+        empty = {block for block in calls.values() if not _text(events, block).strip()}
         for event in events:
+            if isinstance(event, ir.BlockEnded) and event.block in empty:
+                yield ir.Delta(event.block, "text", "{}")
             if _block(event) not in hidden:
                 yield _as_text(event, calls)
 
@@ -74,14 +79,14 @@ def from_words(events: Sequence[ir.Event]) -> Iterator[ir.Event]:
             yield event
         elif isinstance(event, ir.Delta) and block not in told:
             told.add(block)
-            yield ir.Delta(block, "text", shown[block], event.logprobs)
+            yield ir.Delta(block, "text", shown[block], _logprobs(events, block))
 
 
 def _texts(events: Sequence[ir.Event]) -> tuple[dict[int, str], set[int]]:
     """-> the blocks that are told otherwise, with their texts, and the blocks that are not told."""
     shown: dict[int, str] = {}
     hidden: set[int] = set()
-    calling = {start.choice for start in _blocks(events, "tool_call", "custom_tool_call")}
+    calling = {start.choice for start in _blocks(events, *ir.CALLS)}
     texts: dict[int, list[int]] = {}
     for start in _blocks(events, "text"):
         if start.choice not in calling:
@@ -97,14 +102,16 @@ def _texts(events: Sequence[ir.Event]) -> tuple[dict[int, str], set[int]]:
 
 def json_in(text: str) -> str | None:
     """The JSON that the text is, or that stands in its one code fence or between its prose; None where there is none
-    or where it is not clear which is meant."""
+    or where it is not clear which is meant. Of an object and a list the longer: prose has its ``[1]``."""
     fences = _FENCE.findall(text)
-    candidates = [text, *(fences if len(fences) == 1 else [])]
-    openings = [place for place in (text.find("{"), text.find("[")) if place >= 0]
-    if openings:
-        start = min(openings)
-        candidates.append(text[start : text.rfind("}" if text[start] == "{" else "]") + 1])
+    between = sorted((_between(text, "{", "}"), _between(text, "[", "]")), key=len, reverse=True)
+    candidates = [text, *(fences if len(fences) == 1 else []), *between]
     return next((found.strip() for found in candidates if _is_json(found)), None)
+
+
+def _between(text: str, first: str, last: str) -> str:
+    start = text.find(first)
+    return text[start : text.rfind(last) + 1] if start >= 0 else ""
 
 
 def _is_json(text: str) -> bool:
@@ -117,6 +124,12 @@ def _is_json(text: str) -> bool:
 
 def _text(events: Sequence[ir.Event], block: int) -> str:
     return "".join(event.data for event in events if isinstance(event, ir.Delta) and event.block == block)
+
+
+def _logprobs(events: Sequence[ir.Event], block: int) -> list[Any] | None:
+    """Of all tokens that were sampled, also those of what is not shown."""
+    told = (event.logprobs for event in events if isinstance(event, ir.Delta) and event.block == block)
+    return [token for tokens in told for token in tokens or ()] or None
 
 
 def _blocks(events: Sequence[ir.Event], *kinds: str) -> Iterator[ir.BlockStarted]:

@@ -10,7 +10,7 @@ import msgspec
 
 from adapters import ir
 from adapters.fitting.fitted import Fitted
-from adapters.providers import RESPONSES
+from adapters.providers import CHAT, RESPONSES
 
 MAX_USER = 64
 """Characters that OpenAI takes of ``user``; Anthropic takes more, and its clients send JSON there."""
@@ -21,9 +21,11 @@ _PREWARM = ir.Named("max_tokens", "only Anthropic warms its cache without an ans
 
 
 def fit(request: ir.Request, upstream: ir.Upstream) -> Fitted:
-    request = _stored_here(request, upstream)
+    """The request with each such value in the upstream's own words; what no word stands for is named."""
+    request = _counted(_stored_here(request, upstream), upstream)
     if request.family == upstream.family:
         return Fitted(request)
+    request = _shown(request)
     named: list[ir.Named] = []
     changes: dict[str, Any] = {}
     if request.service_tier in _TIERS:
@@ -34,6 +36,20 @@ def fit(request: ir.Request, upstream: ir.Upstream) -> Fitted:
     if request.max_output_tokens == 0 and request.family == "anthropic":
         named.append(_PREWARM)
     return Fitted(msgspec.structs.replace(request, **changes) if changes else request, named=tuple(named))
+
+
+def _shown(request: ir.Request) -> ir.Request:
+    """Chat has no switch for summaries: whoever asks for reasoning there is shown it. Where there is one, it counts."""
+    if request.dialect != CHAT or request.effort in (None, "none") or request.reasoning_summary is not None:
+        return request
+    return msgspec.structs.replace(request, reasoning_summary="auto")
+
+
+def _counted(request: ir.Request, upstream: ir.Upstream) -> ir.Request:
+    """Alternatives of each token are asked for by their number alone too; chat's servers and Google's want it said."""
+    if not request.top_logprobs or request.logprobs or not upstream.capabilities.logprobs:
+        return request
+    return msgspec.structs.replace(request, logprobs=True)
 
 
 def _stored_here(request: ir.Request, upstream: ir.Upstream) -> ir.Request:

@@ -71,7 +71,8 @@ class Choice:
         """End what is open, then the choice."""
         self.close()
         self.finished = True
-        self.out.append(ir.Finished(self._index, finish.read(reason, called=self._calls > 0), reason))
+        told = finish.read(reason, called=self._calls > 0)
+        self.out.append(ir.Finished(self._index, told, reason, known=reason in finish.KNOWN))
 
     def close(self) -> None:
         """End the open block, with the signature that came with it."""

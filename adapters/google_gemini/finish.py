@@ -38,6 +38,8 @@ _WIRE: Mapping[ir.FinishReason, str] = {
     "content_filter": "SAFETY",
 }
 UNSPECIFIED = "FINISH_REASON_UNSPECIFIED"
+KNOWN = _FILTERED | _LENGTH | _PLAIN | {UNSPECIFIED}
+"""Words that end an answer; what any other says is not known here."""
 
 
 def read(reason: str, *, called: bool) -> ir.FinishReason:
@@ -61,4 +63,4 @@ def failure(reason: str, message: str | None) -> ir.Failure | None:
 def write(finished: ir.Finished) -> str:
     """The hub's finish -> ``finishReason``; Google's own word where it was one."""
     detail = finished.detail or ""
-    return detail if detail in _FILTERED | _LENGTH | _PLAIN else _WIRE[finished.reason]
+    return detail if detail in KNOWN - {UNSPECIFIED} else _WIRE[finished.reason]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapters import breakpoints, efforts, ir, stored
+from adapters import breakpoints, efforts, ir, stored, unsaid
 from adapters.google_gemini import media, write_config
 from adapters.google_gemini.usage import wire_tier
 from adapters.media import among
@@ -23,7 +23,7 @@ def refuses(request: ir.Request, upstream: ir.Upstream) -> list[ir.Named]:
     if request.family != "google":
         found += breakpoints.dropped(request, upstream)
         found += _content(request, limits)
-        found += [stored.named(name, "only the client's own vendor knows it", request) for name in request.extras]
+        found += unsaid.fields(request, "only the client's own vendor knows it")
     return found
 
 
@@ -32,6 +32,7 @@ def _contract(request: ir.Request, limits: ir.Capabilities) -> Iterator[ir.Named
         "logit_bias": bool(request.logit_bias),
         "n": (request.n or 1) > 1 and not limits.choices,
         "logprobs": bool(request.logprobs) and not limits.logprobs,
+        "top_logprobs": bool(request.top_logprobs) and not limits.logprobs,
         "tools": bool(request.tools) and not limits.tools,
         "tool_choice": _forced(request.tool_choice) and not limits.forced_tools,
         "modalities": request.family != "google" and any(modality != "text" for modality in request.modalities),
@@ -49,17 +50,18 @@ def _forced(choice: ir.ToolChoice | None) -> bool:
 
 
 def _content(request: ir.Request, limits: ir.Capabilities) -> Iterator[ir.Named]:
-    refused = {(part.kind, why) for _, part in among(request) if (why := media.refused(part, limits)) is not None}
+    parts = [part for _, part in among(request)]
+    refused = {(part.kind, why) for part in parts if (why := media.refused(part, limits)) is not None}
     for kind, why in sorted(refused):
         yield ir.Named(f"messages.{kind}", why, "contract")
-    if any(part.name for _, part in among(request)):
+    if any(part.name for part in parts):
         yield ir.Named("messages.filename", _WHY, "tuning")
     blocks = [block for message in request.messages for block in message.blocks]
     for block in blocks:
-        if isinstance(block, ir.Opaque) and block.family != "google":
+        if type(block) is ir.Opaque and block.family != "google":
             why = stored.why(block.wire_type, "only the vendor that made it can read it")
             yield ir.Named(f"messages.{block.wire_type}", why, "contract")
-    if any(isinstance(block, ir.Reasoning) and not _googles(block) for block in blocks):
+    if any(type(block) is ir.Reasoning and not _googles(block) for block in blocks):
         yield ir.Named("messages.reasoning", "another vendor's thoughts mean nothing to Gemini", "tuning")
     if any(message.name for message in request.messages):
         yield ir.Named("messages.name", _WHY, "tuning")

@@ -95,8 +95,7 @@ def thinking(request: ir.Request, limits: ir.Capabilities) -> tuple[dict[str, An
         config |= _wish(effort, limits)
     if "thinkingBudget" in config and request.family != "google":
         config["thinkingBudget"] = _below_output(config["thinkingBudget"], request, limits)
-    wanted = request.effort is not None and request.effort != "none"
-    if (wanted or request.reasoning_summary is not None) and config.get("thinkingBudget") != 0:
+    if request.reasoning_summary is not None and config.get("thinkingBudget") != 0:
         config["includeThoughts"] = True
     return config, effort
 

@@ -69,20 +69,22 @@ class Contents:
 
     def _block(self, block: ir.Block, turn: _Turn) -> None:
         match block:
-            case ir.Text() | ir.Refusal() | ir.Reasoning():
+            case ir.Text():
                 turn.parts += self._words(block)
-            case ir.Media():
-                turn.parts.append(media.part(block, self._upstream, self._context, own=self._own))
             case ir.ToolCall():
                 turn.parts.append(self._call(block))
                 turn.calls.append(block)
             case ir.ToolResult():
                 turn.results[block.id] = self._result(block)
+            case ir.Refusal() | ir.Reasoning():
+                turn.parts += self._words(block)
+            case ir.Media():
+                turn.parts.append(media.part(block, self._upstream, self._context, own=self._own))
             case ir.Opaque(family, _, whole):
                 turn.parts += [whole] if family == "google" else []
 
     def _words(self, block: ir.Text | ir.Refusal | ir.Reasoning) -> list[Part]:
-        if isinstance(block, ir.Reasoning):
+        if type(block) is ir.Reasoning:
             ours = self._own or (block.state is not None and block.state.family == "google")
             made = parts.thought("\n\n".join(block.summary) or block.text, block.state) if ours else {"text": ""}
         else:
@@ -104,7 +106,7 @@ class Contents:
         """The functionResponse, and what Gemini before 3 takes only beside it."""
         if self._own:
             return [dict(result.extras)]
-        text = "\n".join(block.text for block in result.content if isinstance(block, ir.Text))
+        text = "\n".join([block.text for block in result.content if isinstance(block, ir.Text)])
         response = {"error" if result.is_error else "output": text}
         made: dict[str, Any] = {"name": self._names[result.id], "response": response}
         if (sent := _sent_id(result.id)) is not None:
@@ -112,7 +114,7 @@ class Contents:
         shown: list[Part] = [
             media.part(block, self._upstream, self._context, own=False)
             for block in result.content
-            if isinstance(block, ir.Media)
+            if type(block) is ir.Media
         ]
         inside = [one for one in shown if self._upstream.capabilities.thinking == "level" and _fits_inside(one)]
         beside = [one for one in shown if one not in inside]
@@ -120,6 +122,8 @@ class Contents:
 
     def _results(self, turn: _Turn, waiting: Sequence[ir.ToolCall]) -> list[Part]:
         """The answers in call order, then the rest."""
+        if not turn.results:
+            return []
         if self._own or turn.role != "user":
             return [part for found in turn.results.values() for part in found]
         first = {call.id: turn.results[call.id] for call in waiting if call.id in turn.results}

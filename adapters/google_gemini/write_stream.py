@@ -20,7 +20,7 @@ class _Block:
 
     @property
     def calls(self) -> bool:
-        return self.reply.kind in ("tool_call", "custom_tool_call")
+        return self.reply.kind in ir.CALLS
 
 
 class _Said:

@@ -18,6 +18,8 @@ _REASONS: Mapping[str, ir.FinishReason] = {
     "refusal": "content_filter",
 }
 """Every other word is an ordinary end: ``tool_calls`` where there are calls, else ``stop`` (G22, G25)."""
+_ENDS = frozenset(("stop", "tool_calls", "function_call", "eos", "eos_token", "end_turn", "stop_sequence"))
+"""Words of servers that are known to mean no more."""
 
 _FAILURES: Mapping[str, ir.Failure] = {
     "error": failures.by_status(500, "The upstream stopped with an error."),
@@ -47,12 +49,12 @@ class ChoiceReader:
             self._say("reasoning", reasoning, out)
         if piece.content or logprobs:
             self._content(piece.content, logprobs, out)
+        if piece.annotations:
+            self._annotate(piece.annotations)
         if piece.refusal and isinstance(piece.refusal, str):
             self._say("refusal", piece.refusal, out, _tokens(logprobs, "refusal"))
         if piece.tool_calls or piece.function_call:
             self._call(piece, out)
-        if piece.annotations:
-            self._annotate(piece.annotations)
 
     def finish(self, word: str | None, out: list[ir.Event]) -> ir.Failure | None:
         """The server's ``finish_reason``, once. Returns why, where the word tells of a failure."""
@@ -64,7 +66,8 @@ class ChoiceReader:
         failure = _FAILURES.get(word or "")
         if failure is None:
             reason = _REASONS.get((word or "").lower(), "tool_calls" if self._calls else "stop")
-            out.append(ir.Finished(self._index, reason, word))
+            known = not word or word.lower() in _REASONS or word.lower() in _ENDS
+            out.append(ir.Finished(self._index, reason, word, known=known))
         return failure
 
     def _content(self, content: Any, logprobs: Any, out: list[ir.Event]) -> None:

@@ -6,25 +6,25 @@ import base64
 import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 import msgspec
 from msgspec import Struct
 
 from adapters import breakpoints, ir
-from adapters.media import first_bytes, resolved, sniffed, usual
+from adapters.media import data_url, first_bytes, resolved, sniffed, usual
 from adapters.openai_chat import wire
 
 _PART = wire.Reading(wire.Part)
 _SOUNDS = {"audio/mpeg": "mp3"}
 
 
-def read(content: str | Sequence[msgspec.Raw] | None, at: str) -> tuple[ir.Block, ...]:
-    """A message's ``content``, which stands at ``at``. Raises ir.Invalid."""
-    if content is None:
-        raise ir.Invalid(f"Invalid value for '{at}': expected a string or an array of parts, got null.", at)
+def read(content: str | Sequence[msgspec.Raw] | None, message: str) -> tuple[ir.Block, ...]:
+    """A message's ``content``; the message stands at the path ``message``. Raises ir.Invalid."""
     if isinstance(content, str):
         return (ir.Text(content),)
+    at = f"{message}.content"
+    if content is None:
+        raise ir.Invalid(f"Invalid value for '{at}': expected a string or an array of parts, got null.", at)
     return tuple(_read_part(raw, f"{at}[{index}]") for index, raw in enumerate(content))
 
 
@@ -79,15 +79,12 @@ def _read_file(file: wire.File, at: str, extras: ir.Extras) -> ir.Media:
 
 def _data_url(url: str, field: str) -> tuple[str, str]:
     """(media type, bare base64) of a data URL (G41)."""
-    head, comma, payload = url[5:].partition(",")
-    kind = head.partition(";")[0].strip().lower()
-    if not comma or not kind:
+    found = data_url(url)
+    if found is None or url[5:].lstrip()[:1] in (";", ","):
         raise ir.Invalid(f"Invalid data URL in '{field}': expected data:<media type>;base64,<data>.", field)
-    if not head.lower().endswith(";base64"):
-        payload = base64.b64encode(unquote_to_bytes(payload)).decode()
-    elif not _is_base64(payload):
+    if not _is_base64(found[1]):
         raise ir.Invalid(f"Invalid base64 in '{field}'.", field, "invalid_base64")
-    return usual(kind), payload
+    return found
 
 
 def _is_base64(payload: str) -> bool:
@@ -108,17 +105,17 @@ class Writing(Struct, frozen=True):
 
     def extras(self, extras: ir.Extras) -> ir.Extras:
         """What of a value's extras may be written."""
-        return breakpoints.kept(extras, self.upstream) if self.own else {}
+        return breakpoints.kept(extras, self.upstream) if extras and self.own else {}
 
 
 def write(blocks: Sequence[ir.Text | ir.Media], writing: Writing) -> str | list[dict[str, Any]]:
     """A message's ``content``. Servers other than OpenAI get text alone as one string, which every template takes."""
     texts = [block for block in blocks if isinstance(block, ir.Text)]
     if len(texts) == len(blocks):
-        if writing.upstream.wire == "variant":
-            return "\n".join(text.text for text in texts)
         if len(texts) == 1 and not writing.extras(texts[0].extras):
             return texts[0].text
+        if writing.upstream.wire == "variant":
+            return "\n".join([text.text for text in texts])
     return [_write_part(block, writing) for block in blocks]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import msgspec
 
@@ -14,13 +14,14 @@ _TOOL_CALL = wire.Reading(wire.ToolCall)
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 
 
-def read(raws: Sequence[msgspec.Raw]) -> tuple[ir.Message, ...]:
+def read(raw: msgspec.Raw) -> tuple[ir.Message, ...]:
     """All messages, in order. Raises ir.Invalid that names the message and the field."""
-    if not raws:
+    told = _MESSAGE.each(raw, "messages")
+    if not told:
         message = "Invalid 'messages': empty array. Expected an array with at least one message."
         raise ir.Invalid(message, "messages", "empty_array")
     history = _History()
-    return tuple(history.read(raw, f"messages[{index}]", index) for index, raw in enumerate(raws))
+    return tuple([history.read(*one, f"messages[{index}]", index) for index, one in enumerate(told)])
 
 
 class _History:
@@ -30,8 +31,7 @@ class _History:
         self._legacy = ""
         self._custom: set[str] = set()
 
-    def read(self, raw: msgspec.Raw, at: str, index: int) -> ir.Message:
-        told, extras = _MESSAGE.read(raw, at)
+    def read(self, told: wire.Message, extras: ir.Extras, at: str, index: int) -> ir.Message:
         match told.role:
             case "assistant":
                 blocks = self._assistant(told, at, index, vendor_fields.take(extras))
@@ -43,18 +43,18 @@ class _History:
             case "function":
                 return self._result(told, at, self._legacy or f"call_{told.name}", extras)
             case "system" | "developer" | "user":
-                return ir.Message(told.role, content.read(told.content, f"{at}.content"), name=told.name, extras=extras)
+                return ir.Message(told.role, content.read(told.content, at), name=told.name, extras=extras)
         raise wire.unsupported(f"{at}.role", told.role, ROLES)
 
     def _assistant(
         self, told: wire.Message, at: str, index: int, thoughts: vendor_fields.Thoughts
     ) -> tuple[ir.Block, ...]:
         blocks: list[ir.Block] = []
-        if not thoughts.has_words and (plain := told.reasoning_content or told.reasoning):
+        if (plain := told.reasoning_content or told.reasoning) and not thoughts.has_words:
             blocks.append(ir.Reasoning(plain))
         blocks += thoughts.reasoning
         if told.content:
-            blocks += content.read(told.content, f"{at}.content")
+            blocks += content.read(told.content, at)
         if thoughts.text is not None and isinstance(last := blocks[-1] if blocks else None, ir.Text):
             blocks[-1] = msgspec.structs.replace(last, state=thoughts.text)
         if told.refusal:
@@ -83,7 +83,7 @@ class _History:
 
     def _result(self, told: wire.Message, at: str, call: str, extras: ir.Extras) -> ir.Message:
         parts: list[ir.Text | ir.Media] = []
-        for index, block in enumerate(content.read(told.content, f"{at}.content")):
+        for index, block in enumerate(content.read(told.content, at)):
             if not isinstance(block, ir.Text | ir.Media):
                 raise ir.Invalid("A tool message may hold text parts only.", f"{at}.content[{index}].type")
             parts.append(block)

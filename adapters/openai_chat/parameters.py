@@ -18,15 +18,21 @@ RESPONSES_ONLY = frozenset(
         "background",
         "context_management",
         "conversation",
+        "image",
         "max_tool_calls",
         "previous_response_id",
         "prompt",
+        "reasoning",
+        "text",
         "truncation",
     }
 )
-"""Fields of OpenAI's other dialect that arrive as extras of the same family; chat has no word for them."""
+"""Fields of OpenAI's other dialect that arrive as extras of the same family, whole or in part; chat has no word for
+them."""
 
 NOT_CHAT = RESPONSES_ONLY | {breakpoints.CACHE_CONTROL}
+_OPENAIS = frozenset({"moderation"})
+"""Fields of both dialects that OpenAI alone serves."""
 
 
 def _given(value: Any) -> bool:
@@ -41,6 +47,11 @@ def _own(upstream: ir.Upstream) -> bool:
 def _samples_k(upstream: ir.Upstream) -> bool:
     """OpenAI has no such field; of the others nearly all take it."""
     return upstream.wire == "variant" and upstream.capabilities.sampling and upstream.capabilities.top_k
+
+
+def _asks_tier(tier: Any) -> bool:
+    """The tier that every server has need not be asked for."""
+    return tier not in (None, "auto", "default")
 
 
 class Rule(Struct, frozen=True):
@@ -70,7 +81,7 @@ RULES: tuple[Rule, ...] = (
     Rule("logit_bias", lambda upstream: upstream.capabilities.logit_bias, contract=True, asks=bool),
     Rule("modalities", _own, contract=True, asks=lambda modes: bool(modes) and list(modes) != ["text"]),
     Rule("verbosity", lambda upstream: upstream.capabilities.verbosity),
-    Rule("service_tier", lambda upstream: upstream.capabilities.service_tiers),
+    Rule("service_tier", lambda upstream: upstream.capabilities.service_tiers, asks=_asks_tier),
     Rule("user", _own),
     Rule("safety_identifier", _own),
     Rule("prompt_cache_key", _own),
@@ -83,6 +94,11 @@ def untaken(upstream: ir.Upstream) -> frozenset[str]:
     """Parameters that this backend does not take, also where another dialect's client sends them as unknown (G81)."""
     names = [rule.name for rule in RULES if not rule.taken(upstream)]
     return frozenset(names if upstream.capabilities.max_stop != 0 else [*names, "stop"])
+
+
+def not_chat(upstream: ir.Upstream) -> frozenset[str]:
+    """Unknown fields of a Responses client that mean nothing to this backend's chat endpoint."""
+    return NOT_CHAT if _own(upstream) else NOT_CHAT | _OPENAIS
 
 
 def is_own(request: ir.Request) -> bool:
@@ -105,9 +121,10 @@ def asked_effort(request: ir.Request) -> str | None:
     return request.effort
 
 
-def reasoning_field(upstream: ir.Upstream) -> str | None:
-    """Where reasoning of earlier answers goes; OpenAI takes none back."""
-    return upstream.capabilities.reasoning_field if upstream.wire == "variant" else None
+def reasoning_field(upstream: ir.Upstream, *, own: bool) -> str | None:
+    """Where reasoning of earlier answers goes, of a client that spoke chat (``own``) or not; OpenAI takes none back."""
+    can = upstream.capabilities
+    return can.reasoning_field if upstream.wire == "variant" and (own or can.foreign_reasoning) else None
 
 
 def temperature(asked: float, capabilities: ir.Capabilities) -> float:

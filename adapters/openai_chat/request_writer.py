@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from adapters import breakpoints, ir, stored
+from adapters import breakpoints, ir, stored, unsaid
 from adapters.openai_chat import content, parameters, thoughts, tools, turns
 
 PATH = "/chat/completions"
@@ -67,7 +67,7 @@ def _extras(request: ir.Request, upstream: ir.Upstream) -> ir.Extras:
         return {}
     if parameters.is_own(request):
         return {name: raw for name, raw in request.extras.items() if name != breakpoints.CACHE_CONTROL}
-    strange = parameters.NOT_CHAT | parameters.untaken(upstream)
+    strange = parameters.not_chat(upstream) | parameters.untaken(upstream)
     return {name: raw for name, raw in request.extras.items() if name not in strange}
 
 
@@ -89,7 +89,7 @@ def refuses(request: ir.Request, upstream: ir.Upstream) -> list[ir.Named]:
         *_refused_tools(request, upstream),
         *_refused_content(request, upstream),
         *breakpoints.dropped(request, upstream),
-        *(stored.named(name, why, request) for name in request.extras if name not in carried),
+        *unsaid.fields(request, why, carried),
     ]
 
 
@@ -125,28 +125,30 @@ def _forces(choice: ir.ToolChoice) -> bool:
 
 
 def _refused_content(request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Named]:
-    if parameters.reasoning_field(upstream) is None and thoughts.among(request):
+    if parameters.reasoning_field(upstream, own=parameters.is_own(request)) is None and thoughts.among(request):
         yield thoughts.NAMED
     for index, message in enumerate(request.messages):
         for block in _blocks(message):
-            why = _refused_block(block, message, request, upstream)
-            if why is not None:
-                yield ir.Named(f"messages[{index}]", why, "contract")
+            # By type, which is quicker than isinstance: all but two kinds can be said.
+            if type(block) is ir.Media or type(block) is ir.Opaque:
+                why = _refused_block(block, message, request, upstream)
+                if why is not None:
+                    yield ir.Named(f"messages[{index}]", why, "contract")
 
 
 def _blocks(message: ir.Message) -> Iterator[ir.Block]:
     for block in message.blocks:
         yield block
-        if isinstance(block, ir.ToolResult):
+        if type(block) is ir.ToolResult:
             yield from block.content
 
 
-def _refused_block(block: ir.Block, message: ir.Message, request: ir.Request, upstream: ir.Upstream) -> str | None:
+def _refused_block(
+    block: ir.Media | ir.Opaque, message: ir.Message, request: ir.Request, upstream: ir.Upstream
+) -> str | None:
     can = upstream.capabilities
     if isinstance(block, ir.Opaque):
         return stored.why(block.wire_type, f"this backend does not take content of type {block.wire_type}")
-    if not isinstance(block, ir.Media):
-        return None
     if not {"image": can.images, "file": can.files, "audio": can.audio}[block.kind]:
         return f"this backend does not take content of type {block.kind}"
     if block.file_id is not None and _unknown_file(block, request, upstream):

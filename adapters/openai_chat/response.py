@@ -112,7 +112,7 @@ def _choice(index: int, reply: ir.Reply, echo: ir.Echo) -> dict[str, Any]:
 def _message(blocks: Sequence[ir.ReplyBlock], echo: ir.Echo) -> dict[str, Any]:
     calls = [
         _call(block, call_id(block.meta, echo, number))
-        for number, block in enumerate(block for block in blocks if block.kind in ("tool_call", "custom_tool_call"))
+        for number, block in enumerate(block for block in blocks if block.kind in ir.CALLS)
     ]
     text, citations = _text(blocks)
     refusal = "".join(block.text for block in blocks if block.kind == "refusal")
@@ -123,7 +123,7 @@ def _message(blocks: Sequence[ir.ReplyBlock], echo: ir.Echo) -> dict[str, Any]:
     }
     thoughts = (block.text or PARAGRAPH.join(block.summary) for block in blocks if block.kind == "reasoning")
     if reasoning := PARAGRAPH.join(thought for thought in thoughts if thought):
-        message["reasoning_content"] = reasoning
+        message[echo.reasoning_field] = reasoning
     if calls:
         message["tool_calls"] = calls
     if citations:

@@ -13,7 +13,7 @@ from adapters.openai_chat.response import PARAGRAPH, annotation, answer_id, call
 from adapters.sse import DONE, render
 
 _encode = msgspec.json.Encoder().encode
-_FIELDS = {"text": b'"content":', "refusal": b'"refusal":', "reasoning": b'"reasoning_content":'}
+_FIELDS = {"text": b'"content":', "refusal": b'"refusal":'}
 
 
 class _Line(Struct):
@@ -48,6 +48,7 @@ class Writer:
         self._echo = echo
         self._wants_usage = bool(echo.request and echo.request.include_usage)
         self._legacy = is_legacy(echo)
+        self._fields = {**_FIELDS, "reasoning": _encode(echo.reasoning_field) + b":"}
         self._usage: ir.Usage | None = None
         self._lines: dict[int, _Line] = {}
         self._choices: dict[int, _Choice] = {}
@@ -105,12 +106,12 @@ class Writer:
 
     def _block(self, event: ir.BlockStarted) -> list[bytes]:
         head = self._head + b'{"index":%d,"delta":{' % event.choice
-        if event.kind in _FIELDS:
+        if event.kind in self._fields:
             out = self._opening(event.choice)
             state = self._choices[event.choice]
-            line = _Line(event.kind, event.choice, head + _FIELDS[event.kind], b"}", offset=state.length)
+            line = _Line(event.kind, event.choice, head + self._fields[event.kind], b"}", offset=state.length)
             line.lead = PARAGRAPH if event.kind == "reasoning" and state.reasoned else ""
-        elif event.kind in ("tool_call", "custom_tool_call"):
+        elif event.kind in ir.CALLS:
             out = self._opening(event.choice)
             line = self._call(event, head, out)
         else:
@@ -164,11 +165,18 @@ class Writer:
         return line.before + _encode(text) + line.after.replace(b',"logprobs":null', shown, 1)
 
     def _block_ended(self, block: int) -> list[bytes]:
-        """A call without arguments has the empty object (G10)."""
+        """A call without arguments has the empty object (G10); a text's citations follow it at once."""
         line = self._lines.pop(block, None)
-        if line is not None and line.kind == "tool_call" and not line.said:
+        if line is None:
+            return []
+        if line.kind == "tool_call" and not line.said:
             return [line.before + b'"{}"' + line.after]
-        return []
+        return self._cite(line.choice) if line.kind == "text" else []
+
+    def _cite(self, choice: int) -> list[bytes]:
+        state = self._choices[choice]
+        cited, state.citations = state.citations, []
+        return [self._chunk(choice, _encode({"annotations": cited}))] if cited else []
 
     def _annotate(self, block: int, told: ir.Annotation) -> None:
         line = self._lines.get(block)
@@ -177,10 +185,8 @@ class Writer:
             self._choices[line.choice].citations.append(shown)
 
     def _finish(self, event: ir.Finished) -> list[bytes]:
-        out = self._opening(event.choice)
+        out = [*self._opening(event.choice), *self._cite(event.choice)]
         state = self._choices[event.choice]
-        if state.citations:
-            out.append(self._chunk(event.choice, _encode({"annotations": state.citations})))
         reason = finish_reason(event.reason, calls=bool(state.calls), legacy=self._legacy)
         out.append(self._chunk(event.choice, b"{}", _encode(reason)))
         return out

@@ -17,7 +17,7 @@ _objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 
 def among(request: ir.Request) -> bool:
     """Is there reasoning in the conversation?"""
-    return any(isinstance(block, ir.Reasoning) for message in request.messages for block in message.blocks)
+    return any(type(block) is ir.Reasoning for message in request.messages for block in message.blocks)
 
 
 def strip(out: ir.Extras) -> list[ir.Named]:

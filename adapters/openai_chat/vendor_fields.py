@@ -37,11 +37,14 @@ class Thoughts(Struct, frozen=True):
         return any(thought.summary for thought in self.reasoning)
 
 
+_NONE = Thoughts()
+
+
 def take(extras: ir.Extras) -> Thoughts:
     """Read the fields of a message, and take them out of ``extras``: no other upstream is shown them."""
-    told = {name: _DECODE(extras.pop(name)) for name in FIELDS if name in extras}
+    told = {name: _DECODE(extras.pop(name)) for name in FIELDS if name in extras} if extras else None
     if not told:
-        return Thoughts()
+        return _NONE
     blocks = [thought for block in _objects(told.get("thinking_blocks")) for thought in _thinking_block(block)]
     details = [*_details(_objects(told.get("reasoning_details")))]
     calls = {id_: thought.state for id_, thought in details if id_ and thought.state is not None and _is_call(thought)}

@@ -141,7 +141,7 @@ class Params(Struct):
     """The top level of a request: all that the hub has words for. The rest travels as extras."""
 
     model: str
-    messages: list[Raw]
+    messages: Raw
     stream: bool | None = None
     stream_options: dict[str, Raw] | None = None
     tools: list[Raw] | None = None
@@ -163,7 +163,7 @@ class Params(Struct):
     n: _Positive | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0)] | None = None
-    logit_bias: dict[str, float] | None = None
+    logit_bias: dict[str, int | float] | None = None
     modalities: list[str] | None = None
     verbosity: str | None = None
     service_tier: str | None = None
@@ -175,6 +175,7 @@ class Params(Struct):
 
 
 _fields = msgspec.json.Decoder(dict[str, Raw])
+_list = msgspec.json.Decoder(list[Raw])
 GARBAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding foreign bytes may raise."""
 _AT = re.compile(r" - at `(?:key in )?\$([^`]*)`$")
@@ -224,6 +225,7 @@ class Reading(Generic[S]):
     def __init__(self, shape: type[S]) -> None:
         bare = msgspec.defstruct(shape.__name__, [], bases=(shape,), forbid_unknown_fields=True)
         self._bare: msgspec.json.Decoder[S] = msgspec.json.Decoder(bare)
+        self._bares: msgspec.json.Decoder[list[S]] = msgspec.json.Decoder(list[bare])  # type: ignore[valid-type]
         self._full = msgspec.json.Decoder(shape)
         self._known = frozenset(shape.__struct_fields__)
 
@@ -235,6 +237,14 @@ class Reading(Generic[S]):
             told = decode(self._full, raw, at)
         unknown = {name: value for name, value in _fields.decode(raw).items() if name not in self._known}
         return told, {name: value for name, value in unknown.items() if bytes(value) != b"null"}
+
+    def each(self, raw: Raw, at: str) -> list[tuple[S, ir.Extras]]:
+        """A list of such objects, in one go where none of them holds anything besides. Raises ir.Invalid."""
+        try:
+            return [(told, {}) for told in self._bares.decode(raw)]
+        except GARBAGE:
+            raws: list[Raw] = decode(_list, raw, at)
+        return [self.read(one, f"{at}[{index}]") for index, one in enumerate(raws)]
 
 
 # --- from an upstream: servers differ, so only the structure is demanded --------------------------------------------

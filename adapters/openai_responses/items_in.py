@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from adapters import ir
 from adapters.media import data_url
-from adapters.openai_responses import foreign, mirror, wire
+from adapters.openai_responses import foreign, mirror, plain, wire
 from adapters.openai_responses.tools import read_tools
 from adapters.openai_responses.wire import Fields
 
@@ -57,6 +57,12 @@ def _grouped(items: list[Item]) -> tuple[ir.Message, ...]:
 
 def read_item(raw: msgspec.Raw, path: str) -> Item:
     """One item; a type that we do not know is kept whole."""
+    said = plain.message(raw)
+    if said is not None:
+        return Item(said.role, said.blocks(), True, plain.known(said.id), plain.known(said.phase))
+    called = plain.call(raw)
+    if called is not None:
+        return Item("assistant" if type(called) is ir.ToolCall else "tool", (called,))
     fields = Fields.of(raw, path)
     kind = fields.take("type", wire.STR)
     if kind is None and "role" not in fields.rest:

@@ -50,14 +50,15 @@ class Items(Struct, frozen=True):
     def _say(self, message: ir.Message, content: list[Content]) -> Wire:
         role = "user" if message.role == "tool" else message.role
         extras = self._own(message.extras)
-        named = known({"id": message.id, "phase": message.phase})
+        unnamed = message.id is None and message.phase is None
+        named = {} if unnamed else known({"id": message.id, "phase": message.phase})
         if message.id is None and (self._is_short(content) or (role == "assistant" and not self.own)):
             return {"role": role, "content": "".join(map(_words, content)), **named, **extras}
         kind = {"type": "message"} if role == "assistant" else {}
         return {**kind, "role": role, "content": [self._part(part, role) for part in content], **named, **extras}
 
     def _is_short(self, content: Sequence[ir.Block]) -> bool:
-        return len(content) <= 1 and all(map(is_plain, content))
+        return not content or (len(content) == 1 and is_plain(content[0]))
 
     def _part(self, block: Content, role: str) -> Wire:
         match block:
@@ -75,9 +76,7 @@ class Items(Struct, frozen=True):
 
     def _extras(self, extras: ir.Extras) -> ir.Extras:
         """Cache breakpoints are Anthropic's (G61), whoever's client set them."""
-        if not self.same_family:
-            return {}
-        return breakpoints.kept(extras, self.upstream)
+        return breakpoints.kept(extras, self.upstream) if extras and self.same_family else {}
 
     def _own(self, extras: ir.Extras) -> ir.Extras:
         """Of a turn's or an item's extras, which mean something only in the dialect that they came in."""
@@ -99,12 +98,12 @@ class Items(Struct, frozen=True):
 
     def _item(self, block: ir.Block) -> Wire | None:
         match block:
-            case ir.Reasoning():
-                return self._reasoning(block)
             case ir.ToolCall():
                 return self._call(block)
             case ir.ToolResult():
                 return self._result(block)
+            case ir.Reasoning():
+                return self._reasoning(block)
             case ir.Opaque(raw=raw):
                 return raw
         return None
@@ -121,34 +120,46 @@ class Items(Struct, frozen=True):
         return {**item, **(block.extras if self.own else {})}
 
     def _call(self, call: ir.ToolCall) -> Wire:
-        extras = self._own(call.extras)
-        kind = "custom_tool_call" if call.custom else "function_call"
-        said = {"call_id": call.id, **known({"namespace": call.namespace}), "name": call.name}
+        item: dict[str, Any] = {"type": "custom_tool_call" if call.custom else "function_call"}
+        if call.item_id is not None:
+            item["id"] = call.item_id
+        item["call_id"] = call.id
+        if call.namespace is not None:
+            item["namespace"] = call.namespace
         told = {"input": call.arguments} if call.custom else {"arguments": call.arguments or "{}"}
-        return {"type": kind, **known({"id": call.item_id}), **said, **told, **extras}
+        return {**item, "name": call.name, **told, **self._own(call.extras)}
 
     def _result(self, result: ir.ToolResult) -> Wire:
         kind = "custom_tool_call_output" if result.custom else "function_call_output"
-        output: object = [self._part(block, "user") for block in result.content]
+        output: object
         if self._is_short(result.content):
             output = "".join(map(_words, result.content))
+        else:
+            output = [self._part(block, "user") for block in result.content]
         head = {"type": kind, "call_id": result.id, "output": output}
-        return {**head, **known({"id": result.item_id}), **self._own(result.extras)}
+        if result.item_id is not None:
+            head["id"] = result.item_id
+        return {**head, **self._own(result.extras)}
 
 
 _GUESS = {"image": "image/png", "file": "application/octet-stream", "audio": "audio/wav"}
 _NAMES = {"application/pdf": "file.pdf", "text/plain": "file.txt", "text/csv": "file.csv"}
 
 
+_WORDS = (ir.Text, ir.Refusal)
+_ITEMS = frozenset((ir.Reasoning, ir.ToolCall, ir.ToolResult))
+"""Blocks that are items of their own. (Asked for by type: ``isinstance`` takes four times as long to say no.)"""
+
+
 def _words(part: Content) -> str:
-    return part.text if isinstance(part, ir.Text | ir.Refusal) else ""
+    return part.text if isinstance(part, _WORDS) else ""
 
 
 def is_content(block: ir.Block) -> TypeGuard[Content]:
     """Belongs inside a message item."""
-    if isinstance(block, ir.Opaque):
+    if type(block) is ir.Opaque:
         return is_part(block.wire_type)
-    return isinstance(block, ir.Text | ir.Media | ir.Refusal)
+    return type(block) not in _ITEMS
 
 
 def is_part(wire_type: str) -> bool:

@@ -8,8 +8,6 @@ import msgspec
 
 from adapters import ir
 
-_FIRST = -1
-"""The item of the placeholder; the items of an answer count from 0."""
 MARK = "mirror"
 """In the ``meta`` of a block: its text stands in the content even where it is empty."""
 
@@ -22,9 +20,10 @@ def asked(echo: ir.Echo) -> bool:
     return request.effort not in (None, "none") or request.reasoning_summary is not None
 
 
-def placeholder() -> ir.ReplyBlock:
-    """What stands first where the model told nothing of its reasoning."""
-    return ir.ReplyBlock("reasoning", _FIRST, 0, {MARK: True})
+def placeholder(others: Sequence[ir.ReplyBlock] = ()) -> ir.ReplyBlock:
+    """What stands first where the model told nothing of its reasoning: an item of its own, beside all ``others``."""
+    item = min((block.item for block in others), default=0) - 1
+    return ir.ReplyBlock("reasoning", item, 0, {MARK: True})
 
 
 def marked(block: ir.ReplyBlock) -> ir.ReplyBlock:
@@ -37,7 +36,7 @@ def marked(block: ir.ReplyBlock) -> ir.ReplyBlock:
 def blocks(told: Sequence[ir.ReplyBlock]) -> list[ir.ReplyBlock]:
     """A whole answer's blocks, mirrored as a stream of them would be."""
     out = [_filled(marked(block)) for block in told]
-    return out if out and out[0].kind == "reasoning" else [placeholder(), *out]
+    return out if out and out[0].kind == "reasoning" else [placeholder(out), *out]
 
 
 def _filled(block: ir.ReplyBlock) -> ir.ReplyBlock:
@@ -49,5 +48,10 @@ def _filled(block: ir.ReplyBlock) -> ir.ReplyBlock:
 def stripped(id_: str | None, summary: Sequence[str], content: Sequence[str]) -> str:
     """The raw reasoning of an item that comes back: what only repeats the summary is not told upstream again. An id
     of another make than OpenAI's and ours shows that somebody else wrote both."""
-    ours = id_ is not None and id_.startswith("rs_") and list(summary) == list(content)
+    ours = id_ is not None and id_.startswith("rs_") and _words(summary) == _words(content)
     return "" if ours else "".join(content)
+
+
+def _words(parts: Sequence[str]) -> list[str]:
+    """Without empty parts: a thought without a summary is mirrored as one."""
+    return [part for part in parts if part]

@@ -34,10 +34,18 @@ def _clamp(out: ir.Extras, can: ir.Capabilities) -> list[ir.Named]:
         return []
     inner = Fields.of(raw, "reasoning")
     asked = inner.take("effort", wire.STR)
+    if can.thinking == "none":
+        return _unreasoned(out, asked, inner)
     if asked is None or (effort := efforts.clamp(asked, can)) == asked:
         return []
     out["reasoning"] = wire.encode({**({} if effort is None else {"effort": effort}), **inner.rest})
-    if effort is None and asked == "none":
-        return []
-    why = f"the nearest that the model takes is '{effort}'" if effort else "the model does not reason on request"
+    why = f"the nearest that the model takes is '{effort}'" if effort else "the model takes none"
     return [efforts.named("reasoning.effort", why, effort)]
+
+
+def _unreasoned(out: ir.Extras, asked: str | None, inner: Fields) -> list[ir.Named]:
+    """A model that does not reason refuses the whole field; what it asked for besides no effort is named."""
+    del out["reasoning"]
+    told = [name for name, raw in inner.rest.items() if not wire.is_null(raw)]
+    told += [] if asked in (None, "none") else ["effort"]
+    return [efforts.named(f"reasoning.{name}", "the model does not reason on request", None) for name in sorted(told)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from adapters import breakpoints, efforts, ir, stored
+from adapters import breakpoints, efforts, ir, unsaid
 from adapters.openai_responses import wire
 from adapters.openai_responses.effort import effective
 from adapters.openai_responses.items_out import is_part, keeps_reasoning
@@ -18,8 +18,13 @@ NOT_HERE: dict[str, Kind] = {
     "functions": "contract",
     "function_call": "contract",
     "prediction": "tuning",
+    "previous_response_id": "contract",
+    "conversation": "contract",
+    "prompt": "contract",
+    "background": "unknown",
 }
-"""Fields of chat that Responses has no word for; the hub keeps them as extras."""
+"""Fields of chat that Responses has no word for; the hub keeps them as extras. The last four are no fields of chat, and
+of Responses only where the road has looked at them: they point into an account that several tenants may share."""
 
 _NO_FIELD = "Responses has no such field"
 
@@ -70,10 +75,12 @@ def needs(request: ir.Request, upstream: ir.Upstream) -> list[ir.Need]:
 
 def _media(message: ir.Message) -> Iterator[ir.Media]:
     for block in message.blocks:
-        if isinstance(block, ir.Media):
+        if type(block) is ir.Media:
             yield block
-        elif isinstance(block, ir.ToolResult):
-            yield from (part for part in block.content if isinstance(part, ir.Media))
+        elif type(block) is ir.ToolResult:
+            for part in block.content:
+                if type(part) is ir.Media:
+                    yield part
 
 
 def _parameters(request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Named]:
@@ -91,8 +98,9 @@ def _parameters(request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Named
         (request.temperature is not None and not can.sampling, "temperature", "the model takes none", "tuning"),
         (request.top_p is not None and not can.sampling, "top_p", "the model takes none", "tuning"),
         (bool(request.logprobs) and not can.logprobs, "logprobs", "the model gives none", "contract"),
+        (bool(request.top_logprobs) and not can.logprobs, "top_logprobs", "the model gives none", "contract"),
         (bool(request.verbosity) and not can.verbosity, "verbosity", "the model has no such switch", "tuning"),
-        (bool(request.service_tier) and not can.service_tiers, "service_tier", "the server has none", "tuning"),
+        (_tier_unsaid(request, can), "service_tier", "the server has none", "tuning"),
         (
             bool(request.reasoning_summary) and can.thinking == "none",
             "reasoning.summary",
@@ -102,6 +110,11 @@ def _parameters(request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Named
         (not is_own(request) and bool(request.store), "store", "kept by this proxy, not upstream", "tuning"),
     ]
     yield from (ir.Named(name, why, kind) for holds, name, why, kind in rows if holds)
+
+
+def _tier_unsaid(request: ir.Request, can: ir.Capabilities) -> bool:
+    """The tier that every server has need not be asked for."""
+    return request.service_tier not in (None, "auto", "default") and not can.service_tiers
 
 
 def _clamped(request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Named]:
@@ -147,13 +160,9 @@ def _tools(request: ir.Request, can: ir.Capabilities) -> Iterator[ir.Named]:
 
 def _extras(request: ir.Request) -> Iterator[ir.Named]:
     kept = carried(request)
-    for name in request.extras:
-        if name in kept:
-            continue
-        if request.family == "openai":
-            yield ir.Named(name, _NO_FIELD, NOT_HERE.get(name, "unknown"))
-        else:
-            yield stored.named(name, _NO_FIELD, request)
+    for named in unsaid.fields(request, _NO_FIELD, kept):
+        kind = NOT_HERE.get(named.name) if request.family == "openai" else None
+        yield ir.Named(named.name, _NO_FIELD, kind) if kind is not None else named
 
 
 def _turns(request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Named]:
@@ -161,10 +170,10 @@ def _turns(request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Named]:
         path = f"messages[{index}]"
         if message.name is not None:
             yield ir.Named(f"{path}.name", _NO_FIELD, "tuning")
-        if message.extras and not is_own(request):
-            yield ir.Named(path, f"no word for {', '.join(sorted(message.extras))}", "unknown")
         for block in message.blocks:
-            yield from _block(block, path, request, upstream)
+            # By type, which is quicker than isinstance: nearly every block is of another kind.
+            if type(block) is ir.Opaque or type(block) is ir.Reasoning:
+                yield from _block(block, path, request, upstream)
         for media in _media(message):
             yield from _medium(media, path, message, upstream.capabilities)
             if media.file_id is not None and (request.family != "openai" or upstream.wire == "variant"):
@@ -172,7 +181,9 @@ def _turns(request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Named]:
                 yield ir.Named(f"{path}.file_id", why, "contract")
 
 
-def _block(block: ir.Block, path: str, request: ir.Request, upstream: ir.Upstream) -> Iterator[ir.Named]:
+def _block(
+    block: ir.Opaque | ir.Reasoning, path: str, request: ir.Request, upstream: ir.Upstream
+) -> Iterator[ir.Named]:
     match block:
         case ir.Opaque(family, wire_type) if family != "openai" or not (is_own(request) or is_part(wire_type)):
             yield ir.Named(f"{path}.{wire_type}", "only its own vendor can read it", "contract")

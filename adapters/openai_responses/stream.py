@@ -125,7 +125,7 @@ class Reader:
         details = _value(response, "incomplete_details")
         reason = details.get("reason") if isinstance(details, dict) else None
         word = reason if isinstance(reason, str) else None
-        return ir.Finished(0, _FINISH.get(word or "", "length"), word)
+        return ir.Finished(0, _FINISH.get(word or "", "length"), word, known=word is None or word in wire.INCOMPLETE)
 
 
 def _error(event: Event) -> ir.Failure:

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from adapters import states
 from adapters.openai_responses import wire
 from adapters.sse import Splitter
 
@@ -96,7 +97,7 @@ def replay(response: bytes) -> list[msgspec.Raw]:
     """The output of a stored turn as the next turn's input.
 
     A call that was cut off in its arguments can have no answer, and OpenAI takes no thought without what followed it:
-    both stay behind.
+    both stay behind; but another vendor's state may stand last, behind the call that it belongs to.
     """
     kept: list[msgspec.Raw] = []
     for item in _response.decode(response).output:
@@ -104,7 +105,7 @@ def replay(response: bytes) -> list[msgspec.Raw]:
         if look.type in _CALLS and look.status == "incomplete":
             continue
         kept.append(_without_status(item) if look.type in _STATELESS else item)
-    while kept and _looked(kept[-1]).type == "reasoning":
+    while kept and _looked(kept[-1]).type == "reasoning" and not states.is_carried_in(bytes(kept[-1])):
         kept.pop()
     return kept
 
@@ -112,14 +113,14 @@ def replay(response: bytes) -> list[msgspec.Raw]:
 def listed(items: Sequence[msgspec.Raw], response_id: str) -> list[tuple[str, msgspec.Raw]]:
     """A turn's own input as ``GET …/input_items`` lists it: (id, item), in order. An item that came without an id has
     one that its turn and place give it, always the same."""
-    return [_complete(item, f"{response_id.removeprefix('resp_')}_i{index}") for index, item in enumerate(items)]
+    return [_complete(item, _place(response_id, index)) for index, item in enumerate(items)]
 
 
 def names(items: Sequence[msgspec.Raw], response: Response) -> list[str]:
     """The ids under which a turn's items can be referred to: of its output, and those of ``listed`` that are ours."""
-    out = [look.id for look in map(_looked, response.output) if isinstance(look.id, str)]
-    unnamed = {index for index, look in enumerate(map(_looked, items)) if not isinstance(look.id, str)}
-    return [*out, *(id_ for index, (id_, _) in enumerate(listed(items, response.id)) if index in unnamed)]
+    out = [look.id for look in map(_looked, response.output) if _named(look)]
+    looks = map(_looked, items)
+    return out + [_made(look.type, _place(response.id, i)) for i, look in enumerate(looks) if not _named(look)]
 
 
 def held(items: Sequence[msgspec.Raw], response: bytes, response_id: str) -> Mapping[str, msgspec.Raw]:
@@ -148,11 +149,25 @@ def _without_status(item: msgspec.Raw) -> msgspec.Raw:
     return wire.encode({name: raw for name, raw in wire.RAW_OBJECT.decode(item).items() if name != "status"})
 
 
+def _named(look: _Look) -> bool:
+    return isinstance(look.id, str)
+
+
+def _place(response_id: str, index: int) -> str:
+    return f"{response_id.removeprefix('resp_')}_i{index}"
+
+
+def _made(kind: object, place: str) -> str:
+    """The id of an item that came without one."""
+    return f"{_PREFIX.get(str(kind or 'message'), 'item')}_{place}"
+
+
 def _complete(item: msgspec.Raw, place: str) -> tuple[str, msgspec.Raw]:
-    fields: dict[str, Any] = {"type": "message", **wire.OBJECT.decode(item)}
-    kind = str(fields["type"])
+    told = wire.OBJECT.decode(item)
+    kind = str(told.get("type") or "message")
+    fields: dict[str, Any] = {"type": kind} | told | {"type": kind}
     if not isinstance(fields.get("id"), str):
-        fields["id"] = f"{_PREFIX.get(kind, 'item')}_{place}"
+        fields["id"] = _made(kind, place)
     if kind in _PREFIX and kind != "reasoning":
         fields["status"] = fields.get("status") or "completed"
     if kind == "message" and isinstance(fields.get("content"), str):

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from adapters import ir, names
-from adapters.openai_responses import wire
+from adapters.openai_responses import plain, wire
 from adapters.openai_responses.wire import Fields
 
 Wire: TypeAlias = dict[str, Any] | msgspec.Raw
@@ -29,6 +29,9 @@ def read_tools(raws: list[msgspec.Raw], at: str = "tools") -> tuple[ir.Tool, ...
 
 
 def _tools(raw: msgspec.Raw, path: str) -> list[ir.Tool]:
+    told = plain.tool(raw)
+    if told is not None:
+        return [told]
     fields = Fields.of(raw, path)
     kind = fields.need("type", wire.STR)
     if kind != "namespace":

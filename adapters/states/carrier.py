@@ -56,7 +56,7 @@ class Carrier:
             yield from self._carried(sealed, event.choice)
         if event.kind == "reasoning":
             self._ids[event.block] = event.meta.get("item_id")
-        elif event.kind in ("tool_call", "custom_tool_call") and sealed is None:
+        elif event.kind in ir.CALLS and sealed is None:
             self._calls[event.block] = event
         yield event
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, groupby
 
 import msgspec
 
@@ -22,15 +23,23 @@ def wanted(request: ir.Request, upstream: ir.Upstream) -> Sequence[str]:
     family = family_at(upstream)
     if family is None or upstream.capabilities.thinking == "none":
         return ()
-    calls = [call for message in request.messages for call in _bare_calls(message, family)]
+    turns = (turn for assistants, turn in _turns(request) if assistants)
+    calls = [call for turn in turns for call in _bare_calls(turn, family)]
     return list(dict.fromkeys(legal_id(call.id) for call in calls))
 
 
-def _bare_calls(message: ir.Message, family: ir.Family) -> list[ir.ToolCall]:
+def _turns(request: ir.Request) -> Iterator[tuple[bool, list[ir.Message]]]:
+    """The messages in runs, and whether each is the assistant's. One answer may be several messages (Responses says
+    text between thoughts and calls), so state belongs to the run and not to its messages."""
+    for assistants, run in groupby(request.messages, key=lambda message: message.role == "assistant"):
+        yield assistants, list(run)
+
+
+def _bare_calls(turn: Sequence[ir.Message], family: ir.Family) -> list[ir.ToolCall]:
     """The calls of a turn that came without any state for this family; what is sealed counts as such."""
-    if any(state.family == family or is_sealed(state) for state in _states(message)):
+    if any(state.family == family or is_sealed(state) for message in turn for state in _states(message)):
         return []
-    return [block for block in message.blocks if isinstance(block, ir.ToolCall)]
+    return [block for message in turn for block in message.blocks if isinstance(block, ir.ToolCall)]
 
 
 def _states(message: ir.Message) -> list[ir.VendorState]:
@@ -51,8 +60,8 @@ def give_back(
     if not kept and not any(map(_states, request.messages)):
         return request, ()
     giving = _Giving(upstream, kept, unseal)
-    messages = tuple(giving.message(m) if m.role == "assistant" else m for m in request.messages)
-    return msgspec.structs.replace(request, messages=messages), tuple(giving.removed)
+    turns = (giving.turn(turn) if assistants else turn for assistants, turn in _turns(request))
+    return msgspec.structs.replace(request, messages=tuple(chain.from_iterable(turns))), tuple(giving.removed)
 
 
 def named(removed: Sequence[ir.Removed]) -> tuple[ir.Named, ...]:
@@ -72,11 +81,15 @@ class _Giving:
         self._carried: dict[str, ir.VendorState] = {}
         """Call id -> the state that a reasoning block carried for it."""
 
-    def message(self, message: ir.Message) -> ir.Message:
-        """One assistant's turn."""
-        settled = [self._settled(block) for block in message.blocks]
-        blocks = [self._signed(block) for block in settled if block is not None]
-        return msgspec.structs.replace(message, blocks=tuple(self._with_kept(blocks)))
+    def turn(self, turn: Sequence[ir.Message]) -> list[ir.Message]:
+        """One assistant's turn, without messages that held nothing but somebody else's state."""
+        settled = [map(self._settled, message.blocks) for message in turn]
+        blocks = self._with_kept([[block for block in found if block is not None] for found in settled])
+        return [
+            msgspec.structs.replace(message, blocks=tuple(told))
+            for message, told in zip(turn, blocks, strict=True)
+            if told or not message.blocks
+        ]
 
     def _settled(self, block: ir.Block) -> ir.Block | None:
         """The block with its state opened, or without it; None where nothing is left of it."""
@@ -106,30 +119,38 @@ class _Giving:
         self._carried[legal_id(envelope.call)] = state
         return None
 
+    def _with_kept(self, turn: Sequence[Sequence[ir.Block]]) -> list[list[ir.Block]]:
+        """The blocks of a turn's messages with what came or was stored of its calls. Where the client brought back no
+        reasoning of this vendor, the stored one takes its place; the client's own words for the same thoughts go."""
+        pairs = [[(self._signed(block), self._found(block)) for block in blocks] for blocks in turn]
+        stored = [found for message in pairs for _, found in message if found is not None]
+        if any(map(_is_signed, chain.from_iterable(turn))) or not any(kept.opening or kept.before for kept in stored):
+            return [[_with_call(block, found) for block, found in message] for message in pairs]
+        out = [list(_with_thoughts(message)) for message in pairs]
+        out[0][:0] = [thought for kept in stored for thought in kept.opening]
+        return out
+
     def _signed(self, block: ir.Block) -> ir.Block:
         """A call with the state that came for it; a real one that it has already wins."""
         return _with_state(block, self._carried.get(legal_id(block.id))) if isinstance(block, ir.ToolCall) else block
-
-    def _with_kept(self, blocks: Sequence[ir.Block]) -> list[ir.Block]:
-        """The turn with what was stored of its calls. Where the client brought back no reasoning of this vendor, the
-        stored one takes its place; the client's own words for the same thoughts go."""
-        kept = [(block, self._found(block)) for block in blocks]
-        opening = [thought for _, found in kept if found is not None for thought in found.opening]
-        stored = opening or any(found.before for _, found in kept if found is not None)
-        if not stored or any(map(_is_signed, blocks)):
-            return [block if found is None else _with_state(block, found.call) for block, found in kept]
-        out: list[ir.Block] = [*opening]
-        for block, found in kept:
-            if found is not None:
-                out += [*found.before, _with_state(block, found.call)]
-            elif not isinstance(block, ir.Reasoning):
-                out.append(block)
-        return out
 
     def _found(self, block: ir.Block) -> Kept | None:
         raw = self._kept.get(legal_id(block.id)) if isinstance(block, ir.ToolCall) else None
         kept = None if raw is None else _kept.decode(raw)
         return kept if kept is not None and (kept.family, kept.model) == (self._family, self._model) else None
+
+
+def _with_thoughts(message: Iterable[tuple[ir.Block, Kept | None]]) -> Iterator[ir.Block]:
+    """Each call behind the thoughts that were stored of it, and no others."""
+    for block, kept in message:
+        if kept is not None:
+            yield from (*kept.before, _with_call(block, kept))
+        elif not isinstance(block, ir.Reasoning):
+            yield block
+
+
+def _with_call(block: ir.Block, kept: Kept | None) -> ir.Block:
+    return block if kept is None else _with_state(block, kept.call)
 
 
 def _is_signed(block: ir.Block) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from adapters import ir
+from adapters.providers import GEMINI, MESSAGES, RESPONSES
 
 
 class Home(Struct, frozen=True):
@@ -17,9 +18,9 @@ class Home(Struct, frozen=True):
 
 
 HOMES: Mapping[str, Home] = {
-    "anthropic_messages": Home("anthropic", "signature"),
-    "google_gemini": Home("google", "thought_signature"),
-    "openai_responses": Home("openai", "encrypted_content"),
+    MESSAGES: Home("anthropic", "signature"),
+    GEMINI: Home("google", "thought_signature"),
+    RESPONSES: Home("openai", "encrypted_content"),
 }
 """Chat is not among them: it has no field for state, so what its clients must bring back is kept for them."""
 

@@ -11,8 +11,6 @@ from adapters import ir
 from adapters.call_ids import legal_id
 from adapters.states.homes import HOMES
 
-_CALLS = ("tool_call", "custom_tool_call")
-
 
 class Kept(Struct, frozen=True, omit_defaults=True):
     """The state of one tool call, and of the reasoning between it and the call before it."""
@@ -80,7 +78,7 @@ class Keeper:
             thought = choice.thoughts.setdefault(event.item, _Thought(event.meta.get("item_id"), not choice.spoken))
             thought.summary.append("")
             self._open[event.block] = thought
-        elif event.kind in _CALLS:
+        elif event.kind in ir.CALLS:
             self._call(event, choice)
         choice.spoken = choice.spoken or event.kind != "reasoning"
         state = event.meta.get("state")

@@ -37,9 +37,8 @@ async def enter(api: Api, house: House, scope: HTTPScope, receive: Receive, send
         # Only a drain whose time is over cancels a call from outside.
         await _refused(call, _CUT_OFF, house, line)
     except* Exception as group:  # noqa: BLE001 - the outermost door: nothing may pass it
-        house.telemetry.crashed(call, group)
-        message = f"Turnout failed to serve this request (id {call.id}). Its operator finds the cause in the log."
-        await _refused(call, ir.Failure("internal", 500, message, "server_error", "internal_error"), house, line)
+        house.telemetry.crashed(call.id, group)
+        await _refused(call, answers.crashed(call.id), house, line)
     finally:
         if call.decision is not None:
             house.record(call)

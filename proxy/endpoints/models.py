@@ -8,6 +8,7 @@ from typing import Any
 
 from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from proxy.apis import is_anthropic
 from proxy.endpoints.plain import answer, caller, failed
@@ -26,7 +27,7 @@ def handlers(house: House) -> list[HTTPRouteHandler]:
         return answer(house, {"object": "list", "data": [_model(house, name) for name in names]})
 
     @get("/v1/models/{model_id:path}", sync_to_thread=False)
-    def model(request: Request[Any, Any, Any], model_id: str) -> Response[bytes]:
+    def model(request: Request[Any, Any, Any], model_id: FromPath[str]) -> Response[bytes]:
         caller(house, request)
         name = model_id.lstrip("/")
         known = house.snapshot.route(name) is not None

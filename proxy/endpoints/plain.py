@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 
 from adapters import ir
 from policies.verdict import Caller
-from proxy import ids
+from proxy import answers, ids
 from proxy.apis import APIS, spoken
 from proxy.call import Rejected
 from proxy.house import House
@@ -60,6 +60,13 @@ def on_http(house: House, request: Request[Any, Any, Any], error: HTTPException)
     return _error(house, request, ir.Failure("invalid", error.status_code, str(error.detail), code="bad_request"))
 
 
+def on_crash(house: House, request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """A defect of ours: as at the door of the calls."""
+    headers = _headers(house)
+    house.telemetry.crashed(headers["x-request-id"], error)
+    return _error(house, request, answers.crashed(headers["x-request-id"]), headers)
+
+
 def _hint(path: str) -> str:
     """What a wrong base_url most often looks like, and its mend."""
     if path.startswith("/v1/v1/"):
@@ -73,8 +80,8 @@ def _error(
     house: House, request: Request[Any, Any, Any], failure: ir.Failure, more: dict[str, str] | None = None
 ) -> Response[bytes]:
     wire = spoken(request.scope["path"], request.headers)
-    headers = _headers(house)
-    found = {**headers, wire.id_header: headers["x-request-id"], **(more or {})}
+    headers = {**_headers(house), **(more or {})}
+    found = {**headers, wire.id_header: headers["x-request-id"]}
     body = wire.write_error(failure, headers["x-request-id"])
     return Response(body, status_code=failure.status, media_type="application/json", headers=found)
 

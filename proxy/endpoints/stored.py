@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from litestar import Request, Response, delete, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from adapters import ir
 from adapters.openai_responses import thread
@@ -40,7 +42,7 @@ def handlers(house: House) -> list[HTTPRouteHandler]:
     """``GET`` and ``DELETE /v1/responses/{id}``, and ``GET /v1/responses/{id}/input_items``."""
 
     @get(_PATH)
-    async def retrieve(request: Asked, response_id: str) -> Response[bytes]:
+    async def retrieve(request: Asked, response_id: FromPath[str]) -> Response[bytes]:
         turn = await _turn(house, request, response_id)
         if request.query_params.get("stream") == "true" or "starting_after" in request.query_params:
             message = "A stored response cannot be streamed again: leave out 'stream' and 'starting_after'."
@@ -49,7 +51,7 @@ def handlers(house: House) -> list[HTTPRouteHandler]:
         return answer(house, msgspec.Raw(turn.response))
 
     @delete(_PATH, status_code=200)
-    async def remove(request: Asked, response_id: str) -> Response[bytes]:
+    async def remove(request: Asked, response_id: FromPath[str]) -> Response[bytes]:
         tenant = caller(house, request).tenant
         try:
             gone = await house.store.forget_turn(tenant, response_id)
@@ -60,15 +62,15 @@ def handlers(house: House) -> list[HTTPRouteHandler]:
         return answer(house, {"id": response_id, "object": "response", "deleted": True})
 
     @get(f"{_PATH}/input_items")
-    async def input_items(request: Asked, response_id: str) -> Response[bytes]:
+    async def input_items(request: Asked, response_id: FromPath[str]) -> Response[bytes]:
         turn = await _turn(house, request, response_id)
         _check_include(request)
-        return answer(house, page(thread.listed(turn.input, turn.id), request.query_params))
+        return answer(house, await asyncio.to_thread(page, turn, request.query_params))
 
     return [retrieve, remove, input_items]
 
 
-def page(items: Listed, asked: Any) -> dict[str, Any]:
+def page(turn: Turn, asked: Any) -> dict[str, Any]:
     """One page of a turn's own input (items of the turns before it are listed with those). ``asked``: the query's
     ``order`` (newest first unless ``asc``), ``limit`` (1 to 100, 20) and ``after`` (an item's id). Raises Rejected."""
     order, limit, after = asked.get("order", "desc"), asked.get("limit", "20"), asked.get("after")
@@ -76,7 +78,8 @@ def page(items: Listed, asked: Any) -> dict[str, Any]:
         raise failed(400, "Invalid value for 'order': send 'asc' or 'desc'.", "invalid_value", "order")
     if not (limit.isascii() and limit.isdecimal() and len(limit) < 4 and int(limit) in _LIMITS):
         raise failed(400, "Invalid value for 'limit': send a number from 1 to 100.", "invalid_value", "limit")
-    ordered = list(items) if order == "asc" else list(items)[::-1]
+    items: Listed = thread.listed(turn.input, turn.id)
+    ordered = items if order == "asc" else items[::-1]
     start = _after([id_ for id_, _ in ordered], after)
     shown = ordered[start : start + int(limit)]
     return {

@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import HttpMethod, Request, Response, route
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from proxy.endpoints.plain import caller, failed
 from proxy.house import House
@@ -27,7 +28,7 @@ def handlers(house: House) -> list[HTTPRouteHandler]:
     """``POST /v1/responses/{id}/cancel`` (400), and every path of what is absent (404)."""
 
     @route("/v1/responses/{response_id:str}/cancel", http_method=[HttpMethod.POST])
-    async def cancel(request: Request[Any, Any, Any], response_id: str) -> Response[bytes]:
+    async def cancel(request: Request[Any, Any, Any], response_id: FromPath[str]) -> Response[bytes]:
         caller(house, request)
         raise failed(400, _CANCEL, "not_built", "id")
 

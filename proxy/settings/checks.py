@@ -131,6 +131,9 @@ def _keys(document: Document) -> Found:
         if key.name in names:
             yield (*path, "name"), f"a second key is named '{key.name}': names are unique"
         names.add(key.name)
+        if key.team is None and key.name in document.teams:
+            # A key without a team is a tenant of its own, by its name (D15).
+            yield (*path, "name"), f"a team is named '{key.name}', too: name one of them otherwise, or add 'team'"
         if key.team is not None and key.team not in document.teams:
             yield (*path, "team"), f"no team '{key.team}': {did_you_mean(key.team, document.teams)}"
         if _sources(key) != 1:

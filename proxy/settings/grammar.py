@@ -187,6 +187,13 @@ class AliasResponses(Part):
     """``mirror``: a reasoning item stands first when reasoning was asked for, and its text repeats the summary."""
 
 
+class AliasChat(Part):
+    """How reasoning is shown at /v1/chat/completions, whose official schema has no field for it."""
+
+    reasoning_field: Literal["reasoning_content", "reasoning"] = "reasoning_content"
+    """``reasoning``: what clients of vLLM, Ollama and OpenRouter read."""
+
+
 class Alias(Part):
     """A model name that clients send; ``policy`` or ``use``, one of them."""
 
@@ -198,6 +205,7 @@ class Alias(Part):
     listed: bool | None = None
     """In /v1/models. None: yes, unless it is a pattern."""
     responses: AliasResponses = AliasResponses()
+    chat: AliasChat = AliasChat()
 
 
 class Budget(Part):

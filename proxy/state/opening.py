@@ -15,7 +15,7 @@ from proxy.ledger.opening import BROKEN, put_aside, told
 from proxy.state.store import StoreFailed
 
 VERSION = 1
-_BUSY_MS = 1000
+BUSY_MS = 1000
 """How long a write may wait for another worker's; each takes well under a millisecond."""
 _SCHEMA = """
 CREATE TABLE turns (
@@ -90,7 +90,7 @@ def _connect(path: Path) -> apsw.Connection:
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = apsw.Connection(str(path))
     try:
-        connection.set_busy_timeout(_BUSY_MS)
+        connection.set_busy_timeout(BUSY_MS)
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "normal")
         # A thread beside this connection folds the log back, so that no answer waits for a disk's fsync.

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,15 +17,17 @@ import msgspec
 import structlog
 
 from proxy.ledger.opening import checkpoint, told
-from proxy.state.opening import alone, open_store, writing
+from proxy.state.opening import BUSY_MS, alone, open_store, writing
 from proxy.state.store import MOST_TURNS, StoreFailed, ThreadTooLong, Turn
 
 FILE = "state.db"
 _HOUR = 3600.0
 _COLUMNS = "t.id, t.tenant, t.created, t.previous, t.input, t.response"
 _ONE = f"SELECT {_COLUMNS} FROM turns t WHERE tenant = ? AND id = ? AND created >= ?"  # noqa: S608 - our own words
-_WITH = f"""SELECT {_COLUMNS} FROM turns t WHERE tenant = ?1 AND created >= ?3 AND id IN
- (SELECT turn FROM items WHERE tenant = ?1 AND id IN (SELECT value FROM json_each(?2))) ORDER BY created, rowid"""  # noqa: S608
+_HOLDING = """FROM turns t WHERE tenant = ?1 AND created >= ?3 AND id IN
+ (SELECT turn FROM items WHERE tenant = ?1 AND id IN (SELECT value FROM json_each(?2)))"""
+_WITH = f"SELECT {_COLUMNS} {_HOLDING} ORDER BY created, rowid"
+_SIZE_WITH = f"SELECT coalesce(sum(size), 0) {_HOLDING}"
 _BACK = """WITH RECURSIVE back(key, previous, size, depth) AS (
  SELECT rowid, previous, size, 1 FROM turns WHERE tenant = ?1 AND id = ?2 AND created >= ?3
  UNION ALL
@@ -71,9 +74,9 @@ class SqliteStore:
         found = await self._run(lambda: self._turns(_ONE, (tenant, id, self._oldest())))
         return found[0] if found else None
 
-    async def turns_with(self, tenant: str, items: Collection[str]) -> list[Turn]:
+    async def turns_with(self, tenant: str, items: Collection[str], *, most: int) -> list[Turn]:
         names = msgspec.json.encode(list(items)).decode()
-        return await self._run(lambda: self._turns(_WITH, (tenant, names, self._oldest())))
+        return await self._run(lambda: self._with(tenant, names, most))
 
     async def thread(self, tenant: str, id: str, *, most: int) -> list[Turn] | None:  # noqa: A002
         return await self._run(lambda: self._thread(tenant, id, most))
@@ -124,10 +127,24 @@ class SqliteStore:
             self._db.close()
 
     async def _run(self, work: Callable[[], T]) -> T:
+        if self._closing.is_set():
+            raise StoreFailed("closed: Turnout is leaving")
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._desk, work)
-        except apsw.Error as error:
+            return await asyncio.get_running_loop().run_in_executor(self._desk, self._patient(work))
+        except (apsw.Error, msgspec.MsgspecError) as error:
             raise StoreFailed(told(error)) from error
+
+    def _patient(self, work: Callable[[], T]) -> Callable[[], T]:
+        """``work``, which waits for another writer no longer than ``BUSY_MS`` from now on, its time in the queue
+        included: behind a file that stays locked each would otherwise wait for all that came before it, too."""
+        asked = time.monotonic()
+
+        def job() -> T:
+            waited = int((time.monotonic() - asked) * 1000)
+            self._db.set_busy_timeout(max(BUSY_MS - waited, 0))
+            return work()
+
+        return job
 
     def _oldest(self) -> int:
         """When the oldest turn was made that is still found; seconds since 1970."""
@@ -149,6 +166,12 @@ class SqliteStore:
     def _turns(self, sql: str, values: tuple[object, ...]) -> list[Turn]:
         return [_turn(row) for row in self._db.execute(sql, values)]
 
+    def _with(self, tenant: str, names: str, most: int) -> list[Turn]:
+        values = (tenant, names, self._oldest())
+        if self._db.execute(_SIZE_WITH, values).get > most:
+            raise ThreadTooLong
+        return self._turns(_WITH, values)
+
     def _thread(self, tenant: str, id_: str, most: int) -> list[Turn] | None:
         rows: list[Any] = self._db.execute(_THREAD, (tenant, id_, self._oldest(), MOST_TURNS, most)).fetchall()
         if any(depth > MOST_TURNS or size > most for *_, depth, size in rows[:1]):
@@ -160,7 +183,7 @@ class SqliteStore:
     def _bites(self, bite: str) -> int:
         dropped = 0
         while not self._closing.is_set():
-            some = self._desk.submit(self._write, bite, [(self._oldest(),)]).result()
+            some = self._desk.submit(self._patient(partial(self._write, bite, [(self._oldest(),)]))).result()
             dropped += some
             if some == 0:
                 break

@@ -39,8 +39,9 @@ class Store(Protocol):
 
     async def turn(self, tenant: str, id: str) -> Turn | None: ...  # noqa: A002 - the wire's own word
 
-    async def turns_with(self, tenant: str, items: Collection[str]) -> list[Turn]:
-        """The turns that hold one of these items, the oldest first; for each item the turn that was stored last."""
+    async def turns_with(self, tenant: str, items: Collection[str], *, most: int) -> list[Turn]:
+        """The turns that hold one of these items, the oldest first; for each item the turn that was stored last.
+        ``most``: bytes of them all. Raises ThreadTooLong."""
         ...
 
     async def thread(self, tenant: str, id: str, *, most: int) -> list[Turn] | None:  # noqa: A002

@@ -64,7 +64,8 @@ def _lines() -> BinaryIO:
 
 def _text() -> list[Any]:
     colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    return [structlog.dev.ConsoleRenderer(colors=colours)]
+    # Its usual formatter shows every frame's variables: bodies, prompts and keys.
+    return [structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)]
 
 
 def _dumps(event: Any, **_: Any) -> bytes:

@@ -78,9 +78,9 @@ class Telemetry:
         if call.trace is not None:
             self._tracing.finish(call.trace, _server_span(call), list(_attempt_spans(call, rows)))
 
-    def crashed(self, call: Call, error: BaseException) -> None:
+    def crashed(self, request_id: str, error: BaseException) -> None:
         """A defect of ours: the whole trace goes to the log, the client is told an id."""
-        _log.error("call.crashed", request_id=call.id, exc_info=error)
+        _log.error("call.crashed", request_id=request_id, exc_info=error)
 
     def breaker(self, backend: str, state: str) -> None:
         """The breaker of a backend changed: ``closed`` | ``half_open`` | ``open``."""

@@ -303,7 +303,7 @@ HERE = "messages[0].content[0]"
             ("messages", "this model does not continue an answer that was begun for it; end with a user turn", "contract"),
         ),
         (ask(seed=1), {}, ("seed", NO_PARAMETER, "tuning")),
-        (ask(presence_penalty=0), {}, ("presence_penalty", NO_PARAMETER, "tuning")),
+        (ask(presence_penalty=-1), {}, ("presence_penalty", NO_PARAMETER, "tuning")),
         (ask(logit_bias={"1": 1}), {}, ("logit_bias", NO_PARAMETER, "contract")),
         (ask(service_tier="flex"), {}, ("service_tier", "'flex' is not a tier of this backend", "tuning")),
         (ask(stop=(" ",)), {}, ("stop", "stop sequences of white space only are refused by this backend", "tuning")),

@@ -85,11 +85,11 @@ def test_prefill_only_where_the_model_continues() -> None:
 def test_tuning_is_named_and_never_decides() -> None:
     fields = {
         "seed": 1,
-        "presence_penalty": 0.0,
+        "presence_penalty": -0.5,
         "frequency_penalty": 0.5,
         "verbosity": "low",
         "prompt_cache_key": "k",
-        "store": False,
+        "store": True,
         "metadata": {"a": "b"},
         "service_tier": "flex",
         "effort": "high",

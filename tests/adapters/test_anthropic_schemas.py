@@ -43,27 +43,3 @@ def test_the_schema_given_is_not_changed() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string", "minLength": 1}}}
     schemas.strict(schema)
     assert schema == {"type": "object", "properties": {"a": {"type": "string", "minLength": 1}}}
-
-
-CLOSED = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
-
-
-@pytest.mark.parametrize(
-    ("schema", "exhaustive"),
-    [
-        (CLOSED, True),
-        ({"type": "string"}, True),
-        ({"anyOf": [CLOSED, {"type": "null"}]}, True),
-        ({**CLOSED, "properties": {"a": CLOSED}}, True),
-        ({**CLOSED, "properties": {}, "required": []}, True),
-        ({**CLOSED, "$defs": {"B": CLOSED}}, True),
-        ({**CLOSED, "required": []}, False),
-        ({**CLOSED, "required": 7}, False),
-        ({**CLOSED, "additionalProperties": True}, False),
-        ({**CLOSED, "properties": {"a": {**CLOSED, "required": []}}}, False),
-        ({**CLOSED, "$defs": {"B": {**CLOSED, "required": []}}}, False),
-        ({"type": "array", "items": {**CLOSED, "additionalProperties": True}}, False),
-    ],
-)
-def test_exhaustive_is_what_openai_calls_strict(schema: dict[str, Any], exhaustive: bool) -> None:
-    assert schemas.is_exhaustive(schema) is exhaustive

@@ -205,7 +205,8 @@ def test_unknown_counts_travel_along() -> None:
     ],
 )
 def test_g24_stop_reasons(told: str | None, reason: str) -> None:
-    assert answer(*TEXT, stop(told), STOP).finishes[0] == ir.Finished(0, reason, told)  # type: ignore[arg-type]
+    known = told != "something_new"
+    assert answer(*TEXT, stop(told), STOP).finishes[0] == ir.Finished(0, reason, told, known)  # type: ignore[arg-type]
 
 
 def test_g25_a_call_is_always_told_as_one() -> None:

@@ -69,7 +69,9 @@ def test_a_default_table_serves_rows_without_one() -> None:
 
 def test_g30_newer_models_get_adaptive_thinking_and_effort() -> None:
     body, effort, named = sent(ADAPTIVE, effort="high")
-    assert body["thinking"] == {"type": "adaptive", "display": "summarized"}
+    assert body["thinking"] == {"type": "adaptive", "display": "omitted"}
+    shown = sent(ADAPTIVE, effort="high", reasoning_summary="auto")[0]
+    assert shown["thinking"] == {"type": "adaptive", "display": "summarized"}
     assert body["output_config"] == {"effort": "high"}
     assert (effort, named) == ("high", {})
 
@@ -159,6 +161,10 @@ def test_manual_thinking_rests_in_a_tool_turn_without_its_signature() -> None:
     assert sent(BUDGET, effort="low", messages=bare)[0]["thinking"] is None
     assert sent(BUDGET, effort="low", messages=whole)[0]["thinking"] is not None
     assert sent(BUDGET, effort="low", messages=(*bare, USER))[0]["thinking"] is not None
+    parted = (USER, ir.Message("assistant", (signed, ir.Text("so"))), ir.Message("assistant", (call,)), answer)
+    assert sent(BUDGET, effort="low", messages=parted)[0]["thinking"] is not None
+    again = (*whole, ir.Message("assistant", (call,)), answer)
+    assert sent(BUDGET, effort="low", messages=again)[0]["thinking"] is None, "each answer has its own"
 
 
 @pytest.mark.parametrize(

@@ -311,7 +311,7 @@ def test_foreign_extras_stay_behind_and_are_named() -> None:
     body = ask(ir.Message("user", (block,)), extras=extras)
     assert body["messages"] == [{"role": "user", "content": "hi"}]
     assert "web_search_options" not in body
-    assert refused(extras=extras) == {"web_search_options": "unknown"}
+    assert refused(extras=extras) == {"web_search_options": "contract"}
 
 
 def test_g61_cache_breakpoints_stay_on_their_blocks() -> None:

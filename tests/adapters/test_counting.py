@@ -55,6 +55,13 @@ def test_gemini_is_told_the_model_within() -> None:
     assert written("gemini")[1]["generateContentRequest"]["model"] == "models/org/m"
 
 
+def test_gemini_takes_a_model_under_its_long_name_too() -> None:
+    long = msgspec.structs.replace(upstream("gemini"), model="models/gemini-3-pro")
+    out = counter("gemini").write_request(REQUEST, long, ir.Context(seed="ab", now=1))
+    assert out.path == "/models/gemini-3-pro:countTokens"
+    assert msgspec.json.decode(out.body)["generateContentRequest"]["model"] == "models/gemini-3-pro"
+
+
 def test_llama_cpp_is_asked_with_the_whole_chat_request() -> None:
     out, body = written("llama_cpp")
     assert out.path == "/chat/completions/input_tokens"

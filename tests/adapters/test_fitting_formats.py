@@ -70,6 +70,15 @@ def test_a_schema_that_the_vendor_cannot_say_is_emulated(shape: ir.Format, can: 
     assert fitted.emulation.schema == shape.schema
 
 
+@pytest.mark.parametrize("strict", [None, False, True])
+def test_openai_enforces_strict_schemas_alone(strict: bool | None) -> None:
+    shape = ir.Format("json_schema", "weather", SCHEMA, strict)
+    openai = msgspec.structs.replace(upstream(), wire="exact")
+    assert (fit(ask(shape, family="anthropic"), openai).emulation is None) is bool(strict)
+    assert fit(ask(shape), openai).emulation is None, "its own clients choose"
+    assert fit(ask(shape, family="anthropic"), upstream()).emulation is None, "local servers enforce any"
+
+
 def test_a_forced_tool_where_there_is_one() -> None:
     fitted = fit(ask(), upstream(**NEITHER))
     request = fitted.request
@@ -202,6 +211,12 @@ def test_a_call_that_was_cut_off_stays_cut_off() -> None:
     assert (texts(reply), reply.finishes[0].reason) == (['{"a'], "length")
 
 
+@pytest.mark.parametrize("arguments", ["", " "])
+def test_g10_a_call_without_arguments_is_an_empty_object(arguments: str) -> None:
+    reply = heard(ask(), NEITHER, *block(0, "tool_call", arguments, id="c", name="weather"))
+    assert [text.strip() for text in texts(reply)] == ["{}"]
+
+
 def test_what_a_model_says_instead_of_the_call_is_told() -> None:
     reply = heard(ask(), NEITHER, *block(0, "text", "I will not."), ir.Finished(0, "stop"))
     assert texts(reply) == ["I will not."]
@@ -216,6 +231,10 @@ def test_what_a_model_says_instead_of_the_call_is_told() -> None:
         ('Sure:\n\n```\n{"a":1}\n```\nAnything else?', '{"a":1}'),
         ('The answer is {"a": {"b": 1}}.', '{"a": {"b": 1}}'),
         ("Here: [1, 2]", "[1, 2]"),
+        ('As [1] says: {"a":1}', '{"a":1}'),
+        ('{"a":[1]}, see [2]', '{"a":[1]}'),
+        ('Here: [{"a":1}] it is.', '[{"a":1}]'),
+        ("one } or ] and nothing else", None),
         ('{"a":1} or {"a":2}', None),
         ('```json\n{"a":1}\n```\nor\n```json\n{"a":2}\n```', None),
         ("no JSON", None),
@@ -253,6 +272,12 @@ def test_log_probabilities_and_citations_of_the_text() -> None:
         first = msgspec.structs.replace(first, logprobs=[{"token": "x"}])
         (found,) = heard(ask(logprobs=True), NEITHER, start, first, *rest, ir.Annotated(0, annotation)).blocks
         assert (found.annotations, found.logprobs) == (citations, [{"token": "x"}])
+
+
+def test_the_log_probabilities_of_all_pieces_stay_with_the_text() -> None:
+    pieces = [ir.Delta(0, "text", text, [{"token": text}]) for text in ("So: ", '{"a":', "1}")]
+    (found,) = heard(ask(logprobs=True), NEITHER, ir.BlockStarted(0, "text", 0), *pieces, ir.BlockEnded(0)).blocks
+    assert (found.text, [one["token"] for one in found.logprobs]) == ('{"a":1}', ["So: ", '{"a":', "1}"])
 
 
 def test_a_failure_ends_what_was_held() -> None:

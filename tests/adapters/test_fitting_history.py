@@ -75,7 +75,19 @@ def test_g83_a_result_after_the_users_words_still_answers() -> None:
 
 def test_g83_calls_of_two_turns_of_the_model_in_a_row_are_answered_together() -> None:
     request = asked(said("assistant", call("a")), said("assistant", call("b")), result("a", "b"))
-    assert fit(request, VLLM).request is request
+    assert fit(request, CLAUDE).request is request
+    assert fit(request, VLLM).request.messages == (said("assistant", call("a"), call("b")), result("a", "b"))
+
+
+def test_words_behind_calls_do_not_part_them_from_their_results_in_chat() -> None:
+    words, calls = said("assistant"), said("assistant", call("a"), call("b"))
+    request = asked(said("user"), words, calls, words, result("a", "b"), words, said("user"), dialect=RESPONSES)
+    together = said("assistant", *calls.blocks, *words.blocks)
+    assert fit(request, VLLM).request.messages == (
+        said("user"), words, together, result("a", "b"), words, said("user")
+    )  # fmt: skip
+    for other in (CLAUDE, OPENAI):
+        assert fit(request, other).request is request
 
 
 def test_openai_and_a_vendors_own_clients_get_their_conversations_as_they_are() -> None:

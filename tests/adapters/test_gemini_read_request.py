@@ -225,7 +225,7 @@ def test_a_rule_that_sets_the_effort_outranks_what_the_client_wrote() -> None:
     request = msgspec.structs.replace(DIALECT.read_request(msgspec.json.encode(body)), effort="high")
     levels = msgspec.structs.replace(GOOGLE, capabilities=ir.Capabilities(thinking="level", efforts=("low", "high")))
     sent = msgspec.json.decode(DIALECT.write_request(request, levels, CONTEXT).body)
-    assert sent["generationConfig"]["thinkingConfig"] == {"thinkingLevel": "HIGH", "includeThoughts": True}
+    assert sent["generationConfig"]["thinkingConfig"] == {"thinkingLevel": "HIGH"}
 
 
 @pytest.mark.parametrize(

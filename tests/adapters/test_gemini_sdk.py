@@ -130,6 +130,7 @@ def test_every_parameter(upstream: Upstream, client: genai.Client) -> None:
         top_logprobs=3,
         service_tier="flex",
         effort="low",
+        reasoning_summary="auto",
         format=ir.Format("json_schema", "x", SCHEMA),
     ) == theirs(
         upstream,
@@ -149,7 +150,7 @@ def test_every_parameter(upstream: Upstream, client: genai.Client) -> None:
 
 def test_a_thinking_budget(upstream: Upstream, client: genai.Client) -> None:
     budget = ir.Capabilities(thinking="budget", budgets={"low": 1024})
-    assert ours(budget, effort="low") == theirs(
+    assert ours(budget, effort="low", reasoning_summary="auto") == theirs(
         upstream, client, thinking_config=types.ThinkingConfig(include_thoughts=True, thinking_budget=1024)
     )
 

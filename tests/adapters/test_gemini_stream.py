@@ -260,7 +260,8 @@ def test_several_candidates_do_not_mix() -> None:
     ],
 )
 def test_every_reason_has_its_word(word: str, reason: str) -> None:
-    assert reply(frame({"text": "a"}, finish=word)).finishes[0] == ir.Finished(0, reason, word)  # type: ignore[arg-type]
+    known = word != "SOMETHING_NEW"
+    assert reply(frame({"text": "a"}, finish=word)).finishes[0] == ir.Finished(0, reason, word, known)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

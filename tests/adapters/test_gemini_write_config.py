@@ -62,16 +62,19 @@ def test_shapes_are_native() -> None:
 
 # --- thinking ------------------------------------------------------------------------------------------------------
 
+SHOWN = {"reasoning_summary": "auto"}
+
 
 @pytest.mark.parametrize(
     ("fields", "config", "effort"),
     [
         ({}, None, None),
-        ({"effort": "low"}, {"thinkingBudget": 1024, "includeThoughts": True}, "low"),
+        ({"effort": "low", **SHOWN}, {"thinkingBudget": 1024, "includeThoughts": True}, "low"),
+        ({"effort": "low"}, {"thinkingBudget": 1024}, "low"),
         ({"effort": "none"}, {"thinkingBudget": 0}, "none"),
         ({"effort": "none", "reasoning_summary": "auto"}, {"thinkingBudget": 0}, "none"),
-        ({"effort": "xhigh"}, {"thinkingBudget": 24_576, "includeThoughts": True}, "high"),
-        ({"effort": "strange"}, {"thinkingBudget": 8192, "includeThoughts": True}, "medium"),
+        ({"effort": "xhigh", **SHOWN}, {"thinkingBudget": 24_576, "includeThoughts": True}, "high"),
+        ({"effort": "strange", **SHOWN}, {"thinkingBudget": 8192, "includeThoughts": True}, "medium"),
         ({"reasoning_summary": "auto"}, {"includeThoughts": True}, None),
         ({"thinking_budget": 99_999}, {"thinkingBudget": 24_576}, "high"),
         ({"thinking_budget": -1}, {"thinkingBudget": -1}, "medium"),
@@ -85,8 +88,8 @@ def test_thinking_by_budget(fields: dict[str, Any], config: Any, effort: str | N
 @pytest.mark.parametrize(
     ("fields", "config", "effort"),
     [
-        ({"effort": "medium"}, {"thinkingLevel": "MEDIUM", "includeThoughts": True}, "medium"),
-        ({"effort": "max"}, {"thinkingLevel": "HIGH", "includeThoughts": True}, "high"),
+        ({"effort": "medium", **SHOWN}, {"thinkingLevel": "MEDIUM", "includeThoughts": True}, "medium"),
+        ({"effort": "max", **SHOWN}, {"thinkingLevel": "HIGH", "includeThoughts": True}, "high"),
         ({"effort": "none"}, {"thinkingLevel": "MINIMAL"}, "minimal"),
         ({"thinking_budget": 9000}, {"thinkingLevel": "MEDIUM"}, "medium"),
     ],

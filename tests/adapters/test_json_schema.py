@@ -118,3 +118,32 @@ def test_work_without_end_is_found_out_in_time(schema: Any) -> None:
     started = time.perf_counter()
     assert not json_schema.bounded(schema, value, 50_000)
     assert time.perf_counter() - started < 1
+
+
+CLOSED = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
+
+
+@pytest.mark.parametrize(
+    ("schema", "strict"),
+    [
+        (CLOSED, True),
+        ({"type": "string"}, True),
+        ({"anyOf": [CLOSED, {"type": "null"}]}, True),
+        ({**CLOSED, "properties": {"a": CLOSED}}, True),
+        ({**CLOSED, "properties": {}, "required": []}, True),
+        ({**CLOSED, "$defs": {"B": CLOSED}}, True),
+        ({**CLOSED, "definitions": {"B": {**CLOSED, "required": []}}}, False),
+        ({"type": "object"}, False),
+        ({"oneOf": [CLOSED]}, False),
+        ({**CLOSED, "properties": {"a": True}}, False),
+        (None, False),
+        ({**CLOSED, "required": []}, False),
+        ({**CLOSED, "required": 7}, False),
+        ({**CLOSED, "additionalProperties": True}, False),
+        ({**CLOSED, "properties": {"a": {**CLOSED, "required": []}}}, False),
+        ({**CLOSED, "$defs": {"B": {**CLOSED, "required": []}}}, False),
+        ({"type": "array", "items": {**CLOSED, "additionalProperties": True}}, False),
+    ],
+)
+def test_strict_is_what_openai_can_hold_a_model_to(schema: Any, strict: bool) -> None:
+    assert json_schema.is_strict(schema) is strict

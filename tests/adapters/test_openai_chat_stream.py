@@ -194,7 +194,8 @@ def test_text_after_a_call_and_a_call_after_text() -> None:
     ],
 )
 def test_g25_finish_words_without_calls(word: str, reason: str) -> None:
-    assert ir.Finished(0, reason, word) in events(chunk({"content": "a"}), chunk(finish=word))
+    known = word != "something new"
+    assert ir.Finished(0, reason, word, known) in events(chunk({"content": "a"}), chunk(finish=word))
 
 
 @pytest.mark.parametrize(

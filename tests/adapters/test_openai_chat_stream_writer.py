@@ -156,7 +156,8 @@ def test_refusals_logprobs_and_citations() -> None:
         c.choices[0].logprobs.refusal[0].token for c in shown if c.choices[0].logprobs and c.choices[0].logprobs.refusal
     ] == ["a"]
     assert "".join(c.choices[0].delta.refusal or "" for c in shown) == "no"
-    cited = shown[-2].choices[0].delta.model_dump(exclude_unset=True)["annotations"]
+    deltas = [c.choices[0].delta.model_dump(exclude_unset=True) for c in shown if c.choices]
+    cited = [one for delta in deltas for one in delta.get("annotations", ())]
     assert [one["url_citation"] for one in cited] == [
         {"start_index": 0, "end_index": 1, "title": "https://e.org", "url": "https://e.org"},
         {"start_index": 1, "end_index": 3, "title": "F", "url": "https://f.org"},

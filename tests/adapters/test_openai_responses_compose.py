@@ -275,7 +275,8 @@ def test_g61_cache_breakpoints_of_anthropic_stay_behind() -> None:
 def test_names_of_speakers_and_chats_own_message_fields_are_named() -> None:
     message = ir.Message("user", (ir.Text("x"),), name="Bob", extras={"weight": msgspec.Raw(b"1")})
     assert sent(question(message))["input"] == [{"role": "user", "content": "x"}]
-    assert named(question(message)) == {"messages[0].name": "tuning", "messages[0]": "unknown"}
+    assert named(question(message)) == {"messages[0].name": "tuning"}
+    assert [(one.name, one.kind) for one in fit(question(message), OPENAI).named] == [("messages[0]", "unknown")]
 
 
 def test_an_operators_options_win() -> None:

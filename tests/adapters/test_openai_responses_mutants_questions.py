@@ -369,7 +369,6 @@ HERE = "messages[0]"
         (ask(extras={"prediction": X}), LOCAL, ("prediction", NO_FIELD, "tuning")),
         (ask(extras=EXTRAS, family="google"), LOCAL, ("x", NO_FIELD, "unknown")),
         (ir.Request(model="m", messages=(ir.Message("user", (), name="joe"),)), LOCAL, (f"{HERE}.name", NO_FIELD, "tuning")),
-        (ir.Request(model="m", messages=(ir.Message("user", (), extras={"y": X, "x": X}),)), LOCAL, (HERE, "no word for x, y", "unknown")),
         (ask(ir.Opaque("google", "toolCall", X)), LOCAL, (f"{HERE}.toolCall", "only its own vendor can read it", "contract")),
         (ask(ir.Reasoning("hm")), OPENAI, (f"{HERE}.reasoning", "OpenAI takes back only what it sealed", "tuning")),
         (ask(ir.Text("a", extras={"cache_control": X})), LOCAL, ("cache_control", "this backend caches by itself", "tuning")),

@@ -149,6 +149,11 @@ def test_a_thought_that_nothing_followed_stays_behind() -> None:
     assert read(thread.replay(response(THOUGHT, MESSAGE, THOUGHT))) == [THOUGHT, MESSAGE]
 
 
+def test_another_vendors_state_behind_the_last_call_stays() -> None:
+    sealed = {**THOUGHT, "encrypted_content": "turnout1.x"}
+    assert read(thread.replay(response(CALL, sealed))) == [CALL, sealed]
+
+
 # --- listed, names, held -------------------------------------------------------------------------------------------
 
 

@@ -113,6 +113,44 @@ def test_stored_state_of_another_model_or_vendor_stays_where_it_is(bound: tuple[
     assert given(CLAUDE, A, kept={"a": states.Kept(*bound, opening=(STORED,), call=GOOGLES)}) == ((A,), ())
 
 
+def turn(*messages: tuple[ir.Block, ...]) -> ir.Request:
+    """One answer as several messages: Responses clients send each text between thoughts and calls as its own."""
+    said = (ir.Message("user", (SAYS,)), *(ir.Message("assistant", blocks) for blocks in messages))
+    return ir.Request(model="m", messages=said)
+
+
+def given_turn(upstream: ir.Upstream, asked: ir.Request, **kept: states.Kept) -> list[tuple[ir.Block, ...]]:
+    stored = {id_: msgspec.json.encode(found) for id_, found in kept.items()}
+    told, _ = states.give_back(asked, upstream, stored, unseal)
+    return [message.blocks for message in told.messages[1:]]
+
+
+def test_state_that_came_with_one_message_of_a_turn_is_not_given_again_with_the_next() -> None:
+    asked = turn((ir.Reasoning(summary=("hm",), state=sealed(SIGNATURE)), SAYS), (SAYS, A))
+    assert states.wanted(asked, CLAUDE) == []
+    opened = ir.Reasoning(summary=("hm",), state=SIGNATURE)
+    kept = states.Kept("anthropic", "c1", (STORED,))
+    assert given_turn(CLAUDE, asked, a=kept) == [(opened, SAYS), (SAYS, A)]
+
+
+def test_what_was_thought_first_opens_the_first_message_of_its_turn() -> None:
+    between = ir.Reasoning(state=SIGNATURE)
+    asked = turn((SAYS,), (SAYS, A))
+    assert states.wanted(asked, CLAUDE) == ["a"]
+    kept = states.Kept("anthropic", "c1", (STORED,), (between,))
+    assert given_turn(CLAUDE, asked, a=kept) == [(STORED, SAYS), (SAYS, between, A)]
+
+
+def test_the_state_of_a_call_finds_it_in_the_message_before() -> None:
+    asked = turn((SAYS, A), (SAYS, ir.Reasoning(state=sealed(GOOGLES, "a"))))
+    assert given_turn(GEMINI, asked) == [(SAYS, msgspec.structs.replace(A, state=GOOGLES)), (SAYS,)]
+
+
+def test_a_message_of_nothing_but_anothers_state_goes() -> None:
+    assert given_turn(OPENAI, turn((ir.Reasoning(state=sealed(SIGNATURE)),))) == []
+    assert given_turn(CLAUDE, turn((ir.Reasoning(state=sealed(GOOGLES)),), (), (SAYS,))) == [(), (SAYS,)]
+
+
 # --- what was sealed -----------------------------------------------------------------------------------------------
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from cassettes import Interaction, in_scope
 from excluded import TORN, listed
-from heard import CLIENTS
 from recordings import Recording, recordings
 from told import Told
+from vendor_targets import upstream_of
 
 from adapters import ir, sse, states
 from adapters.catalog import DIALECTS
 from adapters.fitting import Chain
-from adapters.providers import FAMILIES, PROVIDERS, capabilities
 from adapters.relay import StreamRelay, Whole
 
 Recorded = Recording | Interaction
@@ -44,18 +45,6 @@ def name(found: Recorded) -> str:
 def echo(*, stream: bool) -> ir.Echo:
     """What is known of the plainest question there is."""
     return ir.Echo(SEED, NOW, ALIAS, ir.Request(model=ALIAS, messages=(), stream=stream, include_usage=True))
-
-
-def upstream_of(dialect: str, provider: str, model: str) -> ir.Upstream:
-    row = PROVIDERS[provider]
-    return ir.Upstream(
-        provider=provider,
-        dialect=dialect,
-        model=model,
-        family=FAMILIES[dialect],
-        wire=row.wire,
-        capabilities=capabilities(provider, model),
-    )
 
 
 def events(found: Recorded) -> list[ir.Event]:
@@ -90,7 +79,11 @@ def tell(found: Recorded, api: str, *, stream: bool) -> bytes:
     if stream:
         machine = relay(found, api)
         source = DIALECTS[found.dialect or ""]
-        out = machine.feed(found.body) + machine.close() if found.stream else machine.replay(source.read_response(found.body))
+        out = (
+            machine.feed(found.body) + machine.close()
+            if found.stream
+            else machine.replay(source.read_response(found.body))
+        )
         return b"".join([*out, *machine.tail])
     source, target = DIALECTS[found.dialect or ""], DIALECTS[DIALECT_OF[api]]
     if not found.stream:
@@ -98,6 +91,16 @@ def tell(found: Recorded, api: str, *, stream: bool) -> bytes:
     back = undo(found, api)
     told = [told for event in events(found) for told in back(event)]
     return target.write_response(ir.collect(told), echo(stream=False))
+
+
+def payloads(stream: bytes, alias: str) -> list[Any]:
+    """The events of a stream that passes unread: the upstream's model stands under the name that clients see, where an
+    event first tells it."""
+    lines = [line[5:].strip().decode() for line in stream.splitlines() if line.startswith(b"data:")]
+    return [json.loads(_MODEL.sub(f'"model":"{alias}"', line, count=1)) for line in lines if line != "[DONE]"]
+
+
+_MODEL = re.compile(r'"model"\s*:\s*"[^"]*"')
 
 
 def essence(api: str, said: Told) -> dict[str, Any]:
@@ -116,5 +119,3 @@ def assert_heard(api: str, said: Told, got: Told) -> None:
     told = essence(api, got)
     told["usage"] = {count: told["usage"].get(count, 0) for count in wanted["usage"]}
     assert told == wanted
-
-

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
-from typing import Any
 
 import pytest
 from checker import check_twins, parse_sse
 from checker_messages import check_message_twins
 from heard import CLIENTS, heard, message
-from playing import ALIAS, ANSWERS, API_OF, Recorded, assert_heard, echo, events, name, tell
+from playing import ALIAS, ANSWERS, API_OF, Recorded, assert_heard, echo, events, name, payloads, tell
 from recordings import SHARED
 from told import Told, arguments, counts
 
@@ -20,7 +18,6 @@ from adapters.relay import StreamRelay
 
 pytestmark = pytest.mark.skipif(SHARED is None, reason="no reference folder here (TURNOUT_SHARED, ../shared)")
 MODES = {"whole": False, "stream": True}
-_MODEL = re.compile(r'"model"\s*:\s*"[^"]*"')
 PASSED = [found for found in ANSWERS if found.stream and found.dialect in API_OF]
 
 
@@ -72,16 +69,10 @@ def test_a_recorded_stream_passes_unread_and_is_overheard(found: Recorded) -> No
     dialect = DIALECTS[found.dialect or ""]
     machine = StreamRelay(dialect, dialect, echo(stream=True), exact=True)
     out = b"".join([*machine.feed(found.body), *machine.close(), *machine.tail])
-    assert payloads(out) == payloads(found.body)
+    assert payloads(out, ALIAS) == payloads(found.body, ALIAS)
     assert machine.failure is None
     assert machine.usage is not None or not found.said.usage
     said, usage = found.said.usage, machine.usage or ir.Usage()
     assert {count: getattr(usage, count) for count in said if count != "total"} == {
         count: told for count, told in said.items() if count != "total"
     }
-
-
-def payloads(stream: bytes) -> list[Any]:
-    """The events, with the upstream's model under the name that clients see wherever an event first tells it."""
-    lines = [line[5:].strip().decode() for line in stream.splitlines() if line.startswith(b"data:")]
-    return [json.loads(_MODEL.sub(f'"model":"{ALIAS}"', line, count=1)) for line in lines if line != "[DONE]"]

@@ -11,9 +11,10 @@ from anthropic.types import MessageTokensCount
 from cassettes import Interaction, in_scope
 from excluded import listed
 from openai.types.responses import InputTokenCountResponse
-from playing import echo, name, upstream_of
+from playing import echo, name
 from recordings import SHARED
 from test_golden_requests import own_upstream, spelt_alike
+from vendor_targets import CONTEXT, upstream_of
 
 from adapters import ir
 from adapters.catalog import DIALECTS
@@ -26,7 +27,6 @@ COUNTS = [found for found in in_scope() if found.counts and found.status == 200]
 _ENDPOINTS = {"anthropic_messages": "messages", "openai_responses": "responses", "google_gemini": "gemini"}
 CLIENTS: dict[str, Any] = {"messages": MessageTokensCount, "responses": InputTokenCountResponse}
 """Who may ask us for a count, and what the SDK takes for the answer."""
-CONTEXT = ir.Context("5eed", 1_700_000_000)
 
 
 def counter(endpoint: str) -> Counter:
@@ -65,7 +65,9 @@ def test_a_recorded_count_reaches_every_client_that_may_ask_for_it(found: Intera
 
 @pytest.mark.parametrize("endpoint", _ENDPOINTS.values())
 @pytest.mark.parametrize("found", QUESTIONS, ids=name)
-def test_a_question_for_a_count_asks_nothing_that_the_other_vendor_does_not_take(found: Interaction, endpoint: str) -> None:
+def test_a_question_for_a_count_asks_nothing_that_the_other_vendor_does_not_take(
+    found: Interaction, endpoint: str
+) -> None:
     ours = counter(endpoint)
     provider, model = {"messages": ("anthropic", "claude-opus-4-6"), "responses": ("openai", "gpt-5.6")}.get(
         endpoint, ("google", "gemini-3.1-pro")

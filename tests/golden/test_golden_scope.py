@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from cassettes import in_scope, interactions
 from excluded import listed
+from playing import ANSWERS, ERRORS
 from recordings import FOUR, SHARED, files, recordings
 
 pytestmark = pytest.mark.skipif(SHARED is None, reason="no reference folder here (TURNOUT_SHARED, ../shared)")
@@ -21,6 +22,12 @@ def test_every_file_and_interaction_is_read_or_listed() -> None:
     assert every - read == OUT
     assert read.isdisjoint(OUT)
     assert every >= IN
+
+
+def test_every_answer_in_scope_is_told_by_some_test() -> None:
+    scope = {recording.name for recording in recordings()} | {found.name for found in in_scope()}
+    told = {found.name for found in (*ANSWERS, *ERRORS)} | {found.name for found in in_scope() if found.counts}
+    assert scope - told == set(listed("torn")) | set(listed("answers"))
 
 
 def test_few_of_those_in_scope_are_listed() -> None:

@@ -1,4 +1,4 @@
-"""Recorded answers of four vendors, played to Turnout by loopback, and what chat and Responses clients hear of them."""
+"""Recorded answers of four vendors, played to Turnout by loopback, and what the clients of all three APIs hear."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import Any
 import httpx2
 import pytest
 from excluded import TORN
-from heard import PATHS, heard, question
+from heard import CLIENTS, heard, question
 from live import Live
+from playing import API_OF, assert_heard, payloads
 from recordings import FOLDERS, SHARED, Recording, recordings
 from scripted import Asked, Upstream, scripted
 from told import Told
 
 pytestmark = pytest.mark.skipif(SHARED is None, reason="no reference folder here (TURNOUT_SHARED, ../shared)")
-API_OF = {"openai_chat": "chat", "openai_responses": "responses"}
+EXACT = ("openai", "anthropic")
+"""The providers whose own clients get their bytes unread."""
 VERSION = {"google": "v1beta"}
 
 
@@ -34,7 +36,7 @@ class Cell:
     def exact(self) -> bool:
         """The vendor's own bytes reach the client."""
         same = API_OF.get(self.recording.dialect) == self.api and self.stream == self.recording.stream
-        return same and self.provider == "openai"
+        return same and self.provider in EXACT
 
     def __str__(self) -> str:
         how = "stream" if self.stream else "whole"
@@ -45,7 +47,7 @@ def cells() -> Iterator[Cell]:
     """Streams are played to clients that stream; whole answers to both kinds: some servers answer a stream whole."""
     for recording in recordings():
         for provider in FOLDERS[recording.folder][1]:
-            for api in PATHS:
+            for api in CLIENTS:
                 yield Cell(recording, provider, api, stream=True)
                 if not recording.stream:
                     yield Cell(recording, provider, api, stream=False)
@@ -66,7 +68,7 @@ class Road:
     def ask(self, cell: Cell) -> httpx2.Response:
         model = f"backend/{cell.recording.key}-{cell.provider}"
         body = question(cell.api, model, stream=cell.stream)
-        return self.http.post(self.live.base_url + PATHS[cell.api], json=body)
+        return self.http.post(self.live.base_url + CLIENTS[cell.api], json=body)
 
     def hear(self, cell: Cell) -> Told:
         answer = self.ask(cell)
@@ -101,33 +103,19 @@ def road() -> Iterator[Road]:
 
 @pytest.mark.parametrize("cell", [cell for cell in ANSWERS if not cell.exact], ids=str)
 def test_a_recorded_answer_reaches_the_client_intact(road: Road, cell: Cell) -> None:
-    said, got = cell.recording.said, road.hear(cell)
-    assert got.text == said.text
-    assert sorted(map(repr, got.calls)) == sorted(map(repr, said.calls))
-    assert got.finish == said.finish
-    told = {name: got.usage.get(name, 0) for name in said.usage}
-    assert told == said.usage
+    assert_heard(cell.api, cell.recording.said, road.hear(cell))
 
 
 @pytest.mark.parametrize("cell", [cell for cell in ANSWERS if cell.exact], ids=str)
-def test_openais_own_words_pass_unchanged_but_for_the_models_name(road: Road, cell: Cell) -> None:
+def test_a_vendors_own_words_pass_unchanged_but_for_the_models_name(road: Road, cell: Cell) -> None:
     answer = road.ask(cell)
     assert answer.status_code == 200
     alias = f"backend/{cell.recording.key}-{cell.provider}"
     if not cell.stream:
         assert json.loads(answer.content) == {**cell.recording.json[0], "model": alias}
         return
-    got = [line.removeprefix("data: ") for line in answer.text.splitlines() if line.startswith("data: ")]
-    assert got.pop() == "[DONE]"
-    assert [json.loads(line) for line in got] == [_renamed(event, alias) for event in cell.recording.json]
-
-
-def _renamed(event: Any, alias: str) -> Any:
-    if "model" in event:
-        return {**event, "model": alias}
-    if "model" in event.get("response", {}):
-        return {**event, "response": {**event["response"], "model": alias}}
-    return event
+    assert answer.text.endswith("data: [DONE]\n\n") == (cell.api != "messages")
+    assert payloads(answer.content, alias) == payloads(cell.recording.sse, alias)
 
 
 @pytest.mark.parametrize("cell", [cell for cell in ANSWERS if not cell.stream and not cell.exact], ids=str)
@@ -141,23 +129,23 @@ def test_a_recorded_error_becomes_the_mapped_error(road: Road, cell: Cell) -> No
     assert answer.status_code == 400
     assert answer.headers["content-type"].startswith("application/json")
     got = answer.json()["error"]
-    assert (got["type"], got["param"], got["code"]) == (said["type"], said["param"], said["code"])
-    assert said["message"] in got["message"]
+    fields = ("type", "message") if cell.api == "messages" else ("type", "message", "param", "code")
+    assert got == {field: said[field] for field in fields}
 
 
-@pytest.mark.parametrize("api", PATHS)
+@pytest.mark.parametrize("api", CLIENTS)
 def test_a_stream_that_begins_anew_in_the_midst_keeps_what_was_whole(road: Road, api: str) -> None:
     """The recording splices a second message into an unfinished call: half a call has reached the client by then."""
     (recording,) = (recording for recording in recordings() if recording.file == "spliced-message-start.chunks.txt")
     answer = road.ask(Cell(recording, "anthropic", api, stream=True))
     assert "toolu_second" in answer.text
     assert r"{\"value\":\"Sparkle Day\"}" in answer.text
-    assert '"total_tokens":82' in answer.text
+    assert ('"output_tokens":65' if api == "messages" else '"total_tokens":82') in answer.text
     assert "Let me call the tool." in answer.text
-    assert answer.text.endswith("data: [DONE]\n\n")
+    assert ("message_stop" if api == "messages" else "[DONE]") in answer.text.splitlines()[-2]
 
 
-@pytest.mark.parametrize("api", PATHS)
+@pytest.mark.parametrize("api", CLIENTS)
 def test_deltas_that_the_end_contradicts_are_kept(road: Road, api: str) -> None:
     (recording,) = (recording for recording in recordings() if recording.file == "openai-shell-container.1.chunks.txt")
     got = road.hear(Cell(recording, "openai_compatible", api, stream=True))

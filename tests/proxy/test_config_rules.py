@@ -202,3 +202,10 @@ def test_a_rule_that_asks_what_nobody_measures_is_told() -> None:
     [told] = loaded(text).warnings
     assert told.startswith("policies.p.before[0].when.budget_used")
     assert "never matches" in told
+
+
+def test_a_key_of_its_own_is_not_taken_for_a_team() -> None:
+    """What is stored would be theirs together (D15)."""
+    text = BASE + "keys: [{name: a, secret: x}]\nteams: {a: {}}"
+    assert problems(text)[0].startswith("4: keys[0].name: a team is named 'a', too")
+    assert loaded(BASE + "keys: [{name: a, team: a, secret: x}]\nteams: {a: {}}").keys[0].team == "a"

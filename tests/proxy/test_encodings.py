@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import threading
 import zlib
 from collections.abc import Callable
 from itertools import pairwise
@@ -136,3 +137,41 @@ def test_other_work_goes_on_while_a_body_is_decoded() -> None:
         return turns
 
     assert asyncio.run(both()) >= 100
+
+
+def test_the_loop_has_its_turn_where_nothing_comes_out() -> None:
+    """A body of empty blocks is as long as any and yields no piece."""
+    empty = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"\x00\x00\x00\xff\xff" * 1_000_000
+    turns = 0
+
+    async def both() -> None:
+        async def beat() -> None:
+            nonlocal turns
+            while True:
+                await asyncio.sleep(0)
+                turns += 1
+
+        beating = asyncio.create_task(beat())
+        with pytest.raises(Rejected):
+            await bodies.decoded(empty, {"content-encoding": "gzip"}, LIMIT)
+        beating.cancel()
+
+    asyncio.run(both())
+    assert turns >= 4
+
+
+def test_work_on_a_large_body_is_done_beside_the_loop() -> None:
+    """It ends only when the loop says so, which it could not from behind the work."""
+    said = threading.Event()
+
+    async def both() -> bool:
+        in_turn = bodies.InTurn()
+        working = asyncio.create_task(in_turn(bytes(bodies.LARGE), lambda: said.wait(10)))
+        await asyncio.sleep(0)
+        said.set()
+        done = await working
+        in_turn.close()
+        return done
+
+    assert asyncio.run(both())
+    assert asyncio.run(bodies.InTurn()(b"{}", threading.get_ident)) == threading.get_ident()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from adapters import ir
-from proxy.judging import Judge
+from proxy.judging import Fault, Judge, judge
 
 FIELD = "response_format.json_schema.schema"
 SCHEMA = {
@@ -95,3 +98,27 @@ def test_a_hostile_schema_is_over_within_a_second(schema: Any, text: str) -> Non
     started = time.perf_counter()
     assert len(Judge(schema, FIELD).faults(text)) <= 5
     assert time.perf_counter() - started < 1
+
+
+class Slow:
+    """A judge that ends only when the loop says so."""
+
+    def __init__(self) -> None:
+        self.said = threading.Event()
+
+    def faults(self, _: str) -> list[Fault]:
+        return [] if self.said.wait(10) else [Fault("time", "")]
+
+
+def test_answers_are_judged_beside_the_loop() -> None:
+    slow = Slow()
+    attempt: Any = SimpleNamespace(judge=slow)
+    events = [ir.BlockStarted(0, "text", 0), ir.Delta(0, "text", "{}"), ir.Finished(0, "stop"), ir.Ended()]
+
+    async def both() -> None:
+        judging = asyncio.create_task(judge(attempt, ir.collect(events)))
+        await asyncio.sleep(0)
+        slow.said.set()
+        await judging
+
+    asyncio.run(both())

@@ -98,14 +98,15 @@ def test_without_a_bearer_the_caller_is_told(live: Live, codex: Upstream, path: 
 def test_a_refused_bearer_is_told_without_being_repeated(live: Live, codex: Upstream) -> None:
     codex.script(whole(REFUSED, 401))
     heard = ask(live, "codex", key=SECRET)
-    assert (heard.status, heard.error["code"]) == (502, "upstream_auth")
+    assert (heard.status, heard.error["code"]) == (401, "invalid_api_key")
+    assert "the key that you sent" in heard.error["message"]
     assert SECRET.encode() not in heard.raw
     assert SECRET.encode() not in kept(live)
 
 
 def test_one_callers_wrong_bearer_does_not_lock_out_the_next(live: Live, codex: Upstream) -> None:
     codex.script(whole(REFUSED, 401), whole(ANSWER))
-    assert [ask(live, "codex", key=key).status for key in ("sk-wrong", SECRET)] == [502, 200]
+    assert [ask(live, "codex", key=key).status for key in ("sk-wrong", SECRET)] == [401, 200]
 
 
 def test_nothing_of_it_is_kept(live: Live, codex: Upstream) -> None:

@@ -189,3 +189,17 @@ def test_times_are_told_and_add_up(live: Live) -> None:
     assert answered.ttft_ms is None
     assert 0 < streamed.ttft_ms <= (streamed.duration_ms or 0) + 50
     assert 0 <= (answered.overhead_ms or -1) < (answered.duration_ms or 0) + 50
+
+
+@pytest.mark.parametrize(("word", "kept"), [("stop", "stop"), ("brand_new", "stop (brand_new)"), ('"; drop\n' * 20, None)])
+def test_a_finish_word_that_nobody_knows_is_kept_by_its_name(word: str, kept: str | None) -> None:
+    choice = {"index": 0, "message": {"role": "assistant", "content": "Hi!"}, "finish_reason": word}
+    told = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
+    with scripted() as upstream:
+        upstream.script(whole(told))
+        text = f"version: 1\nbackends: {{b: {{provider: vllm, base_url: '{upstream.url}/v1', model: m}}}}\naliases: {{a: {{use: [b]}}}}\n"
+        with Live(text) as live:
+            heard = ask(live, "a")
+            (row,) = live.rows_of(heard.id)
+    assert heard.body["choices"][0]["finish_reason"] == "stop"
+    assert row.finish_reason == (kept or "stop (" + ("???drop?" * 20)[:40] + ")")

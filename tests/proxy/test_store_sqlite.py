@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import stat
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,10 +16,11 @@ import msgspec
 import pytest
 
 from proxy.state import sqlite
-from proxy.state.opening import alone
+from proxy.state.opening import BUSY_MS, alone
 from proxy.state.sqlite import SqliteStore
 from proxy.state.store import MOST_TURNS, StoreFailed, ThreadTooLong, Turn
 
+MOST = 99_999
 NOON = 1_795_176_000
 DAY = 86_400
 T = TypeVar("T")
@@ -88,8 +90,8 @@ def test_another_tenants_turns_do_not_exist(store: SqliteStore) -> None:
     run(store.keep_turn(turn("r1"), ["msg_1"]))
     run(store.keep_calls("a", {"call_1": b"x"}))
     assert run(store.turn("b", "r1")) is None
-    assert run(store.thread("b", "r1", most=99_999)) is None
-    assert run(store.turns_with("b", ["msg_1"])) == []
+    assert run(store.thread("b", "r1", most=MOST)) is None
+    assert run(store.turns_with("b", ["msg_1"], most=MOST)) == []
     assert run(store.calls("b", ["call_1"])) == {}
     assert run(store.forget_turn("b", "r1")) is False
     assert run(store.turn("a", "r1")) is not None
@@ -99,23 +101,23 @@ def test_two_tenants_may_have_turns_of_one_id(store: SqliteStore) -> None:
     run(store.keep_turn(turn("r1", response=b"of a"), ["m"]))
     run(store.keep_turn(turn("r1", tenant="b", response=b"of b"), ["m"]))
     run(store.forget_turn("a", "r1"))
-    [left] = run(store.turns_with("b", ["m"]))
+    [left] = run(store.turns_with("b", ["m"], most=MOST))
     assert left.response == b"of b"
 
 
 def test_a_thread_is_told_from_its_beginning(store: SqliteStore) -> None:
     thread(store, 200)
-    assert ids(run(store.thread("a", "r150", most=99_999))) == [f"r{at}" for at in range(151)]
-    assert ids(run(store.thread("a", "r0", most=99_999))) == ["r0"]
-    assert run(store.thread("a", "r200", most=99_999)) is None
+    assert ids(run(store.thread("a", "r150", most=MOST))) == [f"r{at}" for at in range(151)]
+    assert ids(run(store.thread("a", "r0", most=MOST))) == ["r0"]
+    assert run(store.thread("a", "r200", most=MOST)) is None
 
 
 def test_a_thread_with_a_gap_is_gone(store: SqliteStore) -> None:
     thread(store, 4)
     assert run(store.forget_turn("a", "r1")) is True
     assert run(store.forget_turn("a", "r1")) is False
-    assert run(store.thread("a", "r3", most=99_999)) is None
-    assert ids(run(store.thread("a", "r0", most=99_999))) == ["r0"]
+    assert run(store.thread("a", "r3", most=MOST)) is None
+    assert ids(run(store.thread("a", "r0", most=MOST))) == ["r0"]
 
 
 def test_a_thread_that_bites_its_tail_ends(store: SqliteStore) -> None:
@@ -129,9 +131,9 @@ def test_the_longest_thread(store: SqliteStore, path: Path) -> None:
     with apsw.Connection(str(path)) as db:
         rows = [("a", f"r{at}", NOON, f"r{at - 1}", 2, b"[]", b"") for at in range(1, MOST_TURNS + 1)]
         db.executemany("INSERT INTO turns VALUES (?,?,?,?,?,?,?)", rows)
-    assert len(run(store.thread("a", f"r{MOST_TURNS - 1}", most=99_999)) or ()) == MOST_TURNS
+    assert len(run(store.thread("a", f"r{MOST_TURNS - 1}", most=MOST)) or ()) == MOST_TURNS
     with pytest.raises(ThreadTooLong):
-        run(store.thread("a", f"r{MOST_TURNS}", most=99_999))
+        run(store.thread("a", f"r{MOST_TURNS}", most=MOST))
 
 
 def test_a_thread_of_too_many_bytes_is_not_loaded(store: SqliteStore) -> None:
@@ -145,9 +147,9 @@ def test_a_thread_of_too_many_bytes_is_not_loaded(store: SqliteStore) -> None:
 def test_an_item_leads_to_the_turn_that_holds_it(store: SqliteStore) -> None:
     run(store.keep_turn(turn("r1"), ["m1", "m2"]))
     run(store.keep_turn(turn("r2", created=NOON + 1), ["m3"]))
-    assert ids(run(store.turns_with("a", ["m3", "m1", "m2", "m9"]))) == ["r1", "r2"]
+    assert ids(run(store.turns_with("a", ["m3", "m1", "m2", "m9"], most=MOST))) == ["r1", "r2"]
     run(store.forget_turn("a", "r1"))
-    assert ids(run(store.turns_with("a", ["m3", "m1"]))) == ["r2"]
+    assert ids(run(store.turns_with("a", ["m3", "m1"], most=MOST))) == ["r2"]
 
 
 def test_a_turn_that_is_kept_again_is_replaced(store: SqliteStore) -> None:
@@ -156,7 +158,7 @@ def test_a_turn_that_is_kept_again_is_replaced(store: SqliteStore) -> None:
     found = run(store.turn("a", "r1"))
     assert found is not None
     assert found.response == b"new"
-    assert ids(run(store.turns_with("a", ["m1"]))) == ["r1"]
+    assert ids(run(store.turns_with("a", ["m1"], most=MOST))) == ["r1"]
 
 
 def test_calls_are_found_by_id_however_many_are_asked_for(store: SqliteStore) -> None:
@@ -172,13 +174,13 @@ def test_what_is_too_old_is_not_found_even_before_it_is_dropped(store: SqliteSto
     run(store.keep_turn(turn("r2", "r1", created=NOON + DAY), ["m"]))
     run(store.keep_calls("a", {"c": b""}))
     clock.now += 30 * DAY
-    assert len(run(store.thread("a", "r2", most=99_999)) or ()) == 3
+    assert len(run(store.thread("a", "r2", most=MOST)) or ()) == 3
     clock.now += 1
     assert run(store.turn("a", "r1")) is None
     assert run(store.calls("a", ["c"])) == {}
-    assert run(store.thread("a", "r2", most=99_999)) is None
+    assert run(store.thread("a", "r2", most=MOST)) is None
     assert run(store.turn("a", "r2")) is not None
-    assert ids(run(store.turns_with("a", ["m"]))) == ["r2"]
+    assert ids(run(store.turns_with("a", ["m"], most=MOST))) == ["r2"]
     store.retention = 40 * DAY
     assert run(store.turn("a", "r1")) is not None
 
@@ -360,3 +362,34 @@ def test_only_one_opens_at_a_time(path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda call: call(), calls))
     assert set(most) == {1}
+
+
+def test_behind_a_locked_file_nobody_waits_for_the_others_too(store: SqliteStore, path: Path) -> None:
+    """Answers wait for the store, and calls that came together would have queued for a second each."""
+    other = held(path)
+
+    async def together() -> float:
+        began = time.monotonic()
+        kept = [store.keep_turn(turn(f"r{at}")) for at in range(6)]
+        outcomes = await asyncio.gather(*kept, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {StoreFailed}
+        return time.monotonic() - began
+
+    assert run(together()) < 3 * BUSY_MS / 1000
+    other.close()
+
+
+def test_turns_of_too_many_bytes_are_not_loaded(store: SqliteStore) -> None:
+    for at in range(3):
+        run(store.keep_turn(turn(f"r{at}"), [f"m{at}"]))
+    size = sum(len(b"".join(map(bytes, one.input))) + len(one.response) for one in [turn("r0")])
+    assert len(run(store.turns_with("a", ["m0", "m1"], most=3 * size + 100))) == 2
+    with pytest.raises(ThreadTooLong):
+        run(store.turns_with("a", ["m0", "m1"], most=size))
+
+
+def test_a_closed_store_says_so(path: Path, clock: Clock) -> None:
+    closed = SqliteStore(path, clock=clock)
+    closed.close()
+    with pytest.raises(StoreFailed, match="closed"):
+        run(closed.turn("a", "r1"))

@@ -60,3 +60,20 @@ def test_c14_the_fields_are_columns_of_the_row_and_none_holds_content() -> None:
     assert set(names.CALL_FIELDS) <= set(COLUMNS)
     assert set(names.ATTEMPT_FIELDS) <= set(COLUMNS)
     assert not {"facts", "trace"} & {*names.CALL_FIELDS, *names.ATTEMPT_FIELDS}
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+def test_c14_a_trace_shows_no_variables(capfd: pytest.CaptureFixture[str], style: Any) -> None:
+    """They are bodies, prompts and keys."""
+    logs.configure("info", style)
+    try:
+        _fail("-".join(("sk", "canary")))
+    except ValueError as error:
+        structlog.get_logger().error("call.crashed", exc_info=ExceptionGroup("of the call", [error]))
+    told = capfd.readouterr().out
+    assert "in _fail" in told
+    assert "sk-canary" not in told
+
+
+def _fail(canary: str) -> None:
+    raise ValueError
