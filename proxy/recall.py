@@ -79,9 +79,9 @@ def _read(call: Call) -> tuple[str | None, Mapping[int, str]]:
         if name in call.top and strict.value(call.top, name, kind):
             message = f"'{name}' is not built yet: {mend}."
             raise ir.Invalid(message, name, "unsupported_parameter")
-    call.items = thread.own_items(call.top.get("input"))
+    call.items, pointers = thread.own_items(call.top.get("input"))
     told: str | None = strict.value(call.top, _PREVIOUS, str | None) if _PREVIOUS in call.top else None
-    return told, thread.references(call.items)
+    return told, pointers
 
 
 async def _before(call: Call, house: House, previous: str | None) -> Sequence[Turn]:

@@ -95,11 +95,11 @@ def _with_rest(left: dict[str, Any], out: dict[str, Any]) -> dict[str, Any]:
 
 def tool_parameters(schema: Any) -> dict[str, Any]:
     """A function's parameters as Anthropic wants them: always an object schema."""
-    if not isinstance(schema, Mapping):
+    if not isinstance(schema, dict):  # JSON's own type: asking for a Mapping takes ten times as long
         return {"type": "object", "properties": {}}
     return dict(schema) if "type" in schema else {"type": "object", **schema}
 
 
 def is_object(schema: Any) -> bool:
     """True where ``schema`` describes a JSON object, or says nothing."""
-    return schema is None or (isinstance(schema, Mapping) and schema.get("type", "object") == "object")
+    return schema is None or (isinstance(schema, dict) and schema.get("type", "object") == "object")

@@ -137,14 +137,22 @@ def _may_think(request: ir.Request, can: ir.Capabilities) -> bool:
 
 
 def _open_turn(request: ir.Request) -> list[ir.Block]:
-    """The model's last answer, which may be several messages; nothing where the user has spoken since."""
+    """The model's last answer, which may be several messages, where what follows it holds results of its calls; words
+    of the user that stand beside these do not close the turn."""
     turn: list[ir.Block] = []
-    for message in reversed(request.messages):
+    answered = False
+    for message in filter(_speaks, reversed(request.messages)):
         if message.role == "assistant":
             turn += message.blocks
-        elif turn or (message.role == "user" and message.blocks):
+        elif turn:
             break
-    return turn
+        answered = answered or message.role == "tool"
+    return turn if answered else []
+
+
+def _speaks(message: ir.Message) -> bool:
+    """Blank texts are not sent, so that the turns beside them are one."""
+    return any(not isinstance(block, ir.Text) or block.text.strip() for block in message.blocks)
 
 
 def _signed(block: ir.Block) -> bool:

@@ -70,8 +70,11 @@ class _Turns:
         self._after_result = False
         self._times: dict[str, int] = {}
         """How often each tool call's id has been used so far."""
+        self._asks = False
+        """It is the model's turn: the last message is not its own."""
 
     def add(self, message: ir.Message) -> None:
+        self._asks = message.role != "assistant"
         if message.role in ("system", "developer"):
             self._system(message)
             return
@@ -145,6 +148,8 @@ class _Turns:
         self._flush()
         if not self.turns or (not self._own and self.turns[0].role != "user"):
             self.turns.insert(0, Turn("user", [{"type": "text", "text": _OPENING}]))
+        if not self._own and self._asks and self.turns[-1].role == "assistant":  # blank words were left out
+            self.turns.append(Turn("user", [{"type": "text", "text": _OPENING}]))
         return self.turns
 
 

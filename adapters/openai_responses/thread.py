@@ -49,26 +49,26 @@ class _Event(Struct, frozen=True):
 
 
 _look = msgspec.json.Decoder(_Look)
+_looks = msgspec.json.Decoder(list[_Look])
 _event = msgspec.json.Decoder(_Event)
 _response = msgspec.json.Decoder(Response)
 
 
-def own_items(told: msgspec.Raw | None) -> tuple[msgspec.Raw, ...]:
-    """``input`` as items: a string is a user's message. What is no input at all has none; its reader will say so."""
+def own_items(told: msgspec.Raw | None) -> tuple[tuple[msgspec.Raw, ...], dict[int, str]]:
+    """``input`` as items, and those that only point at a stored one: index -> id. (OpenAI's ``type`` may be left out.)
+
+    A string is a user's message. What is no input at all has no items; its reader will say so.
+    """
     if told is None or wire.is_null(told):
-        return ()
+        return (), {}
     if wire.is_string(told):
         text = {"type": "input_text", "text": msgspec.Raw(bytes(told))}
-        return (wire.encode({"type": "message", "role": "user", "content": [text]}),)
+        return (wire.encode({"type": "message", "role": "user", "content": [text]}),), {}
     try:
-        return tuple(wire.RAW_LIST.decode(told))
+        looks = _looks.decode(told)
     except msgspec.MsgspecError:
-        return ()
-
-
-def references(items: Sequence[msgspec.Raw]) -> dict[int, str]:
-    """Index -> id, of every item that only points at a stored one. (OpenAI's ``type`` may be left out.)"""
-    return {index: look.id for index, look in enumerate(map(_looked, items)) if _refers(look)}
+        return (), {}
+    return tuple(wire.RAW_LIST.decode(told)), {at: look.id for at, look in enumerate(looks) if _refers(look)}
 
 
 def final(frames: Iterable[bytes]) -> bytes | None:

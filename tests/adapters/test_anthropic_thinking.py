@@ -160,7 +160,10 @@ def test_manual_thinking_rests_in_a_tool_turn_without_its_signature() -> None:
     whole = (USER, ir.Message("assistant", (signed, call)), answer)
     assert sent(BUDGET, effort="low", messages=bare)[0]["thinking"] is None
     assert sent(BUDGET, effort="low", messages=whole)[0]["thinking"] is not None
-    assert sent(BUDGET, effort="low", messages=(*bare, USER))[0]["thinking"] is not None
+    assert sent(BUDGET, effort="low", messages=(*bare, USER))[0]["thinking"] is None, "beside the result"
+    done, blank = ir.Message("assistant", (ir.Text("so"),)), ir.Message("assistant", (ir.Text(" "),))
+    assert sent(BUDGET, effort="low", messages=(*bare, done, USER))[0]["thinking"] is not None
+    assert sent(BUDGET, effort="low", messages=(*bare, blank, USER))[0]["thinking"] is None, "blanks are not sent"
     parted = (USER, ir.Message("assistant", (signed, ir.Text("so"))), ir.Message("assistant", (call,)), answer)
     assert sent(BUDGET, effort="low", messages=parted)[0]["thinking"] is not None
     again = (*whole, ir.Message("assistant", (call,)), answer)

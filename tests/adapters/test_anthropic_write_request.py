@@ -104,6 +104,15 @@ def test_empty_texts_are_not_sent() -> None:
     ]
 
 
+def test_a_blank_last_question_does_not_make_the_answer_before_it_a_beginning() -> None:
+    turns = ask(user("Hi"), assistant("Hello"), user(" "))["messages"]
+    assert [(turn["role"], turn["content"]) for turn in turns][1:] == [
+        ("assistant", "Hello"),
+        ("user", "."),
+    ]
+    assert len(ask(user("Hi"), assistant("Hello"))["messages"]) == 2
+
+
 def test_g12_tool_results_in_one_user_turn() -> None:
     calls = assistant(ir.ToolCall("a", "weather", '{"city": "Rome"}'), ir.ToolCall("b", "weather", ""))
     body = ask(user("q"), calls, result("a", "sun"), user("and?"), result("b", ""), tools=(WEATHER,))

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from test_fitting_tools import CHAT, CLAUDE, GOOGLE, MESSAGES, OPENAI, RESPONSES, VLLM
+from test_fitting_tools import CHAT, CLAUDE, GOOGLE, MESSAGES, OLD_CHAT, OPENAI, RESPONSES, VLLM
 
 from adapters import ir
 from adapters.fitting import fit
@@ -86,6 +86,7 @@ def test_words_behind_calls_do_not_part_them_from_their_results_in_chat() -> Non
     assert fit(request, VLLM).request.messages == (
         said("user"), words, together, result("a", "b"), words, said("user")
     )  # fmt: skip
+    assert fit(request, OLD_CHAT).request.messages == fit(request, VLLM).request.messages
     for other in (CLAUDE, OPENAI):
         assert fit(request, other).request is request
 

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from adapters.openai_responses import thread
+from adapters import ir, strict
+from adapters.openai_responses import DIALECT, thread
 
 SEED = "0" * 32
 
@@ -41,39 +42,57 @@ HOSTED = {"type": "web_search_call", "id": "ws_1", "status": "completed"}
 
 
 def test_a_string_is_a_users_message() -> None:
-    (item,) = thread.own_items(raw('say "hi"\n'))
+    (item,), _ = thread.own_items(raw('say "hi"\n'))
     content = [{"type": "input_text", "text": 'say "hi"\n'}]
     assert msgspec.json.decode(item) == {"type": "message", "role": "user", "content": content}
 
 
 def test_items_stay_byte_for_byte() -> None:
     told = msgspec.Raw(b'[ {"role" : "user","content":"x", "n": 1.50} , {"type":"a"}]')
-    kept = [bytes(item) for item in thread.own_items(told)]
+    kept = [bytes(item) for item in thread.own_items(told)[0]]
     assert kept == [b'{"role" : "user","content":"x", "n": 1.50}', b'{"type":"a"}']
 
 
 @pytest.mark.parametrize("told", [None, b"null", b"[]", b"7", b'{"role":"user"}', b"true"])
 def test_what_is_no_input_has_no_items(told: bytes | None) -> None:
-    assert thread.own_items(None if told is None else msgspec.Raw(told)) == ()
+    assert thread.own_items(None if told is None else msgspec.Raw(told)) == ((), {})
 
 
 # --- references ----------------------------------------------------------------------------------------------------
 
 
 def test_what_only_points_is_a_reference() -> None:
-    found = thread.references(
-        raws(
+    _, found = thread.own_items(
+        raw([
             {"type": "item_reference", "id": "a"}, {"role": "user", "content": "x", "id": "b"}, {"id": "c"},
             {"type": "message", "id": "d"}, {"type": None, "id": "e"}, CALL, {"type": "item_reference", "id": 7},
-            {"type": "item_reference"}, "text", 7,
-        )
+            {"type": "item_reference"},
+        ])
     )  # fmt: skip
     assert found == {0: "a", 2: "c", 4: "e"}
 
 
+@pytest.mark.parametrize("odd", ["text", 7, []])
+def test_among_what_is_no_item_nothing_is_looked_for(odd: Any) -> None:
+    """Such an input is refused, whoever would be asked."""
+    body = msgspec.json.encode({"model": "m", "input": [{"type": "item_reference", "id": "a"}, odd]})
+    assert thread.own_items(strict.fields(body)["input"]) == ((), {})
+    with pytest.raises(ir.Invalid):
+        DIALECT.glance(strict.fields(body))
+    with pytest.raises(ir.Invalid):
+        DIALECT.read_request(body)
+
+
+def test_the_names_of_a_turn_are_those_of_its_list() -> None:
+    items = raws({"role": "user", "content": "x"}, {"type": None, "content": "x"}, CALL, {"type": "item_odd"})
+    assert thread.names(items, thread.Response("resp_1")) == [
+        id_ for (id_, _), item in zip(thread.listed(items, "resp_1"), items, strict=True) if b'"id"' not in bytes(item)
+    ]
+
+
 def test_no_spelling_hides_a_reference() -> None:
-    hidden = msgspec.Raw(b'{"t\\u0079pe":"item\\u005freference","\\u0069d":"a"}')
-    assert thread.references([hidden]) == {0: "a"}
+    hidden = msgspec.Raw(b'[{"t\\u0079pe":"item\\u005freference","\\u0069d":"a"}]')
+    assert thread.own_items(hidden)[1] == {0: "a"}
 
 
 # --- the end of an answer ------------------------------------------------------------------------------------------

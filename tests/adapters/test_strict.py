@@ -46,3 +46,9 @@ def test_many_small_parts_are_told_apart_soon() -> None:
     began = time.perf_counter()
     strict.check(body)
     assert time.perf_counter() - began < 1.0
+
+
+def test_a_body_of_nothing_but_parts_is_refused() -> None:
+    strict.check(b"[" + b"{}," * (strict.MAX_PARTS - 2) + b"{}]")
+    with pytest.raises(ir.Invalid, match="more than 2000000 objects"):
+        strict.check(b"[" + b"{}," * strict.MAX_PARTS + b"{}]")

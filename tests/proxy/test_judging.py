@@ -113,7 +113,12 @@ class Slow:
 def test_answers_are_judged_beside_the_loop() -> None:
     slow = Slow()
     attempt: Any = SimpleNamespace(judge=slow)
-    events = [ir.BlockStarted(0, "text", 0), ir.Delta(0, "text", "{}"), ir.Finished(0, "stop"), ir.Ended()]
+    events: list[ir.Event] = [
+        ir.BlockStarted(0, "text", 0),
+        ir.Delta(0, "text", "{}"),
+        ir.Finished(0, "stop"),
+        ir.Ended(),
+    ]
 
     async def both() -> None:
         judging = asyncio.create_task(judge(attempt, ir.collect(events)))

@@ -28,7 +28,8 @@ def fails(*_: Any) -> None:
 
 def ask(house: Any, path: str, headers: dict[str, str]) -> httpx2.Response:
     async def answered() -> httpx2.Response:
-        transport = httpx2.ASGITransport(create_app(house), raise_app_exceptions=False)
+        app: Any = create_app(house)
+        transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.get(path, headers=headers)
 

@@ -101,7 +101,8 @@ def test_references_bring_no_more_than_a_body_may_be(live: Live, upstream: Upstr
     for number in (1, 2, 3):
         upstream.script(response(number))
         assert post(live, RESPONSES, responses("gpt", "x" * 30_000)).status == 200
-    heard = post(live, RESPONSES, responses("gpt", [{"type": "item_reference", "id": f"msg_{n}"} for n in (1, 2, 3)]))
+    all_three = [{"type": "item_reference", "id": f"msg_{number}"} for number in (1, 2, 3)]
+    heard = post(live, RESPONSES, {"model": "gpt", "input": all_three})
     assert (heard.status, heard.error["code"]) == (413, "request_too_large")
 
 

@@ -191,7 +191,9 @@ def test_times_are_told_and_add_up(live: Live) -> None:
     assert 0 <= (answered.overhead_ms or -1) < (answered.duration_ms or 0) + 50
 
 
-@pytest.mark.parametrize(("word", "kept"), [("stop", "stop"), ("brand_new", "stop (brand_new)"), ('"; drop\n' * 20, None)])
+@pytest.mark.parametrize(
+    ("word", "kept"), [("stop", "stop"), ("brand_new", "stop (brand_new)"), ('"; drop\n' * 20, None)]
+)
 def test_a_finish_word_that_nobody_knows_is_kept_by_its_name(word: str, kept: str | None) -> None:
     choice = {"index": 0, "message": {"role": "assistant", "content": "Hi!"}, "finish_reason": word}
     told = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
