@@ -55,6 +55,7 @@ def rows_of(file: Path) -> list[str]:
     import apsw
 
     with apsw.Connection(str(file), flags=apsw.SQLITE_OPEN_READONLY) as connection:
+        connection.set_busy_timeout(2000)  # a worker that opens its book holds it for a moment
         if not list(connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'usage'")):
             return []
         return [str(row[0]) for row in connection.execute("SELECT request_id FROM usage")]
