@@ -1,4 +1,4 @@
-"""Tool names that every vendor takes: rewritten by rule, the same name always to the same result (G16)."""
+"""Names that every vendor takes: rewritten by rule, the same name always to the same result (G16)."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ import re
 
 MAX = 64
 """Characters of a rewritten name; the smallest limit of any vendor."""
-_BAD = re.compile(r"[^a-zA-Z0-9_-]")
+BAD = re.compile(r"[^a-zA-Z0-9_-]")
+"""What a name may not hold."""
 
 
 def rewritten(given: str) -> str:
-    """``given`` as letters, digits, ``_`` and ``-``, beginning with a letter or ``_``, at most MAX characters.
+    """A tool's name as letters, digits, ``_`` and ``-``, beginning with a letter or ``_``, at most MAX characters.
 
     The same name always gives the same result, different names different ones."""
+    return marked(given, "" if given[:1].isascii() and given[:1].isalpha() else "_")
+
+
+def marked(given: str, before: str = "") -> str:
+    """``before`` and ``given`` in legal characters, shortened, with a mark that tells it from all others."""
     mark = hashlib.sha256(given.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    head = _BAD.sub("_", given)
-    if not head[:1].isalpha():
-        head = f"_{head}"
-    return f"{head[: MAX - 9]}_{mark}"
+    return f"{(before + BAD.sub('_', given))[: MAX - 9]}_{mark}"
 
 
 def qualified(namespace: str | None, name: str) -> str:

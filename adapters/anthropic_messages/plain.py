@@ -6,17 +6,15 @@ field (``read_request``, ``read_content``), which takes six times as long and ca
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias
 
-import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 from msgspec.json import Decoder
 
 from adapters import ir
 from adapters.anthropic_messages.read_content import reasoning
 from adapters.anthropic_messages.wire import Bare
-
-T = TypeVar("T")
+from adapters.plain import decoded
 
 
 class _Text(Struct, tag="text", forbid_unknown_fields=True):
@@ -99,21 +97,13 @@ class Tool(Struct, forbid_unknown_fields=True):
 
 _TURN = Decoder(Turn)
 _TOOL = Decoder(Tool)
-_OTHER = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def turn(raw: Raw) -> Turn | None:
     """A turn of this shape; None for any other."""
-    return _decoded(_TURN, raw)
+    return decoded(_TURN, raw)
 
 
 def tool(raw: Raw) -> Tool | None:
     """A tool of this shape; None for any other."""
-    return _decoded(_TOOL, raw)
-
-
-def _decoded(decoder: Decoder[T], raw: Raw) -> T | None:
-    try:
-        return decoder.decode(raw)
-    except _OTHER:
-        return None
+    return decoded(_TOOL, raw)

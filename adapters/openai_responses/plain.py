@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
-import msgspec
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from msgspec.json import Decoder
 
 from adapters import ir
+from adapters.plain import decoded
 
 T = TypeVar("T")
 _Nothing: TypeAlias = Annotated[list[Any], Meta(max_length=0)]
@@ -95,18 +95,17 @@ class Tool(Struct, forbid_unknown_fields=True):
 _MESSAGE = Decoder(Message)
 _BLOCK = Decoder(_Call | _CustomCall | _Output | _CustomOutput)
 _TOOL = Decoder(Tool)
-_OTHER = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def message(raw: Raw) -> Message | None:
     """A message item of this shape; None for any other."""
     # Other items have no role; one that speaks of it elsewhere is merely tried in vain.
-    return _decoded(_MESSAGE, raw) if b'"role"' in bytes(raw) else None
+    return decoded(_MESSAGE, raw) if b'"role"' in bytes(raw) else None
 
 
 def call(raw: Raw) -> ir.ToolCall | ir.ToolResult | None:
     """A call or a result of this shape; None for any other item."""
-    match _decoded(_BLOCK, raw):
+    match decoded(_BLOCK, raw):
         case _Call(id_, name, given, item, namespace):
             return ir.ToolCall(id_, name, given, item_id=known(item), namespace=known(namespace))
         case _CustomCall(id_, name, given, item, namespace):
@@ -120,7 +119,7 @@ def call(raw: Raw) -> ir.ToolCall | ir.ToolResult | None:
 
 def tool(raw: Raw) -> ir.Tool | None:
     """A tool of this shape; None for any other."""
-    found = _decoded(_TOOL, raw)
+    found = decoded(_TOOL, raw)
     return None if found is None else found.offered()
 
 
@@ -131,10 +130,3 @@ def known(value: T | UnsetType) -> T | None:
 
 def _texts(content: str | list[_Text]) -> tuple[ir.Text, ...]:
     return (ir.Text(content),) if isinstance(content, str) else tuple([ir.Text(part.text) for part in content])
-
-
-def _decoded(decoder: Decoder[T], raw: Raw) -> T | None:
-    try:
-        return decoder.decode(raw)
-    except _OTHER:
-        return None
