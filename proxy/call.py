@@ -169,6 +169,7 @@ class Call:
     fetched: dict[ir.Need, ir.Media] = field(default_factory=dict)
     """What its links led to: fetched once, however many backends are tried."""
     _fitted: dict[tuple[str, str], Fitted] = field(default_factory=dict)
+    _refused: dict[tuple[str, str], tuple[ir.Request, list[ir.Named]]] = field(default_factory=dict)
     _request: ir.Request | None = None
 
     @property
@@ -210,6 +211,15 @@ class Call:
         if found is None:
             found = self._fitted[key] = fit(self.request(), upstream)
         return found
+
+    def refused(self, backend: Backend, dialect: Dialect, request: ir.Request, upstream: ir.Upstream) -> list[ir.Named]:
+        """What ``dialect`` cannot tell this backend of ``request``, worked out once: it is asked for to decide, and to
+        name what was dropped."""
+        key = (backend.name, dialect.name)
+        known = self._refused.get(key)
+        if known is None or known[0] is not request:
+            known = self._refused[key] = (request, dialect.refuses(request, upstream))
+        return known[1]
 
     def read_head(self) -> None:
         """Station 3: the top level of the body, values still raw. Raises ir.Invalid."""

@@ -137,7 +137,7 @@ def refuses(call: Call, target: Target) -> Sequence[ir.Named]:
         for need in dialect.needs(request, found.upstream)
         if not call.snapshot.config.media.fetch
     ]
-    return [*fitted.named, *states.named(removed), *dialect.refuses(request, found.upstream), *unmet[:1]]
+    return [*fitted.named, *states.named(removed), *call.refused(backend, dialect, request, found.upstream), *unmet[:1]]
 
 
 def _denial(call: Call, decision: Decision, denied: Denied) -> ir.Failure:

@@ -90,7 +90,7 @@ def _translated(call: Call, attempt: Attempt) -> ir.UpstreamRequest:
     dialect, request, upstream = cast(Dialect, attempt.wire), attempt.request or call.request(), attempt.upstream
     context = ir.Context(seed=call.seed, now=call.started_at // 1000, fetched=attempt.fetched)
     fitting = attempt.fitted.named if attempt.fitted is not None else ()
-    told = [named for named in dialect.refuses(request, upstream) if named.kind != "contract"]
+    told = [named for named in call.refused(attempt.backend, dialect, request, upstream) if named.kind != "contract"]
     attempt.dropped = (*fitting, *states.named(attempt.removed), *told)
     written = dialect.write_request(request, upstream, context)
     asked = request.effort is not None or request.thinking_budget is not None
