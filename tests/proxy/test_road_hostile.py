@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from live import Live
 from public_door import CHAT, COMPLETIONS, RESPONSES, Heard, chat, get, post, responses
-from scripted import Answer, Upstream, scripted, whole
+from scripted import Answer, Upstream, whole
 from stored_kit import database
 
 from proxy.explain import explain
@@ -36,12 +36,6 @@ aliases:
 MESSAGES = "/v1/messages"
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    with scripted() as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from live import Live
 from public_door import CHAT, RESPONSES, chat, post, responses
-from scripted import Upstream, scripted, stream, whole
+from scripted import Upstream, stream, whole
 
 THOUGHT = "Two and two."
 ANSWER = {
@@ -34,12 +34,6 @@ def _chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
 
 
 CHUNKS = (_chunk({"reasoning_content": THOUGHT}), _chunk({"content": "4"}), _chunk({}, "stop"), b"data: [DONE]\n\n")
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    with scripted() as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

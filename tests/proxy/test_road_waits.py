@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from live import Live
 from public_door import CHAT, RESPONSES, chat, post, responses
-from scripted import Upstream, scripted, whole
+from scripted import Upstream, whole
 
 MESSAGES = "/v1/messages"
 INFO = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.5s"}
@@ -19,12 +19,6 @@ FULL: dict[str, Any] = {
 TYPES = {"gemini": ("rate_limit_error", "rate_limit_exceeded", "rate_limit_error"),
          "quota": ("insufficient_quota", "insufficient_quota", "billing_error")}  # fmt: skip
 """backend -> type and code for OpenAI's clients, type for Anthropic's."""
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    with scripted() as made:
-        yield made
 
 
 @pytest.fixture(scope="module")
