@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from msgspec import Struct
 
 from adapters import ir
+from policies.caching import read_cache
+from policies.condense import read_condense
 from policies.conditions import nearest
+from policies.durations import seconds
+from policies.escalate import read_escalate
+from policies.facts import LABEL
 from policies.grammar import RESERVED, Path, Problem, Rule
 from policies.names import Names
 from policies.plan import Only
+from policies.terms import Terms
 from policies.verdict import Target
 
 
@@ -21,7 +28,13 @@ class Action(Struct, frozen=True):
     use: tuple[Target, ...] | None
     only: Only | None
     set: Mapping[str, Any]
+    """What changes the request; what changes how it is treated is in ``terms``."""
+    terms: Terms
     does: str
+
+
+_TREATED = frozenset({"cache", "data_class"})
+"""Words of ``set`` that change how the request is treated, not the request."""
 
 
 def compile_action(rule: Rule, path: Path, names: Names) -> tuple[Action, list[Problem], list[Problem]]:
@@ -29,8 +42,37 @@ def compile_action(rule: Rule, path: Path, names: Names) -> tuple[Action, list[P
     problems = [*_shape(rule, path), *_use_problems(rule.use, path, names), *_set_problems(rule.set or {}, path)]
     only, mistakes = _only(rule.only, path, names)
     problems.extend(mistakes)
+    terms, mistakes = _terms(rule, path, names)
+    problems.extend(mistakes)
     use = None if rule.use is None else tuple(names.targets[name] for name in names.backends(rule.use))
-    return Action(use, only, rule.set or {}, _does(rule)), problems, list(_warnings(rule, path, names))
+    changed = {key: value for key, value in (rule.set or {}).items() if key not in _TREATED}
+    return Action(use, only, changed, terms, _does(rule)), problems, list(_warnings(rule, path, names))
+
+
+def _terms(rule: Rule, path: Path, names: Names) -> tuple[Terms, list[Problem]]:
+    """The order of the targets and the treatment of the call."""
+    treated = rule.set or {}
+    readers: tuple[tuple[str, Path, Any, Callable[[Any, Path], tuple[Any, list[Problem]]]], ...] = (
+        ("cache", ("set", "cache"), treated.get("cache"), read_cache),
+        ("condense", ("condense",), rule.condense, partial(read_condense, names=names)),
+        ("escalate", ("escalate",), rule.escalate, read_escalate),
+        ("ttft_target", ("ttft_target",), rule.ttft_target, read_seconds),
+    )
+    problems: list[Problem] = []
+    read: dict[str, Any] = {"order": rule.order, "weights": rule.weights, "sticky": rule.sticky}
+    for word, place, value, reader in readers:
+        if value is not None:
+            read[word], mistakes = reader(value, (*path, *place))
+            problems.extend(mistakes)
+    return Terms(**read, data_class=treated.get("data_class")), problems
+
+
+def read_seconds(value: Any, path: Path) -> tuple[float | None, list[Problem]]:
+    """A duration, or what is wrong with it."""
+    try:
+        return seconds(value), []
+    except ValueError as mistake:
+        return None, [(path, str(mistake))]
 
 
 def _shape(rule: Rule, path: Path) -> Iterator[Problem]:
@@ -40,8 +82,12 @@ def _shape(rule: Rule, path: Path) -> Iterator[Problem]:
     if rule.continue_ and (rule.use is not None or rule.deny is not None):
         yield (*path, "continue"), "`use` and `deny` end the walk: leave `continue` out"
     if rule.use is None and rule.deny is None and not rule.continue_:
-        mend = "add `continue: true`" if rule.set or rule.only else "add `use`, `deny`, or `set` with `continue: true`"
+        mend = "add `continue: true`" if _changes(rule) else "add `use`, `deny`, or `set` with `continue: true`"
         yield path, f"would end the walk with nobody to ask: {mend}"
+
+
+def _changes(rule: Rule) -> bool:
+    return bool(rule.set or rule.only or rule.condense or rule.escalate or rule.sticky or rule.ttft_target)
 
 
 def _use_problems(use: Sequence[str] | None, path: Path, names: Names) -> Iterator[Problem]:
@@ -71,6 +117,7 @@ _SETTINGS = {
     "temperature": "must be a number from 0 to 2",
     "top_p": "must be a number from 0 to 1",
     "cache": "must be a mapping such as {ttl: 1h}",
+    "data_class": "must be a word of small letters, digits, '-' and '_'",
 }
 
 
@@ -85,6 +132,8 @@ def _valid(key: str, value: Any) -> bool:
             return number and 0 <= value <= 2
         case "top_p":
             return number and 0 <= value <= 1
+        case "data_class":
+            return isinstance(value, str) and LABEL.fullmatch(value) is not None
     return isinstance(value, Mapping)
 
 
@@ -131,10 +180,6 @@ def _warnings(rule: Rule, path: Path, names: Names) -> Iterator[Problem]:
     for word in RESERVED:
         if getattr(rule, word) is not None:
             yield (*path, word), f"`{word}` is understood but not yet in effect"
-    if "cache" in (rule.set or {}):
-        yield (*path, "set", "cache"), "`cache` is understood but not yet in effect"
-    if rule.order != "listed":
-        yield (*path, "order"), f"`order: {rule.order}` is not yet in effect: targets are tried as listed"
     for index, word in enumerate(rule.use or ()):
         if names.expand(word) == ():
             yield (*path, "use", index), names.unbound(word)

@@ -11,10 +11,15 @@ from msgspec import Struct
 from policies.conditions import CONTENT, Condition, nearest
 from policies.facts import Facts
 from policies.grammar import Problem, Route
+from policies.load import spilled
+from policies.moment import Moment
 from policies.names import Names
-from policies.plan import PINNED, Available, Only, Plan, Refuses, nobody, plan
+from policies.order import arranged
+from policies.plan import PINNED, Only, Plan, Refuses, nobody, plan
 from policies.retries import Retries
-from policies.verdict import Caller, Decision, Denied, Target
+from policies.sticky import stays
+from policies.terms import NO_TERMS, Terms
+from policies.verdict import Arranged, Caller, Decision, Denied, Target
 
 PIN = "backend/"
 """``model: backend/NAME`` asks for one backend, past the policy's choice of targets."""
@@ -34,6 +39,7 @@ class Line(Struct, frozen=True, kw_only=True):
     only: Only | None = None
     deny: str | None = None
     set: Mapping[str, Any] = {}
+    terms: Terms = NO_TERMS
     ends: bool = True
     reason: str | None = None
     does: str = ""
@@ -50,6 +56,8 @@ class Compiled(Struct, frozen=True, kw_only=True):
     hash: str = ""
     text: str = ""
     looks_at: frozenset[str] = frozenset()
+    terms: Terms = NO_TERMS
+    """The policy's own, for all its rules."""
     broken: str | None = None
     """Why it cannot be used here (a library policy whose role is unbound, and that nothing refers to)."""
 
@@ -62,12 +70,14 @@ class _Walk:
         self.trace: list[str] = []
         self.only: list[Only] = []
         self.set: dict[str, Any] = {}
+        self.terms = NO_TERMS
 
     def first(self, lines: Sequence[Line]) -> Line | None:
         """The line that ends the walk, or None; lines that go on leave their marks."""
         for line in lines:
             if self._applies(line):
                 self.set.update(line.set)
+                self.terms = line.terms.over(self.terms)
                 if line.only is not None:
                     self.only.append(line.only)
                 if line.ends:
@@ -100,13 +110,13 @@ class Book(Struct, frozen=True, kw_only=True):
         *,
         caller: Caller,
         refuses: Refuses,
-        available: Available,
+        moment: Moment,
         pin: str | None = None,
     ) -> Decision:
         """Guards, then the caller's policy, then who of its targets can serve.
 
-        ``refuses`` is the upstream dialect's word on the request, ``available`` says why a target is not to be
-        offered now (None: it is). ``pin``: ``backend/NAME``. A refusal is a value: ``Decision.denied``.
+        ``refuses`` is the upstream dialect's word on the request, ``moment`` what is so now. ``pin``:
+        ``backend/NAME``. A refusal is a value: ``Decision.denied``.
         """
         policy, source = self._policy(route, caller)
         walk = _Walk(facts)
@@ -115,14 +125,15 @@ class Book(Struct, frozen=True, kw_only=True):
             walk.trace.append(f"policy {policy.name}: {source}")
             line = walk.first(policy.lines)
         denied = self._denied(policy, line, pin, caller)
+        walk.terms = walk.terms.over(policy.terms).over(Terms(ttft_target=route.ttft_target))
         decision = self._told(policy, line, walk, pin)
         if denied is not None:
             return _refused(decision, denied)
         targets = (line.use if line is not None else None) or ()
         if pin is not None:
             targets = (self.names.targets[_pinned(pin)],)
-        found = plan(targets, facts, only=walk.only, refuses=refuses, available=available, reject=policy.reject)
-        return _planned(decision, found)
+        found = plan(targets, facts, only=walk.only, refuses=refuses, available=moment.available, reject=policy.reject)
+        return _planned(decision, found, [] if pin is not None else _settled(decision, found, facts, moment))
 
     def needs(self, route: Route, caller: Caller) -> frozenset[str]:
         """The facts that the rules on this road look at."""
@@ -204,6 +215,8 @@ class Book(Struct, frozen=True, kw_only=True):
             score=facts.get("score"),
             gate=facts.get("gate"),
             set=walk.set,
+            terms=walk.terms,
+            data_class=walk.facts.data_class,
             pinned=pin is not None,
             trace=tuple(walk.trace),
             facts=facts,
@@ -223,16 +236,27 @@ def _refused(decision: Decision, denied: Denied) -> Decision:
     return msgspec.structs.replace(decision, denied=denied, trace=trace)
 
 
-def _planned(decision: Decision, found: Plan) -> Decision:
+def _settled(decision: Decision, found: Plan, facts: Facts, moment: Moment) -> list[Arranged]:
+    """The able targets in the order in which they are tried, one step after the other: as the rule wants them, past
+    those that are too busy, and where the thread stays."""
+    terms = decision.terms or NO_TERMS
+    ordered = arranged(found.targets, terms.order or "listed", terms.weights or {}, facts, moment)
+    spread = spilled(ordered.targets, moment.load, ttft_target=terms.ttft_target, restricted=decision.restricted)
+    return [ordered, spread, stays(spread.targets, facts, moment, terms.sticky or "tool_loop")]
+
+
+def _planned(decision: Decision, found: Plan, steps: Sequence[Arranged]) -> Decision:
     """The decision with its plan; a plan without targets is a refusal that names what each one lacked."""
+    targets = steps[-1].targets if steps else found.targets
     lines = [f"{skip.backend} left out: {skip.why}" for skip in found.skips]
-    if found.targets:
-        lines.append("plan: " + ", ".join(target.backend for target in found.targets))
+    lines += [note for step in steps for note in step.notes]
+    if targets:
+        lines.append("plan: " + ", ".join(target.backend for target in targets))
     decision = msgspec.structs.replace(
         decision,
-        plan=found.targets,
+        plan=targets,
         skipped=tuple((skip.backend, skip.why) for skip in found.skips),
         dropped=found.dropped,
         trace=(*decision.trace, *lines),
     )
-    return decision if found.targets else _refused(decision, nobody(decision.policy, found.skips))
+    return decision if targets else _refused(decision, nobody(decision.policy, found.skips))

@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from policies.actions import compile_action
+from policies.actions import compile_action, read_seconds
 from policies.book import Book, Compiled, Line
 from policies.conditions import compile_when, nearest
 from policies.grammar import Guard, Path, Policy, Problem, Rule, RuleErrors
 from policies.names import Names
 from policies.retries import Retries
 from policies.show import page, written
+from policies.terms import Terms
 from policies.verdict import Target
+
+_SETTINGS = ("unsupported", "retries", "sticky", "ttft_target")
+"""What a policy says for all its rules; a child that is silent has its parent's."""
 
 
 class _Placed(Struct, frozen=True):
@@ -93,7 +97,7 @@ class _Compiler:
     def _compiled(
         self, name: str, base: Policy, placed: Sequence[_Placed], lines: tuple[Line, ...], broken: str | None
     ) -> Compiled:
-        settings = {key: value for key, value in written(base).items() if key in {"unsupported", "retries"}}
+        settings = {key: value for key, value in written(base).items() if key in _SETTINGS}
         text = page(settings, [(each.label, each.rule) for each in placed])
         canonical = "\n".join(line.partition("  # ")[0] for line in text.splitlines())
         every = (*self.guards, *lines)
@@ -106,7 +110,15 @@ class _Compiler:
             text=f"# {name}\n{text}",
             looks_at=frozenset(condition.fact for line in every for condition in line.conditions),
             broken=broken,
+            terms=Terms(sticky=base.sticky, ttft_target=self._target(name, base)),
         )
+
+    def _target(self, name: str, base: Policy) -> float | None:
+        if base.ttft_target is None:
+            return None
+        found, problems = read_seconds(base.ttft_target, ("policies", name, "ttft_target"))
+        self.problems.extend(problems)
+        return found
 
     def check_policy(self, path: Path, name: str, compiled: Compiled | None) -> None:
         """A place that names a policy: it must exist and work here."""
@@ -171,6 +183,7 @@ class _Compiler:
             only=action.only,
             deny=rule.deny,
             set=action.set,
+            terms=action.terms,
             ends=not rule.continue_,
             reason=rule.reason or rule.deny,
             does=action.does,
@@ -179,9 +192,8 @@ class _Compiler:
 
 def _inherited(layers: Sequence[Policy]) -> Policy:
     """The settings: the nearest layer that says something wins."""
-    unsupported = next((layer.unsupported for layer in layers if layer.unsupported is not None), None)
-    retries = next((layer.retries for layer in layers if layer.retries is not None), None)
-    return Policy(unsupported=unsupported, retries=retries)
+    told = {name: [value for layer in layers if (value := getattr(layer, name)) is not None] for name in _SETTINGS}
+    return Policy(**{name: values[0] for name, values in told.items() if values})
 
 
 def _in_order(layers: Sequence[tuple[str, Policy, bool]]) -> list[_Placed]:

@@ -25,7 +25,8 @@ _RANKS = {"public": 0, "internal": 1, "confidential": 2, "restricted": 4}
 _OWN_RANK = 3
 """An operator's own data class stands between confidential and restricted."""
 
-_LABEL = re.compile(r"[a-z0-9_-]{1,32}")
+LABEL = re.compile(r"[a-z0-9_-]{1,32}")
+"""A data class."""
 
 _CHEAP = ("tools", "modality", "max_output", "structured_output", "effort", "depth")
 _DEAR = ("input_tokens", "language")
@@ -71,7 +72,7 @@ class Facts:
         if told is None:
             return None
         label = told.strip().lower()
-        return label if _LABEL.fullmatch(label) else "restricted"
+        return label if LABEL.fullmatch(label) else "restricted"
 
     @cached_property
     def verdict(self) -> Verdict | None:

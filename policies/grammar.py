@@ -17,7 +17,7 @@ Problem: TypeAlias = tuple[Path, str]
 
 Order: TypeAlias = Literal["listed", "weighted", "least_busy", "cheapest"]
 
-RESERVED = ("condense", "escalate", "sticky", "hedge", "cache")
+RESERVED = ("hedge",)
 """Words that are understood but change nothing yet; compiling warns of them."""
 
 
@@ -40,16 +40,20 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename
     deny: str | None = None
     """Refuses the request with this reason."""
     set: dict[str, Any] | None = None
-    """Changes the request: ``effort``, ``max_output_tokens``, ``temperature``, ``top_p``."""
+    """Changes the request: ``effort``, ``max_output_tokens``, ``temperature``, ``top_p``; or how it is treated:
+    ``cache``, ``data_class``."""
     continue_: bool = False
     """The walk goes on after this rule."""
     reason: str | None = None
-    order: Order = "listed"
-    condense: Any = None
-    escalate: Any = None
-    sticky: Any = None
+    order: Order | None = None
+    """How the targets are tried: as listed (the default), by ``weights``, the least busy or the cheapest first."""
+    weights: dict[str, float] | None = None
+    sticky: Literal["never", "tool_loop", "conversation"] | None = None
+    condense: str | dict[str, Any] | None = None
+    escalate: bool | list[str] | dict[str, Any] | None = None
+    ttft_target: str | float | None = None
+    """A backend whose answer would begin later than this is not asked first."""
     hedge: Any = None
-    cache: Any = None
 
 
 class Guard(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,6 +75,9 @@ class Policy(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     unsupported: Literal["drop", "reject"] | None = None
     """Tuning and unknown fields that a target cannot take: dropped and named (default), or the target is skipped."""
     retries: Retries | None = None
+    sticky: Literal["never", "tool_loop", "conversation"] | None = None
+    """For all its rules: when a thread stays with the backend that answered it; ``tool_loop`` by default."""
+    ttft_target: str | float | None = None
 
 
 class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,6 +93,8 @@ class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listed: bool | None = None
     """Shown in ``/v1/models``; None: yes unless the alias is a pattern."""
     mirror: bool = False
+    """Responses: reasoning summaries also as reasoning text, and always a reasoning item first (D25)."""
     reasoning_field: str = "reasoning_content"
     """Chat: where reasoning is shown."""
-    """Responses: reasoning summaries also as reasoning text, and always a reasoning item first (D25)."""
+    ttft_target: float | None = None
+    """Seconds; the alias's own, where no rule says otherwise."""

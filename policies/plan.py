@@ -10,13 +10,13 @@ from msgspec import Struct
 from adapters import ir
 from policies.capabilities import CONTEXT, lacks
 from policies.facts import Facts
+from policies.moment import Available
 from policies.verdict import Denied, Target
 
 PINNED = "pinned"
 """Stands where a policy's name would when the client asked for one backend itself."""
 
 Refuses: TypeAlias = Callable[[Target], Sequence[ir.Named]]
-Available: TypeAlias = Callable[[Target], str | None]
 
 
 class Only(Struct, frozen=True):

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 
 from adapters import ir
+
+if TYPE_CHECKING:
+    from policies.terms import Terms
+
+RESTRICTED = "restricted"
+"""The data class that may only meet backends marked ``local: true``."""
 
 
 class Caller(Struct, frozen=True, kw_only=True):
@@ -34,6 +40,13 @@ class Target(Struct, frozen=True):
     backend: str
     upstream: ir.Upstream
     local: bool = False
+
+
+class Arranged(Struct, frozen=True):
+    """Targets in the order in which they are tried, and what the trace tells of how it came about."""
+
+    targets: tuple[Target, ...]
+    notes: tuple[str, ...] = ()
 
 
 class Denied(Struct, frozen=True):
@@ -64,12 +77,21 @@ class Decision(Struct, frozen=True, kw_only=True):
     """backend -> what its writer will leave out."""
     set: Mapping[str, Any] = {}
     """What ``set`` rules changed: effort, max_output_tokens …"""
+    terms: Terms | None = None
+    """What the rules ask for beside the targets: cache, condensing, escalation, stickiness."""
+    data_class: frozenset[str] = frozenset()
+    """The labels in force, those of rules and patterns included."""
     denied: Denied | None = None
     pinned: bool = False
     trace: tuple[str, ...] = ()
     """Every rule that was looked at, one line each."""
     facts: Mapping[str, Any] = {}
     """Every value that a rule could read (D16), without any prompt text."""
+
+    @property
+    def restricted(self) -> bool:
+        """May only local backends meet this data?"""
+        return RESTRICTED in self.data_class
 
 
 class Step(Struct, frozen=True):

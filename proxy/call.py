@@ -13,6 +13,7 @@ from adapters.dialect import Dialect, Passable
 from adapters.fitting import Emulation, Fitted, fit
 from adapters.states import Keeper, Seal, Unseal
 from policies.reasoning import Source
+from policies.sticky import Home
 from policies.verdict import Caller, Decision, Target
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ class Attempt:
     answer_chars: int = 0
     estimated: bool = False
     """The count is our own estimate."""
+    flags: list[str] = field(default_factory=list)
+    """What the ledger is to show of this attempt: ``truncated_prompt``, ``poor_answer empty``."""
     cost: int | None = None
     """Nano-dollars; None when tokens or price are unknown."""
     price_source: str | None = None
@@ -152,6 +155,20 @@ class Call:
     failure: ir.Failure | None = None
     committed: bool = False
     recorded: bool = False
+    parent_id: str | None = None
+    """Of the call that this one helps (condensing, judging)."""
+    purpose: str | None = None
+    """What a helper call is for: ``condense``."""
+    home: Home | None = None
+    """Where its thread was answered before."""
+    outside: str | None = None
+    """The class that came from outside (S24)."""
+    inherited: frozenset[str] = frozenset()
+    """Data classes that came with stored turns, tool state or sealed state that this request refers to."""
+    cached_from: str | None = None
+    """The request whose kept answer this one was given."""
+    flags: list[str] = field(default_factory=list)
+    """What the ledger is to show of it beside its numbers: ``condensed 1500>100``."""
     changed: bool = False
     """The request is no longer what the client's bytes say (or they hold what only we can open), so they cannot pass
     unread."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import cast
 
 import msgspec
@@ -17,6 +16,7 @@ from adapters.fitting import formats
 from policies import facts as observing
 from policies import health
 from policies.classify import classify
+from policies.moment import Moment
 from policies.rules import Route
 from policies.verdict import Decision, Denied, Target
 from proxy.call import Call, Rejected
@@ -31,9 +31,6 @@ _FORMATS = frozenset({"response_format", "text", "output_config"})
 _RICHEST = "openai_responses"
 """Of OpenAI's two dialects the one that can say more of another vendor's: reasoning, and images in tool results."""
 
-Available = Callable[[Target], str | None]
-"""Why a target is not to be offered now, or None."""
-
 
 class Wire(Struct, frozen=True):
     """How a call would be spoken to one backend. ``exact``: its bytes pass unread."""
@@ -43,8 +40,9 @@ class Wire(Struct, frozen=True):
     exact: bool
 
 
-def decide(call: Call, *, available: Available, now: datetime) -> Decision:
-    """The decision for this call. Raises Rejected (403, 404, 400 with the parameter, 503) or ir.Invalid."""
+def decide(call: Call, moment: Moment) -> Decision:
+    """The decision for this call at this moment. Raises Rejected (403, 404, 400 with the parameter, 503) or
+    ir.Invalid."""
     pin, route = _route(call)
     call.mirror, call.reasoning_field = route.mirror, route.reasoning_field
     call.changed = call.changed or (route.mirror and call.api.name == "responses")
@@ -62,16 +60,20 @@ def decide(call: Call, *, available: Available, now: datetime) -> Decision:
         stream=call.head.stream,
         caller=call.caller,
         headers=call.headers,
-        now=now,
+        now=moment.time,
         classify=classify,
-        conditions=None,
+        conditions={
+            "budget_used": moment.budget_used,
+            "health": moment.health,
+            "load": {name: load.share for name, load in moment.load.items()},
+        },
     )
     decision = book.decide(
         route,
         facts,
         caller=call.caller,
         refuses=lambda target: refuses(call, target),
-        available=available,
+        moment=moment,
         pin=pin,
     )
     if decision.set and _seen(call) is not None:

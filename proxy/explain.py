@@ -9,6 +9,7 @@ from typing import Any
 from msgspec import Struct
 
 from adapters import ir
+from policies.moment import Moment
 from policies.verdict import Caller, Decision, Target
 from proxy import ids
 from proxy.apis import APIS
@@ -54,11 +55,12 @@ def explain(
     headers: Mapping[str, str] | None = None,
     caller: Caller | None = None,
     *,
-    now: datetime | None = None,
+    moment: Moment | None = None,
 ) -> Explained:
-    """Decide on ``body``, the bytes of a request to ``api`` (a name of NAMES), as if every backend were in health.
+    """Decide on ``body``, the bytes of a request to ``api`` (a name of NAMES).
 
-    ``caller`` is who asks (default: nobody's key, on loopback), ``now`` the time for rules that look at it.
+    ``caller`` is who asks (default: nobody's key, on loopback), ``moment`` what is so (default: every backend in
+    health, idle, and the time now).
     """
     call = Call(
         id=ids.uuid7(),
@@ -74,7 +76,7 @@ def explain(
     try:
         call.read_head()
         recall_nothing(call)
-        decide(call, available=lambda target: snapshot.backends[target.backend].unavailable, now=now or _now())
+        decide(call, moment or _unhindered(snapshot))
     except (Rejected, ir.Invalid) as error:
         return Explained(decision=call.decision, failure=error.failure)
     return Explained(decision=call.decision)
@@ -104,5 +106,10 @@ def as_json(found: Explained) -> dict[str, Any]:
     }
 
 
-def _now() -> datetime:
-    return datetime.now(UTC)
+def _unhindered(snapshot: Snapshot) -> Moment:
+    """Every backend that is set up is in health and idle."""
+    return Moment(
+        time=datetime.now(UTC),
+        available=lambda target: snapshot.backends[target.backend].unavailable,
+        health={name: "up" if each.unavailable is None else "down" for name, each in snapshot.backends.items()},
+    )

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from adapters import ir
+from policies.moment import Moment
+from policies.pricing import Price
 from policies.retries import Retries
-from policies.verdict import Caller
+from policies.verdict import Caller, Target
 from proxy import keys, settle
 from proxy.bodies import InTurn
 from proxy.call import Attempt, Call, Rejected
-from proxy.decide import Available
 from proxy.prices import Prices
 from proxy.sealing import Seals
 from proxy.snapshot import Snapshot
@@ -101,10 +103,25 @@ class House:
             raise Rejected(found)
         return found
 
-    def available(self, call: Call) -> Available:
-        """Which targets may be offered now, for station 4."""
-        now = time.monotonic()
-        return lambda target: self.backends.available(call.snapshot, target, now)
+    def moment(self, call: Call) -> Moment:
+        """What is so now, for station 4; with what ``look_around`` has found out about this call."""
+        now, clock = time.monotonic(), time.time()
+        snapshot = call.snapshot
+        return Moment(
+            time=datetime.now(UTC),
+            available=lambda target: self.backends.available(snapshot, target, now),
+            price=lambda target: self._price(snapshot, target, clock),
+            health=self.backends.standing(snapshot, now),
+            busy=self.backends.in_flight,
+            home=call.home,
+            dice=int(call.seed[-8:], 16) / 2**32,
+            outside=call.outside,
+        )
+
+    def _price(self, snapshot: Snapshot, target: Target, clock: float) -> Price | None:
+        own = snapshot.backends[target.backend].price
+        upstream = target.upstream
+        return self.prices.quote(upstream.provider, upstream.model, now=clock, own=own, local=target.local).price
 
     def retries(self, call: Call) -> Retries:
         """The retries of the policy that decided."""

@@ -71,6 +71,9 @@ def _row(call: Call, attempt: Attempt | None, now: float, outcome: Outcome) -> U
     row = UsageRecord(
         request_id=call.id,
         client_request_id=call.client_request_id,
+        parent_id=call.parent_id,
+        purpose=call.purpose,
+        cached_from=call.cached_from,
         attempt=attempt.number if attempt is not None else 0,
         started_at=call.started_at,
         tenant=call.caller.tenant,
@@ -134,6 +137,7 @@ def _of_attempt(row: UsageRecord, call: Call, attempt: Attempt, now: float) -> U
         upstream_status=attempt.upstream_status,
         finish_reason=attempt.finish,
         effort=attempt.effort,
+        flags=", ".join([*call.flags, *attempt.flags]) or None,
         error_code=failure.code if failure else None,
         error_message=_kept_message(call, failure),
     )

@@ -4,9 +4,9 @@
  2 NAME    keys.py             headers only, before the body is parsed      -> Caller | 401
  3 READ    call.py, recall.py  bytes -> head (model, stream); the stored thread; the rest when somebody asks
            bodies.py           Content-Encoding undone, bounded, now that the caller has a name
- 4 DECIDE  decide.py           rules, class, capabilities, health           -> Plan and its trace | 403 404
- 5 CACHE   looked up once, by the plan (opens with the response cache)
- 6 DRAW    state/memory.py     a place at the backend
+ 4 DECIDE  around.py decide.py rules, class, capabilities, health, load     -> Plan and its trace | 403 404
+ 5 CACHE   cache.py            looked up once, by the plan                  -> hit: 10 | miss
+ 6 DRAW    condense.py         old turns shortened where it pays; a place at the backend
  7 WRITE   resolve.py write.py what must be fetched; Request, Upstream, Context -> what goes out
  8 SEND    pump.py             open, wait for the first meaningful event    -> an answer | Failure
      ^---- turns.py: again -> 8 | next target -> 6: the only turn in the house
@@ -18,13 +18,14 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from functools import partial
 
-from policies.verdict import Decision
 from proxy import answers
+from proxy.around import look_around
 from proxy.bodies import decoded
+from proxy.cache import cached
 from proxy.call import Attempt, Call
+from proxy.condense import condense
 from proxy.count import count
 from proxy.decide import decide
 from proxy.house import House
@@ -44,7 +45,16 @@ async def walk(call: Call, house: House, line: Line) -> None:
     call.body = await decoded(call.body, call.headers, call.snapshot.config.server.max_body)  # 3 READ
     await house.in_turn(call.body, call.read_head)
     await recall(call, house)
-    await house.in_turn(call.body, lambda: _decide(call, house))  # 4 DECIDE
+    await look_around(call, house)  # 4 DECIDE
+    await house.in_turn(call.body, lambda: decide(call, house.moment(call)))
+    async with cached(call, house, line) as hit:  # 5 CACHE
+        if not hit:
+            await ride(call, house, line)
+
+
+async def ride(call: Call, house: House, line: Line) -> None:
+    """Stations 6 to 11, for a call that is decided; helper calls begin here. Raises Rejected or ir.Invalid."""
+    await condense(call, house)
     turns = Turns(call, house.retries(call))
     while True:
         attempt = begin(call, turns.target, time.monotonic())
@@ -58,10 +68,6 @@ async def walk(call: Call, house: House, line: Line) -> None:
             return
         except UpstreamFailed as error:
             await turns.after(error.failure, bytes_sent=line.opened, elapsed=time.monotonic() - call.started)
-
-
-def _decide(call: Call, house: House) -> Decision:
-    return decide(call, available=house.available(call), now=datetime.now(UTC))
 
 
 async def _relay(call: Call, attempt: Attempt, opened: Opened, house: House, line: Line) -> None:

@@ -8,14 +8,14 @@ from msgspec import Struct
 
 from policies.classify.features import extract
 from policies.classify.gates import gate
-from policies.classify.weights import BIAS, COMPLEX_FROM, SIMPLE_BELOW, VERSION, WEIGHTS
+from policies.classify.model import Model, Thresholds, shipped
 from policies.prompt import PromptView
 
-__all__ = ["PromptView", "Reason", "Verdict", "classify"]
+__all__ = ["Model", "PromptView", "Reason", "Thresholds", "Verdict", "classify", "shipped"]
 
 
 class Reason(Struct, frozen=True):
-    """One feature's part in the score: ``contribution`` = weight x value."""
+    """One feature's part in the score."""
 
     feature: str
     value: float
@@ -23,7 +23,7 @@ class Reason(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """``cls``: simple | moderate | complex. ``score`` is the sum of all contributions, ``p_local_worse`` its
+    """``cls``: simple | moderate | complex. ``score`` is the sum of all contributions (a logit), ``p_local_worse`` its
     probability, ``gate`` the rule that decided before the score, if one did."""
 
     cls: str
@@ -31,30 +31,42 @@ class Verdict(Struct, frozen=True):
     p_local_worse: float
     gate: str | None = None
     reasons: tuple[Reason, ...] = ()
-    """Every contribution that is not zero, the largest first; the bias is one of them."""
-    weights: str = VERSION
+    """Every contribution that is not zero, the largest first; the bias is one of them. No word of the prompt."""
+    weights: str = ""
+    """The version of the model."""
+    lexical: bool = False
+    """Was the prompt's language one whose words were learned? If not, its shape alone was scored."""
+    thresholds: Thresholds | None = None
 
 
-def classify(view: PromptView) -> Verdict:
-    """The class of a prompt. Looks at no more than 4 KB of it, whatever its length."""
+def classify(view: PromptView, model: Model | None = None, thresholds: Thresholds | None = None) -> Verdict:
+    """The class of a prompt. Looks at no more than 4 KB of it, whatever its length.
+
+    ``model`` is the shipped one by default, ``thresholds`` those of the model.
+    """
+    model = model or shipped()
+    thresholds = thresholds or model.thresholds
     seen = extract(view)
-    parts = [Reason("bias", 1.0, BIAS)]
-    parts += [Reason(name, value, WEIGHTS[name] * value) for name, value in seen.values.items() if value]
+    parts = [Reason("bias", 1.0, model.bias)]
+    parts += [Reason(name, value, model.weights[name] * value) for name, value in seen.values.items() if value]
     score = round(sum(part.contribution for part in parts), 6)
+    worse = round(1 / (1 + exp(-score)), 4)
     decided = gate(seen)
-    cls = decided[0] if decided is not None else _by_score(score, plain=seen.question and seen.numbers <= 1)
+    plain = seen.question and seen.numbers <= 1
     return Verdict(
-        cls=cls,
+        cls=decided[0] if decided is not None else _by_score(worse, thresholds, plain=plain),
         score=score,
-        p_local_worse=round(1 / (1 + exp(-score)), 4),
+        p_local_worse=worse,
         gate=decided[1] if decided is not None else None,
         reasons=tuple(sorted(parts, key=lambda part: -abs(part.contribution))),
+        weights=model.version,
+        thresholds=thresholds,
     )
 
 
-def _by_score(score: float, *, plain: bool) -> str:
+def _by_score(worse: float, thresholds: Thresholds, *, plain: bool) -> str:
     """Only a question without sums may be simple by its score: a short order in a language that we do not know may
     mean anything."""
-    if score >= COMPLEX_FROM:
+    if worse >= thresholds.complex_from:
         return "complex"
-    return "simple" if plain and score < SIMPLE_BELOW else "moderate"
+    return "simple" if plain and worse < thresholds.simple_below else "moderate"

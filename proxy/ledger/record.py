@@ -86,6 +86,12 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
     """The reasoning effort that was really sent upstream."""
     overhead_ms: float | None = None
     """Our own share of ``duration_ms``."""
+    cached_from: str | None = None
+    """The request whose kept answer this one was given; it cost nothing."""
+    purpose: str | None = None
+    """What a helper call (one with a ``parent_id``) is for: ``condense``."""
+    flags: str | None = None
+    """What was special, comma-separated: ``condensed 1500>100``, ``truncated_prompt``."""
 
 
 COLUMNS: tuple[str, ...] = UsageRecord.__struct_encode_fields__

@@ -28,6 +28,11 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX usage_started_at ON usage (started_at);
     CREATE INDEX usage_parent_id ON usage (parent_id) WHERE parent_id IS NOT NULL;
     """,
+    """
+    ALTER TABLE usage ADD COLUMN cached_from TEXT;
+    ALTER TABLE usage ADD COLUMN purpose TEXT;
+    ALTER TABLE usage ADD COLUMN flags TEXT;
+    """,
 )
 """One script per version: version n is what the first n scripts make. Append only, never edit."""
 

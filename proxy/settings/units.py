@@ -8,8 +8,8 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?")
-_SECONDS = {None: 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+from policies.durations import seconds
+
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|kB|KB|MB|GB)?")
 _BYTES = {
     None: 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30,
@@ -85,7 +85,7 @@ def decode(kind: type, value: Any) -> Any:
             raise ValueError("expected at least one secret: write one, or leave the key out")
         return Secrets(_secret(item) for item in (value if isinstance(value, list) else [value]))
     if kind is Seconds:
-        return _seconds(value)
+        return Seconds(seconds(value))
     if kind is Size:
         return _size(value)
     if kind is Dollars:
@@ -110,15 +110,6 @@ def _secret(value: Any) -> Secret:
     if not isinstance(value, str) or not value:
         raise ValueError("expected a non-empty text (quote it)")
     return Secret(value)
-
-
-def _seconds(value: Any) -> Seconds:
-    if value == "never":
-        return Seconds(math.inf)
-    found = None if isinstance(value, bool) else _DURATION.fullmatch(str(value))
-    if found is None:
-        raise ValueError(f"'{value}' is not a duration: write 500ms, 5s, 2m, 1h, 90d or never")
-    return Seconds(float(found[1]) * _SECONDS[found[2]])
 
 
 def _size(value: Any) -> Size:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from adapters import ir
 from policies import health
@@ -20,7 +20,8 @@ class Backends:
         """``told`` hears of each change of a breaker: backend, and ``closed`` | ``half_open`` | ``open``."""
         self._told = told
         self._breakers: dict[Key, health.Breaker] = {}
-        self._in_flight: Counter[str] = Counter()
+        self.in_flight: Counter[str] = Counter()
+        """backend -> calls from this worker."""
 
     def available(self, snapshot: Snapshot, target: Target, now: float) -> str | None:
         """Why this target is not to be offered now, or None. ``now``: monotonic seconds."""
@@ -29,18 +30,23 @@ class Backends:
             return backend.unavailable
         return health.available(self.breaker(backend), now)
 
+    def standing(self, snapshot: Snapshot, now: float) -> Mapping[str, str]:
+        """backend -> up | down, for rules that ask."""
+        why = {name: self.available(snapshot, each.target, now) for name, each in snapshot.backends.items()}
+        return {name: "up" if reason is None else "down" for name, reason in why.items()}
+
     def enter(self, backend: Backend, now: float) -> ir.Failure | None:
         """Station 6: draw one place at this backend; the answer says why there is none."""
-        if backend.max_parallel is not None and self._in_flight[backend.name] >= backend.max_parallel:
+        if backend.max_parallel is not None and self.in_flight[backend.name] >= backend.max_parallel:
             message = f"all {backend.max_parallel} places are taken (max_parallel)"
             return ir.Failure("overloaded", 503, message, "server_error", "backend_busy", retry_after=1.0)
-        self._in_flight[backend.name] += 1
+        self.in_flight[backend.name] += 1
         self._set(backend, health.started(self.breaker(backend), now))
         return None
 
     def leave(self, backend: Backend, failure: ir.Failure | None, now: float, *, answered: bool) -> None:
         """The place is free again. ``answered``: the upstream did its part (a client that left says nothing)."""
-        self._in_flight[backend.name] -= 1
+        self.in_flight[backend.name] -= 1
         theirs = backend.from_client and failure is not None and failure.kind == "upstream_auth"
         if failure is not None and not theirs:
             self._set(backend, health.failed(self.breaker(backend), failure, now))

@@ -13,6 +13,7 @@ from adapters import ir
 from policies.classify import classify
 from policies.facts import Facts, observe
 from policies.library import load
+from policies.moment import Moment
 from policies.rules import Book, Guard, Policy, Route, compile_book
 from policies.verdict import Caller, Decision, Target
 
@@ -91,7 +92,7 @@ def decide(
         facts(request, caller=who, **changes),
         caller=who,
         refuses=lambda each: (refuses or {}).get(each.backend, ()),
-        available=lambda each: (away or {}).get(each.backend),
+        moment=Moment(available=lambda each: (away or {}).get(each.backend)),
         pin=pin,
     )
 

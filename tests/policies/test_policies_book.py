@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters import ir
+from policies.moment import Moment
 from policies.rules import Route
 from policies.verdict import Caller, Decision
 
@@ -256,7 +257,7 @@ def test_deciding_without_content_is_fast() -> None:
 
     def once() -> float:
         start = time.perf_counter()
-        built.decide(route, facts(None), caller=caller, refuses=nothing, available=lambda _: None)
+        built.decide(route, facts(None), caller=caller, refuses=nothing, moment=Moment())
         return time.perf_counter() - start
 
     assert min(once() for _ in range(500)) < 100e-6, "8 us on a free core"

@@ -1,0 +1,52 @@
+"""The moment: what is so now, outside the request, as one value that explain and the live call decide by alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from policies.load import Load
+from policies.pricing import Price
+from policies.sticky import Home
+from policies.verdict import Target
+
+Available: TypeAlias = Callable[[Target], str | None]
+"""Why a target is not to be offered now, or None."""
+
+PriceOf: TypeAlias = Callable[[Target], Price | None]
+"""What a target charges; None where nobody knows."""
+
+
+def everyone(_: Target) -> str | None:
+    """Every target may be offered."""
+    return None
+
+
+def unpriced(_: Target) -> Price | None:
+    """No price is known."""
+    return None
+
+
+class Moment(Struct, frozen=True, kw_only=True):
+    """Two decisions on the same request at the same moment are the same."""
+
+    time: datetime | None = None
+    available: Available = everyone
+    price: PriceOf = unpriced
+    health: Mapping[str, str] = {}
+    """backend -> up | down, by its breaker."""
+    load: Mapping[str, Load] = {}
+    """backend -> what its engine's gauges and its last calls say."""
+    busy: Mapping[str, int] = {}
+    """backend -> calls in flight from here."""
+    home: Home | None = None
+    """Where this thread was answered before; None: it is new, or nobody remembers."""
+    budget_used: float | None = None
+    """Share of one."""
+    dice: float = 0.0
+    """0 <= dice < 1, from the call's id: what `order: weighted` draws by."""
+    outside: str | None = None
+    """The class that a header or the operator's hook has given (S24)."""
