@@ -15,7 +15,7 @@ from policies.classify import Verdict
 from policies.language import guess_language
 from policies.prompt import PromptView, blocks, media, texts, view
 from policies.text import estimate_tokens
-from policies.verdict import Caller
+from policies.verdict import Caller, Told
 
 DATA_CLASS_HEADER = "x-turnout-data-class"
 IMAGE_TOKENS = 1_000
@@ -142,6 +142,7 @@ class Facts:
         if verdict is not None:
             found.update({"class": verdict.cls, "score": verdict.score, "gate": verdict.gate})
             found["weights"] = verdict.weights
+        found.update((name, self._head[name]) for name in ("class", "class_by") if name in self._head)
         return {"v": 1} | {name: value for name, value in found.items() if value is not None}
 
     def _read(self) -> ir.Request:
@@ -178,10 +179,12 @@ def observe(  # noqa: PLR0913 - the one place where all that is known of a reque
     classify: Classify | None = None,
     conditions: Mapping[str, Any] | None = None,
     model: str | None = None,
+    outside: Told | None = None,
 ) -> Facts:
     """The facts of one request. ``request`` is None while the body is unread; header names are in lower case.
 
     ``alias`` is the route's name, ``model`` what the client sent (default: the request's, else the alias).
+    ``outside``: the class that a header or the operator's hook has given, which stands before the classifier's.
     ``conditions``: ``budget_used`` (share of one), ``health`` (backend -> up | down), ``load`` (backend -> share).
     """
     given = conditions or {}
@@ -201,4 +204,6 @@ def observe(  # noqa: PLR0913 - the one place where all that is known of a reque
         "health": given.get("health"),
         "load": given.get("load"),
     }
+    if outside is not None:
+        head |= {"class": outside.cls, "class_by": outside.by}
     return Facts(request, head, classify)

@@ -11,7 +11,7 @@ from msgspec import Struct
 from policies.load import Load
 from policies.pricing import Price
 from policies.sticky import Home
-from policies.verdict import Target
+from policies.verdict import Target, Told
 
 Available: TypeAlias = Callable[[Target], str | None]
 """Why a target is not to be offered now, or None."""
@@ -48,5 +48,5 @@ class Moment(Struct, frozen=True, kw_only=True):
     """Share of one."""
     dice: float = 0.0
     """0 <= dice < 1, from the call's id: what `order: weighted` draws by."""
-    outside: str | None = None
+    outside: Told | None = None
     """The class that a header or the operator's hook has given (S24)."""

@@ -42,6 +42,13 @@ class Target(Struct, frozen=True):
     local: bool = False
 
 
+class Told(Struct, frozen=True):
+    """A class that came from outside (S24). ``by``: ``header`` | ``hook``."""
+
+    cls: str
+    by: str
+
+
 class Arranged(Struct, frozen=True):
     """Targets in the order in which they are tried, and what the trace tells of how it came about."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from proxy.call import Call
+from proxy.outside import told_class
 
 if TYPE_CHECKING:
     from proxy.house import House
@@ -13,3 +14,4 @@ if TYPE_CHECKING:
 async def look_around(call: Call, house: House) -> None:
     """Sets ``call.home`` (where its thread was answered before) and ``call.outside`` (the class that the operator's
     hook or a header gives)."""
+    call.outside = await told_class(call, house)

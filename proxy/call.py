@@ -14,7 +14,7 @@ from adapters.fitting import Emulation, Fitted, fit
 from adapters.states import Keeper, Seal, Unseal
 from policies.reasoning import Source
 from policies.sticky import Home
-from policies.verdict import Caller, Decision, Target
+from policies.verdict import Caller, Decision, Target, Told
 
 if TYPE_CHECKING:
     from adapters.relay import StreamRelay
@@ -161,7 +161,7 @@ class Call:
     """What a helper call is for: ``condense``."""
     home: Home | None = None
     """Where its thread was answered before."""
-    outside: str | None = None
+    outside: Told | None = None
     """The class that came from outside (S24)."""
     inherited: frozenset[str] = frozenset()
     """Data classes that came with stored turns, tool state or sealed state that this request refers to."""

@@ -43,7 +43,7 @@ class Wire(Struct, frozen=True):
 def decide(call: Call, moment: Moment) -> Decision:
     """The decision for this call at this moment. Raises Rejected (403, 404, 400 with the parameter, 503) or
     ir.Invalid."""
-    pin, route = _route(call)
+    pin, route = route_of(call)
     call.mirror, call.reasoning_field = route.mirror, route.reasoning_field
     call.changed = call.changed or (route.mirror and call.api.name == "responses")
     book = call.snapshot.book
@@ -62,6 +62,7 @@ def decide(call: Call, moment: Moment) -> Decision:
         headers=call.headers,
         now=moment.time,
         classify=classify,
+        outside=moment.outside,
         conditions={
             "budget_used": moment.budget_used,
             "health": moment.health,
@@ -150,7 +151,8 @@ def _denial(call: Call, decision: Decision, denied: Denied) -> ir.Failure:
     return ir.Failure("forbidden", denied.status, denied.reason, kind, denied.code, denied.param, later)
 
 
-def _route(call: Call) -> tuple[str | None, Route]:
+def route_of(call: Call) -> tuple[str | None, Route]:
+    """The backend that is pinned, if one is, and where the alias leads. Raises Rejected (404)."""
     alias = call.head.model
     snapshot = call.snapshot
     if alias.startswith(PIN):

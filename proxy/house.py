@@ -16,6 +16,7 @@ from policies.verdict import Caller, Target
 from proxy import keys, settle
 from proxy.bodies import InTurn
 from proxy.call import Attempt, Call, Rejected
+from proxy.outside import Hook
 from proxy.prices import Prices
 from proxy.sealing import Seals
 from proxy.snapshot import Snapshot
@@ -47,6 +48,7 @@ class House:
         self.store = store
         self.seals = seals
         self.media = MediaFetcher()
+        self.hook = Hook()
         self.in_turn = InTurn()
         self.ledger = ledger
         self.telemetry = telemetry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from urllib.parse import SplitResult, urlsplit
 
@@ -14,6 +14,7 @@ from proxy.backends import FROM_CLIENT, is_public, sendable
 from proxy.settings.grammar import Alias, BackendEntry, Document, Key
 from proxy.settings.shape import did_you_mean, mistakes
 from proxy.settings.source import Mistake, Path
+from proxy.settings.units import Secret
 
 Found = Iterable[Mistake]
 
@@ -66,6 +67,28 @@ def _media(document: Document) -> Found:
     for index, host in enumerate(document.media.allow):
         if not _HOST.fullmatch(host):
             yield ("media", "allow", index), f"'{host}' is not a host: write 'files.internal' or 'files.internal:8080'"
+
+
+def _classifier(document: Document) -> Found:
+    rules = document.classifier
+    if rules.header is not None and not _HEADER.fullmatch(rules.header):
+        yield ("classifier", "header"), f"'{rules.header}' is not the name of a header: write 'x-task-class'"
+    if rules.hook is not None:
+        path: Path = ("classifier", "hook", "url")
+        url = _web(rules.hook.url)
+        if url is None:
+            yield path, "not a URL: write http://127.0.0.1:9000/class"
+        elif is_public(rules.hook.url):
+            yield path, "prompts of every data class are sent there: it must be in your own network"
+        yield from ((("classifier", "hook", "headers", *place), text) for place, text in _sent(rules.hook.headers))
+
+
+def _sent(headers: Mapping[str, Secret]) -> Found:
+    for name, value in headers.items():
+        if not _HEADER.fullmatch(name) or name.lower() in _OUR_HEADERS:
+            yield (name,), "not a header that can be set here: remove it"
+        elif not sendable(value.reveal()):
+            yield (name,), _NOT_SENDABLE
 
 
 def _telemetry(document: Document) -> Found:
@@ -151,7 +174,7 @@ def _sources(key: Key) -> int:
 
 
 _CHECKS: tuple[Callable[[Document], Found], ...] = (
-    _stores, _telemetry, _media, _pools, _roles, _aliases, _teams, _keys,
+    _stores, _telemetry, _media, _classifier, _pools, _roles, _aliases, _teams, _keys,
 )  # fmt: skip
 
 
@@ -172,11 +195,7 @@ def _backend(entry: BackendEntry, *, has_none: bool) -> Found:
         yield (), f"{entry.provider} wants a credential: add 'credential: \"${{{row.key_env}}}\"' or '{FROM_CLIENT}'"
     for path, text in mistakes(ir.Capabilities, dict(entry.capabilities)):
         yield ("capabilities", *path), text
-    for name, value in entry.headers.items():
-        if not _HEADER.fullmatch(name) or name.lower() in _OUR_HEADERS:
-            yield ("headers", name), "not a header that can be set here: remove it"
-        elif not sendable(value.reveal()):
-            yield ("headers", name), _NOT_SENDABLE
+    yield from ((("headers", *place), text) for place, text in _sent(entry.headers))
     if entry.credential is not None and not sendable(entry.credential.reveal()):
         yield ("credential",), _NOT_SENDABLE
 

@@ -92,6 +92,24 @@ class MediaRules(Part):
     """Hosts of your own network that may be asked all the same: ``host`` (at port 80 and 443) or ``host:port``."""
 
 
+class ClassHook(Part):
+    """A service of the operator's own that names a prompt's class. It is asked with the last user turn."""
+
+    url: str
+    """On loopback or in the operator's own network: prompts of every data class are sent there."""
+    timeout: Seconds = given(Seconds(0.05))
+    """A later answer is not waited for: the built-in classifier decides."""
+    headers: Mapping[str, Secret] = {}
+
+
+class ClassifierRules(Part):
+    """Who tells simple, moderate and complex prompts apart."""
+
+    header: str | None = None
+    """A request header in which callers may name the class themselves."""
+    hook: ClassHook | None = None
+
+
 class Ledger(Part):
     """The book of every attempt."""
 
@@ -261,6 +279,7 @@ class Document(Part):
     retries: RetryRules = given(RetryRules())
     state: State = given(State())
     ledger: Ledger = given(Ledger())
+    classifier: ClassifierRules = given(ClassifierRules())
     media: MediaRules = given(MediaRules())
     backends: Mapping[str, BackendEntry] = {}
     pools: Mapping[str, tuple[str, ...]] = {}

@@ -1,0 +1,121 @@
+"""A prompt's class from outside (S24): a header of the caller, or a service of the operator that is asked briefly.
+
+Late or dead means the built-in classifier: nobody waits longer than ``classifier.hook.timeout``, and a hook that fails
+again and again is left alone for a while.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import msgspec
+from msgspec import Struct
+
+from adapters import ir
+from policies import health
+from policies.prompt import PromptView, view
+from policies.text import estimate_tokens
+from policies.verdict import Told
+from proxy.call import Call
+from proxy.decide import route_of
+from proxy.upstream.seam import Engine, Outgoing, UpstreamFailed
+
+if TYPE_CHECKING:
+    from proxy.house import House
+    from proxy.settings.grammar import ClassHook
+
+Class = Literal["simple", "moderate", "complex"]
+CLASSES: tuple[str, ...] = get_args(Class)
+MOST = 4_096
+"""Characters of the last user turn that the hook is shown: half from its front, half from its end."""
+_MOST_ANSWER = 4_096
+_ASKED = frozenset({"class"})
+"""The facts that a class from outside stands for."""
+_FAILED = ir.Failure("timeout", 504, "the hook gave no class in time")
+
+
+class _Answer(Struct):
+    cls: Class = msgspec.field(name="class")
+
+
+_answer = msgspec.json.Decoder(_Answer)
+
+
+class Hook:
+    """Asks the operator's service, and keeps the breaker that leaves it alone after repeated failures."""
+
+    def __init__(self) -> None:
+        self._breaker = health.CLOSED
+
+    async def ask(self, prompt: PromptView, hook: ClassHook, engine: Engine) -> str | None:
+        """The class, or None: too late, dead, or no class at all."""
+        now = time.monotonic()
+        if health.available(self._breaker, now) is not None:
+            return None
+        self._breaker = health.started(self._breaker, now)
+        try:
+            async with asyncio.timeout(hook.timeout):
+                found = _answer.decode(await _asked(engine, _outgoing(prompt, hook))).cls
+        except (TimeoutError, UpstreamFailed, msgspec.MsgspecError, UnicodeDecodeError):
+            self._breaker = health.failed(self._breaker, _FAILED, time.monotonic())
+            return None
+        except BaseException:
+            self._breaker = health.left(self._breaker)
+            raise
+        self._breaker = health.succeeded(self._breaker)
+        return found
+
+
+async def told_class(call: Call, house: House) -> Told | None:
+    """The class that this call came with, or that the hook gives; None: the built-in classifier decides.
+
+    Nobody is asked for a call whose rules do not look at the class.
+    """
+    rules = call.snapshot.config.classifier
+    if (rules.header is None and rules.hook is None) or call.api.dialect is None:
+        return None
+    _, route = route_of(call)
+    if _ASKED.isdisjoint(call.snapshot.book.needs(route, call.caller)):
+        return None
+    given = call.headers.get(rules.header.lower(), "").strip().lower() if rules.header is not None else ""
+    if given in CLASSES:
+        return Told(given, "header")
+    if rules.hook is None:
+        return None
+    prompt = await house.in_turn(call.body, lambda: view(call.request()))
+    found = await house.hook.ask(prompt, rules.hook, house.engine)
+    return Told(found, "hook") if found is not None else None
+
+
+def _outgoing(prompt: PromptView, hook: ClassHook) -> Outgoing:
+    text = prompt.text if len(prompt.text) <= MOST else f"{prompt.text[: MOST // 2]}\n{prompt.text[-MOST // 2 :]}"
+    asked: dict[str, Any] = {
+        "text": text,
+        "tokens": estimate_tokens(prompt.text),
+        "depth": prompt.depth,
+        "tools": prompt.tools,
+        "media": prompt.media,
+    }
+    headers = {"content-type": "application/json", "accept": "application/json", "user-agent": "turnout"}
+    own = {name.lower(): value.reveal() for name, value in hook.headers.items()}
+    return Outgoing(
+        url=hook.url,
+        headers=list({**headers, **own}.items()),
+        body=msgspec.json.encode(asked),
+        connect_timeout=hook.timeout,
+    )
+
+
+async def _asked(engine: Engine, outgoing: Outgoing) -> bytes:
+    answer = await engine.send(outgoing)
+    try:
+        body = b""
+        async for chunk in answer.chunks():
+            body += chunk
+            if len(body) > _MOST_ANSWER:
+                return b""
+        return body if answer.status == 200 else b""
+    finally:
+        await answer.close()
