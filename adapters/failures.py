@@ -20,6 +20,7 @@ _OVERFLOW = re.compile(
     r"|max_model_len|inputs` tokens \+ `max_new_tokens`|reduce the length of (the|your) (messages|prompt|input)",
     re.IGNORECASE,
 )
+_LOADING = re.compile(r"loading (the )?model|model .{0,100}\b(is )?(still )?(being loaded|loading)", re.IGNORECASE)
 _WORDS: Mapping[str, int] = {
     "invalid_request_error": 400,
     "invalid_prompt": 400,
@@ -102,7 +103,8 @@ def _missing(code: str | None, param: str | None) -> str:
 
 def _server_side(status: int, message: str) -> ir.Failure:
     if status in (503, 529):
-        return ir.Failure("overloaded", 503, message, "server_error", "upstream_overloaded")
+        code = ir.LOADING if _LOADING.search(message) else "upstream_overloaded"
+        return ir.Failure("overloaded", 503, message, "server_error", code)
     if status >= 500 or status == 408:
         return ir.Failure("upstream_error", 502, message, "server_error", "upstream_error")
     return bad_response(f"an unexpected status {status}: {message}")

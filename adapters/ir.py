@@ -463,7 +463,8 @@ class Failure(Struct, frozen=True):
 
     ``kind``: ``invalid`` | ``unauthorized`` | ``forbidden`` | ``not_found`` | ``too_large`` | ``context_length`` |
     ``unsupported`` | ``limited`` | ``quota`` | ``overloaded`` | ``upstream_auth`` | ``upstream_error`` |
-    ``bad_response`` | ``bad_output`` | ``unreachable`` | ``timeout`` | ``interrupted`` | ``cancelled`` | ``internal``.
+    ``bad_response`` | ``bad_output`` | ``poor_answer`` | ``unreachable`` | ``timeout`` | ``interrupted`` |
+    ``cancelled`` | ``internal``.
     """
 
     kind: str
@@ -474,6 +475,10 @@ class Failure(Struct, frozen=True):
     param: str | None = None
     retry_after: float | None = None
     upstream_status: int | None = None
+
+
+LOADING = "upstream_loading"
+"""The code of a failure that ends by itself as soon as the upstream has loaded its model: a beginning, no fault."""
 
 
 class Invalid(Exception):  # noqa: N818 - it is the client's input that is invalid, not our state

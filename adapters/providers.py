@@ -38,6 +38,13 @@ class Provider(Struct, frozen=True, kw_only=True):
     wire: Literal["exact", "variant"] = "variant"
     counts: str | None = None
     """Where it counts the tokens of a request (a name of counting.ENDPOINTS); None: nowhere, we estimate."""
+    contexts: str | None = None
+    """Where it tells how many tokens fit (a name of contexts.PLACES); None: nowhere."""
+    gauges: Mapping[str, tuple[str, ...]] = {}
+    """What its page ``/metrics`` (Prometheus's text format) calls ``running``, ``waiting``, ``kv`` (share of its KV
+    memory in use) and ``finished`` (requests so far), newer names first. Empty: it has no such page."""
+    knows_tools: bool = False
+    """The tables know of its models whether they can use tools; elsewhere that is the model's own affair."""
     capabilities: ir.Capabilities = ir.Capabilities()
 
     @property
@@ -62,7 +69,13 @@ _SERVER = ir.Capabilities(
 
 
 def _server(
-    port: int | None = None, *, may_speak: tuple[str, ...] = (), counts: str | None = None, **can: object
+    port: int | None = None,
+    *,
+    may_speak: tuple[str, ...] = (),
+    counts: str | None = None,
+    contexts: str | None = None,
+    gauges: Mapping[str, tuple[str, ...]] | None = None,
+    **can: object,
 ) -> Provider:
     """A local OpenAI-compatible server on its usual port; ``can`` are its differences from the common ones."""
     return Provider(
@@ -70,6 +83,8 @@ def _server(
         may_speak=may_speak,
         local=True,
         counts=counts,
+        contexts=contexts,
+        gauges=gauges or {},
         capabilities=msgspec.structs.replace(_SERVER, **can),
     )
 
@@ -81,6 +96,7 @@ PROVIDERS: Mapping[str, Provider] = {
         key_env="OPENAI_API_KEY",
         wire="exact",
         counts="responses",
+        knows_tools=True,
         capabilities=ir.Capabilities(files=True, max_stop=4, service_tiers=True),
     ),
     "anthropic": Provider(
@@ -89,6 +105,7 @@ PROVIDERS: Mapping[str, Provider] = {
         key_env="ANTHROPIC_API_KEY",
         wire="exact",
         counts="messages",
+        knows_tools=True,
         prompt_cache=True,
         capabilities=ir.Capabilities(
             files=True,
@@ -113,6 +130,8 @@ PROVIDERS: Mapping[str, Provider] = {
         key_env="GEMINI_API_KEY",
         wire="exact",
         counts="gemini",
+        contexts="gemini",
+        knows_tools=True,
         capabilities=ir.Capabilities(
             image_urls=False,
             files=True,
@@ -131,6 +150,13 @@ PROVIDERS: Mapping[str, Provider] = {
         8000,
         may_speak=(RESPONSES, MESSAGES),
         counts="vllm",
+        contexts="models",
+        gauges={
+            "running": ("vllm:num_requests_running",),
+            "waiting": ("vllm:num_requests_waiting",),
+            "kv": ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"),
+            "finished": ("vllm:request_success_total",),
+        },
         thinking="effort",
         efforts=_EVERY_EFFORT,
         audio=True,
@@ -139,6 +165,7 @@ PROVIDERS: Mapping[str, Provider] = {
     "ollama": _server(
         11434,
         may_speak=(RESPONSES,),
+        contexts="ollama",
         forced_tools=False,
         strict_tools=False,
         image_urls=False,
@@ -150,6 +177,13 @@ PROVIDERS: Mapping[str, Provider] = {
         8080,
         may_speak=(RESPONSES, MESSAGES),
         counts="llama_cpp",
+        contexts="llama_cpp",
+        # Only with --metrics; builds since 2025 no longer tell the KV memory.
+        gauges={
+            "running": ("llamacpp:requests_processing",),
+            "waiting": ("llamacpp:requests_deferred",),
+            "kv": ("llamacpp:kv_cache_usage_ratio",),
+        },
         thinking="effort",
         efforts=_EVERY_EFFORT,
         choices=False,
@@ -158,6 +192,7 @@ PROVIDERS: Mapping[str, Provider] = {
     "lm_studio": _server(
         1234,
         may_speak=(RESPONSES, MESSAGES),
+        contexts="lm_studio",
         strict_tools=False,
         image_urls=False,
         logprobs=False,
@@ -165,6 +200,12 @@ PROVIDERS: Mapping[str, Provider] = {
     ),
     "tgi": _server(
         3000,
+        contexts="tgi",
+        gauges={
+            "running": ("tgi_batch_current_size",),
+            "waiting": ("tgi_queue_size",),
+            "finished": ("tgi_request_success",),
+        },
         parallel_tools=False,
         strict_tools=False,
         logit_bias=False,
@@ -201,6 +242,14 @@ PROVIDERS: Mapping[str, Provider] = {
     # Anybody's: strict ones answer 400 to a field that they do not know, and those that need one tell it to the client.
     "openai_compatible": Provider(
         may_speak=(RESPONSES,),
+        contexts="models",
+        # Of SGLang (with --enable-metrics) and of what is built on vLLM.
+        gauges={
+            "running": ("sglang:num_running_reqs", "vllm:num_requests_running"),
+            "waiting": ("sglang:num_queue_reqs", "vllm:num_requests_waiting"),
+            "kv": ("sglang:token_usage", "vllm:kv_cache_usage_perc"),
+            "finished": ("sglang:num_requests_total", "vllm:request_success_total"),
+        },
         capabilities=msgspec.structs.replace(
             _SERVER, thinking="effort", efforts=_EVERY_EFFORT, foreign_reasoning=False
         ),

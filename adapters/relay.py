@@ -7,13 +7,14 @@ but the server speaks it in its own way): read into the hub and written out agai
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 
 from adapters import failures, ir
+from adapters.call_ids import legal_id
 from adapters.dialect import Dialect, Passable, Writer
 from adapters.fitting import Undo
 from adapters.sse import Frame, Splitter, TooLong
@@ -40,15 +41,19 @@ class StreamRelay:
         mask: Callable[[str], str] = str,
         choices: int | None = None,
         undo: Undo | None = None,
+        hear: Callable[[ir.Event], None] | None = None,
     ) -> None:
         """``hide_usage``: the client asked for no usage frame. ``mask`` takes secrets out of an error's words.
         ``choices``: how many answers were asked for, where the request is unread; the end begins with the last.
-        ``undo`` changes back what was changed for this upstream. Translated relays only."""
+        ``undo`` changes back what was changed for this upstream. Translated relays only. ``hear`` is told every event
+        that the client is told."""
         self.tail: list[bytes] = []
         self.usage: ir.Usage | None = None
         self.failure: ir.Failure | None = None
         self.model: str | None = None
         self.id: str | None = None
+        self.call: str | None = None
+        """The first tool call's id."""
         self.finishes: dict[int, ir.Finished] = {}
         self.meaningful = False
         self.done = False
@@ -64,6 +69,7 @@ class StreamRelay:
         self._hide_usage = hide_usage
         self._mask = mask
         self._undo = undo
+        self._hear = hear
         self._thoughts: set[int] = set()
         self._first: Frame | None = None
         self._last: Frame | None = None
@@ -153,6 +159,8 @@ class StreamRelay:
         return self.done or len(self.finishes) >= self._choices
 
     def _note(self, event: ir.Event) -> None:
+        if self._hear is not None:
+            self._hear(event)
         match event:
             case ir.Delta() | ir.BlockStarted():
                 self.meaningful = True
@@ -178,6 +186,8 @@ class StreamRelay:
         if isinstance(event, ir.BlockStarted):
             if event.kind == "reasoning":
                 self._thoughts.add(event.block)
+            elif self.call is None:
+                self.call = _call(event.kind, event.meta)
         elif event.block in self._thoughts:
             self.reasoning_chars += len(event.data)
         elif event.channel != "state":
@@ -207,6 +217,7 @@ class Whole:
         self.usage = self.reply.usage
         self.model = self.reply.started.model
         self.id = self.reply.started.id
+        self.call = next(filter(None, (_call(block.kind, block.meta) for block in self.reply.blocks)), None)
         self.reasoning_chars = sum(
             len(b.text or "".join(b.summary)) for b in self.reply.blocks if b.kind == "reasoning"
         )
@@ -218,6 +229,11 @@ class Whole:
             self.body = cast(Dialect, target).write_response(self.reply, echo)
         else:
             self.body = renamer(self.model, echo.model)(body) if self.model and self.model != echo.model else body
+
+
+def _call(kind: ir.BlockKind, meta: Mapping[str, Any]) -> str | None:
+    """The id of a tool call; None for anything else, and where it has none."""
+    return legal_id(str(meta["id"])) if kind in ir.CALLS and meta.get("id") else None
 
 
 def _failure(event: ir.Failed | ir.Finished, *, foreign: bool) -> ir.Failure | None:

@@ -8,17 +8,17 @@ from typing import Any
 
 from msgspec import Struct
 
-from adapters import ir
+from policies import setting
 from policies.caching import read_cache
 from policies.condense import read_condense
 from policies.conditions import nearest
 from policies.durations import seconds
 from policies.escalate import read_escalate
-from policies.facts import LABEL
 from policies.grammar import RESERVED, Path, Problem, Rule
 from policies.names import Names
+from policies.order import read_weights
 from policies.plan import Only
-from policies.terms import Terms
+from policies.terms import NO_TERMS, Terms
 from policies.verdict import Target
 
 
@@ -33,19 +33,16 @@ class Action(Struct, frozen=True):
     does: str
 
 
-_TREATED = frozenset({"cache", "data_class"})
-"""Words of ``set`` that change how the request is treated, not the request."""
-
-
 def compile_action(rule: Rule, path: Path, names: Names) -> tuple[Action, list[Problem], list[Problem]]:
     """The action, what is wrong with it, and what the operator should know."""
-    problems = [*_shape(rule, path), *_use_problems(rule.use, path, names), *_set_problems(rule.set or {}, path)]
+    problems = [*_shape(rule, path), *_use_problems(rule.use, path, names)]
+    problems.extend(setting.problems(rule.set or {}, (*path, "set")))
     only, mistakes = _only(rule.only, path, names)
     problems.extend(mistakes)
     terms, mistakes = _terms(rule, path, names)
     problems.extend(mistakes)
     use = None if rule.use is None else tuple(names.targets[name] for name in names.backends(rule.use))
-    changed = {key: value for key, value in (rule.set or {}).items() if key not in _TREATED}
+    changed = {key: value for key, value in (rule.set or {}).items() if key not in setting.TREATED}
     return Action(use, only, changed, terms, _does(rule)), problems, list(_warnings(rule, path, names))
 
 
@@ -58,13 +55,14 @@ def _terms(rule: Rule, path: Path, names: Names) -> tuple[Terms, list[Problem]]:
         ("escalate", ("escalate",), rule.escalate, read_escalate),
         ("ttft_target", ("ttft_target",), rule.ttft_target, read_seconds),
     )
-    problems: list[Problem] = []
-    read: dict[str, Any] = {"order": rule.order, "weights": rule.weights, "sticky": rule.sticky}
+    weights, problems = read_weights(rule, path, names)
+    read: dict[str, Any] = {"order": rule.order, "weights": weights, "sticky": rule.sticky}
     for word, place, value, reader in readers:
         if value is not None:
             read[word], mistakes = reader(value, (*path, *place))
             problems.extend(mistakes)
-    return Terms(**read, data_class=treated.get("data_class")), problems
+    terms = Terms(**read, data_class=treated.get("data_class"))
+    return NO_TERMS if terms == NO_TERMS else terms, problems
 
 
 def read_seconds(value: Any, path: Path) -> tuple[float | None, list[Problem]]:
@@ -87,7 +85,7 @@ def _shape(rule: Rule, path: Path) -> Iterator[Problem]:
 
 
 def _changes(rule: Rule) -> bool:
-    return bool(rule.set or rule.only or rule.condense or rule.escalate or rule.sticky or rule.ttft_target)
+    return any((rule.set, rule.only, rule.condense, rule.escalate, rule.sticky, rule.ttft_target, rule.order))
 
 
 def _use_problems(use: Sequence[str] | None, path: Path, names: Names) -> Iterator[Problem]:
@@ -101,40 +99,6 @@ def _use_problems(use: Sequence[str] | None, path: Path, names: Names) -> Iterat
         yield (*path, "use"), "names nobody: write at least one backend, pool or role"
     elif not unknown and not names.backends(use):
         yield (*path, "use"), names.unbound(use[0])
-
-
-def _set_problems(wanted: Mapping[str, Any], path: Path) -> Iterator[Problem]:
-    for key, value in wanted.items():
-        if key not in _SETTINGS:
-            yield (*path, "set", key), f"cannot be set {key!r}: {nearest(key, _SETTINGS)}"
-        elif not _valid(key, value):
-            yield (*path, "set", key), f"{_SETTINGS[key]}, not {value!r}"
-
-
-_SETTINGS = {
-    "effort": f"must be one of {', '.join(ir.EFFORTS)}",
-    "max_output_tokens": "must be a whole number of at least 1",
-    "temperature": "must be a number from 0 to 2",
-    "top_p": "must be a number from 0 to 1",
-    "cache": "must be a mapping such as {ttl: 1h}",
-    "data_class": "must be a word of small letters, digits, '-' and '_'",
-}
-
-
-def _valid(key: str, value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    match key:
-        case "effort":
-            return value in ir.EFFORTS
-        case "max_output_tokens":
-            return number and isinstance(value, int) and value >= 1
-        case "temperature":
-            return number and 0 <= value <= 2
-        case "top_p":
-            return number and 0 <= value <= 1
-        case "data_class":
-            return isinstance(value, str) and LABEL.fullmatch(value) is not None
-    return isinstance(value, Mapping)
 
 
 def _only(wanted: Mapping[str, Any] | None, path: Path, names: Names) -> tuple[Only | None, list[Problem]]:
@@ -180,6 +144,9 @@ def _warnings(rule: Rule, path: Path, names: Names) -> Iterator[Problem]:
     for word in RESERVED:
         if getattr(rule, word) is not None:
             yield (*path, word), f"`{word}` is understood but not yet in effect"
+    by = rule.condense.get("by") if isinstance(rule.condense, Mapping) else rule.condense
+    if isinstance(by, str) and names.expand(by) == ():
+        yield (*path, "condense"), f"nobody shortens: {names.unbound(by)}"
     for index, word in enumerate(rule.use or ()):
         if names.expand(word) == ():
             yield (*path, "use", index), names.unbound(word)
@@ -189,7 +156,8 @@ def _warnings(rule: Rule, path: Path, names: Names) -> Iterator[Problem]:
 
 def _does(rule: Rule) -> str:
     deeds = [f"use {', '.join(rule.use)}"] if rule.use else []
+    deeds += [f"order {rule.order}"] if rule.order else []
     deeds += [f"deny: {rule.deny}"] if rule.deny is not None else []
-    deeds += [f"set {', '.join(f'{key}={value}' for key, value in rule.set.items())}"] if rule.set else []
+    deeds += [f"set {setting.told(rule.set)}"] if rule.set else []
     deeds += [f"only {', '.join(f'{key} {value}' for key, value in rule.only.items())}"] if rule.only else []
     return "; ".join(deeds)

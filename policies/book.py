@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
-from policies.conditions import CONTENT, Condition, nearest
+from policies import escalate
+from policies.conditions import CONTENT, Condition, facts_of, nearest
+from policies.data_class import RESTRICTED
 from policies.facts import Facts
 from policies.grammar import Problem, Route
 from policies.load import spilled
 from policies.moment import Moment
 from policies.names import Names
 from policies.order import arranged
-from policies.plan import PINNED, Only, Plan, Refuses, nobody, plan
+from policies.plan import PINNED, Only, Plan, Refuses, nobody, plan, stays_local
 from policies.retries import Retries
-from policies.sticky import stays
+from policies.sticky import Sticky, stays
 from policies.terms import NO_TERMS, Terms
 from policies.verdict import Arranged, Caller, Decision, Denied, Target
 
 PIN = "backend/"
 """``model: backend/NAME`` asks for one backend, past the policy's choice of targets."""
 
+Change: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
 _SHOWN = frozenset(
-    {"class", "score", "input_tokens", "max_output", "depth", "effort", "language", "budget_used", "structured_output"}
+    {"class", "score", "p_local_worse", "input_tokens", "max_output", "depth", "effort", "language", "budget_used", "structured_output"}
 )
 """Facts whose value the trace tells when a rule is passed over; all others may be private, or speak for themselves."""
+
+
+_STICKY: tuple[Sticky, ...] = ("conversation", "tool_loop")
+"""What asks for more comes first."""
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -42,8 +50,8 @@ class Line(Struct, frozen=True, kw_only=True):
     terms: Terms = NO_TERMS
     ends: bool = True
     reason: str | None = None
-    does: str = ""
-    """What it does, for the trace."""
+    applies: str = ""
+    """What the trace says when it applies."""
 
 
 class Compiled(Struct, frozen=True, kw_only=True):
@@ -58,6 +66,8 @@ class Compiled(Struct, frozen=True, kw_only=True):
     looks_at: frozenset[str] = frozenset()
     terms: Terms = NO_TERMS
     """The policy's own, for all its rules."""
+    sticky: Sticky = "never"
+    """The most that any of its rules asks for; ``never`` where they name a single backend between them."""
     broken: str | None = None
     """Why it cannot be used here (a library policy whose role is unbound, and that nothing refers to)."""
 
@@ -71,28 +81,48 @@ class _Walk:
         self.only: list[Only] = []
         self.set: dict[str, Any] = {}
         self.terms = NO_TERMS
+        self.raised = False
+        """A rule has raised the data class."""
+        if facts.labels:
+            self.trace.append("data class: " + ", ".join([f"{label} ({by})" for label, by in facts.labels]))
 
     def first(self, lines: Sequence[Line]) -> Line | None:
         """The line that ends the walk, or None; lines that go on leave their marks."""
+        facts, trace = self.facts, self.trace
         for line in lines:
-            if self._applies(line):
-                self.set.update(line.set)
-                self.terms = line.terms.over(self.terms)
-                if line.only is not None:
-                    self.only.append(line.only)
+            for condition in line.conditions:
+                if not condition.holds(facts):
+                    trace.append(self._passed(condition) if condition.fact in _SHOWN else condition.miss)
+                    break
+            else:
+                trace.append(line.applies)
+                self._marked(line)
                 if line.ends:
                     return line
         return None
 
-    def _applies(self, line: Line) -> bool:
-        for condition in line.conditions:
-            value = self.facts.value(condition.fact)
-            if value is None or not condition.test(value):
-                told = f" (it is {value})" if condition.fact in _SHOWN and value is not None else ""
-                self.trace.append(f"{line.label} passed over: not {condition.text}{told}")
-                return False
-        self.trace.append(f"{line.label} applies: {line.does}")
-        return True
+    def _marked(self, line: Line) -> None:
+        """What a rule that applies leaves behind, whether the walk ends with it or goes on."""
+        self.set.update(line.set)
+        self.terms = line.terms.over(self.terms)
+        if line.only is not None:
+            self.only.append(line.only)
+        if line.terms.data_class is not None:
+            self.raised = self.facts.raise_class(line.terms.data_class, line.label) or self.raised
+
+    def guarded(self, line: Line | None, guards: Sequence[Line], targets: Iterable[Target]) -> Line | None:
+        """What stands around the rules is so by the data class that they end with: where one of them has raised it,
+        the guards are looked at once more (none of their filters is ever taken back), and restricted data stays."""
+        if self.raised:
+            self.trace.append(f"the rules made the data class {'+'.join(sorted(self.facts.data_class))}: guards again")
+            line = self.first(guards) or line
+        if RESTRICTED in self.facts.data_class:
+            self.only.append(stays_local(targets))
+        return line
+
+    def _passed(self, missing: Condition) -> str:
+        value = self.facts.value(missing.fact)
+        return missing.miss if value is None else f"{missing.miss} (it is {value})"
 
 
 class Book(Struct, frozen=True, kw_only=True):
@@ -112,28 +142,51 @@ class Book(Struct, frozen=True, kw_only=True):
         refuses: Refuses,
         moment: Moment,
         pin: str | None = None,
+        change: Change | None = None,
     ) -> Decision:
         """Guards, then the caller's policy, then who of its targets can serve.
 
         ``refuses`` is the upstream dialect's word on the request, ``moment`` what is so now. ``pin``:
-        ``backend/NAME``. A refusal is a value: ``Decision.denied``.
+        ``backend/NAME``. ``change`` applies what rules set before their targets are judged, and tells what has changed.
+        A refusal is a value: ``Decision.denied``.
         """
         policy, source = self._policy(route, caller)
         walk = _Walk(facts)
         line = walk.first(self.guards)
         if line is None:
             walk.trace.append(f"policy {policy.name}: {source}")
-            line = walk.first(policy.lines)
+            line = walk.guarded(walk.first(policy.lines), self.guards, self.names.targets.values())
         denied = self._denied(policy, line, pin, caller)
-        walk.terms = walk.terms.over(policy.terms).over(Terms(ttft_target=route.ttft_target))
+        walk.terms = walk.terms.over(policy.terms)
+        if route.ttft_target is not None:
+            walk.terms = walk.terms.over(Terms(ttft_target=route.ttft_target))
         decision = self._told(policy, line, walk, pin)
         if denied is not None:
             return _refused(decision, denied)
+        if walk.set and change is not None:
+            decision = msgspec.structs.replace(decision, set=change(walk.set))
         targets = (line.use if line is not None else None) or ()
         if pin is not None:
             targets = (self.names.targets[_pinned(pin)],)
-        found = plan(targets, facts, only=walk.only, refuses=refuses, available=moment.available, reject=policy.reject)
-        return _planned(decision, found, [] if pin is not None else _settled(decision, found, facts, moment))
+        found = plan(
+            targets,
+            facts,
+            only=walk.only,
+            refuses=refuses,
+            available=moment.available,
+            reject=policy.reject,
+            contexts=moment.contexts,
+        )
+        decision = _planned(decision, found, [] if pin is not None else _settled(decision, found, facts, moment))
+        if decision.plan:
+            return decision
+        return _refused(decision, nobody(policy.name, found.skips, facts.needs if facts.request is not None else ()))
+
+    @property
+    def ttft_targets(self) -> frozenset[float]:
+        """Every one of its policies' and rules', in seconds."""
+        terms = [each.terms for policy in self.policies.values() for each in (policy, *policy.lines)]
+        return frozenset(each.ttft_target for each in terms if each.ttft_target is not None)
 
     def needs(self, route: Route, caller: Caller) -> frozenset[str]:
         """The facts that the rules on this road look at."""
@@ -142,6 +195,10 @@ class Book(Struct, frozen=True, kw_only=True):
     def reads_content(self, route: Route, caller: Caller) -> bool:
         """Must the body be read before this road can be decided?"""
         return not CONTENT.isdisjoint(self.needs(route, caller))
+
+    def sticky(self, route: Route, caller: Caller) -> Sticky:
+        """May it matter on this road where a thread was answered before?"""
+        return self._policy(route, caller)[0].sticky
 
     def show(self, name: str) -> str:
         """The policy as YAML with its ``extends`` resolved. KeyError with the nearest name when there is none."""
@@ -160,6 +217,8 @@ class Book(Struct, frozen=True, kw_only=True):
         choice of targets but not past the rules, is held to it.
         """
         direct = route.use is not None and not route.alias.startswith(PIN)
+        if not caller.policy and route.policy is not None:
+            return self._named(route.policy), "the alias's"
         for key, source in ((route.alias, "the team's for this alias"), ("default", "the team's default")):
             if key in caller.policy and (key != "default" or not direct):
                 return self._named(caller.policy[key]), source
@@ -179,9 +238,9 @@ class Book(Struct, frozen=True, kw_only=True):
         lines: tuple[Line, ...] = ()
         if route.use is not None:
             targets = tuple(self.names.targets[name] for name in self.names.backends(route.use))
-            lines = (Line(label="use", conditions=(), use=targets, does=f"use {', '.join(route.use)}"),)
+            lines = (Line(label="use", conditions=(), use=targets, applies=f"use applies: use {', '.join(route.use)}"),)
         name = PINNED if route.alias.startswith(PIN) else f"alias:{route.alias}"
-        return Compiled(name=name, lines=lines, looks_at=_facts_of(self.guards))
+        return Compiled(name=name, lines=lines, looks_at=_facts_of(self.guards), sticky=clinging(lines, NO_TERMS))
 
     def _denied(self, policy: Compiled, line: Line | None, pin: str | None, caller: Caller) -> Denied | None:
         if line is not None and line.deny is not None:
@@ -214,9 +273,11 @@ class Book(Struct, frozen=True, kw_only=True):
             cls=facts.get("class"),
             score=facts.get("score"),
             gate=facts.get("gate"),
+            verdict=walk.facts.judged,
             set=walk.set,
             terms=walk.terms,
             data_class=walk.facts.data_class,
+            allowed=frozenset.intersection(*(only.backends for only in walk.only)) if walk.only else None,
             pinned=pin is not None,
             trace=tuple(walk.trace),
             facts=facts,
@@ -227,8 +288,20 @@ def _pinned(pin: str) -> str:
     return pin.removeprefix(PIN)
 
 
+def clinging(lines: Sequence[Line], terms: Terms) -> Sticky:
+    """The most stickiness that a policy of these rules, with these terms of its own, asks for. Whoever condenses must
+    know what is cached where."""
+    if any(line.terms.condense is not None for line in lines):
+        return "conversation"
+    uses = [line for line in lines if line.use]
+    if len({target.backend for line in uses for target in line.use or ()}) < 2:
+        return "never"
+    asked = {line.terms.sticky or terms.sticky or "tool_loop" for line in lines}
+    return next((mode for mode in _STICKY if mode in asked), "never")
+
+
 def _facts_of(lines: Sequence[Line]) -> frozenset[str]:
-    return frozenset(condition.fact for line in lines for condition in line.conditions)
+    return frozenset(fact for line in lines for fact in facts_of(line.conditions))
 
 
 def _refused(decision: Decision, denied: Denied) -> Decision:
@@ -240,23 +313,43 @@ def _settled(decision: Decision, found: Plan, facts: Facts, moment: Moment) -> l
     """The able targets in the order in which they are tried, one step after the other: as the rule wants them, past
     those that are too busy, and where the thread stays."""
     terms = decision.terms or NO_TERMS
+    if terms is NO_TERMS and moment.home is None:
+        return []
     ordered = arranged(found.targets, terms.order or "listed", terms.weights or {}, facts, moment)
-    spread = spilled(ordered.targets, moment.load, ttft_target=terms.ttft_target, restricted=decision.restricted)
+    spread = spilled(
+        ordered.targets,
+        moment.load,
+        ttft_target=terms.ttft_target,
+        restricted=decision.restricted,
+        tokens=facts.input_tokens if facts.request is not None and terms.ttft_target is not None else None,
+        price=moment.price,
+    )
     return [ordered, spread, stays(spread.targets, facts, moment, terms.sticky or "tool_loop")]
 
 
+def _left_out(found: Plan) -> Sequence[str]:
+    if not found.skips:
+        return found.notes
+    return [*(f"{skip.backend} left out: {skip.why}" for skip in found.skips), *found.notes]
+
+
 def _planned(decision: Decision, found: Plan, steps: Sequence[Arranged]) -> Decision:
-    """The decision with its plan; a plan without targets is a refusal that names what each one lacked."""
+    """The decision with its plan, and in its trace how it came about."""
     targets = steps[-1].targets if steps else found.targets
-    lines = [f"{skip.backend} left out: {skip.why}" for skip in found.skips]
-    lines += [note for step in steps for note in step.notes]
+    trace = [*decision.trace, *_left_out(found)]
+    noted = decision.facts
+    for step in steps:
+        trace += step.notes
+        noted = {**noted, **step.facts}
     if targets:
-        lines.append("plan: " + ", ".join(target.backend for target in targets))
-    decision = msgspec.structs.replace(
+        trace.append("plan: " + ", ".join([target.backend for target in targets]))
+    if decision.terms is not None and decision.terms.escalate is not None:
+        trace += escalate.told(decision.terms.escalate, targets)
+    return msgspec.structs.replace(
         decision,
         plan=targets,
-        skipped=tuple((skip.backend, skip.why) for skip in found.skips),
+        skipped=tuple([(skip.backend, skip.why) for skip in found.skips]) if found.skips else (),
         dropped=found.dropped,
-        trace=(*decision.trace, *lines),
+        trace=tuple(trace),
+        facts=noted,
     )
-    return decision if targets else _refused(decision, nobody(decision.policy, found.skips))

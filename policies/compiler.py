@@ -5,20 +5,26 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
+import msgspec
 from msgspec import Struct
 
 from policies.actions import compile_action, read_seconds
-from policies.book import Book, Compiled, Line
-from policies.conditions import compile_when, nearest
+from policies.book import Book, Compiled, Line, clinging
+from policies.conditions import compile_when, facts_of, nearest
 from policies.grammar import Guard, Path, Policy, Problem, Rule, RuleErrors
 from policies.names import Names
 from policies.retries import Retries
 from policies.show import page, written
-from policies.terms import Terms
+from policies.terms import NO_TERMS, Terms
+from policies.unreachable import Placed, unreachable
 from policies.verdict import Target
 
 _SETTINGS = ("unsupported", "retries", "sticky", "ttft_target")
 """What a policy says for all its rules; a child that is silent has its parent's."""
+_SIZE = frozenset({"input_tokens"})
+"""What must be known of a request before it, or a move of its thread, can be priced."""
+_GUARDS = 1_000
+"""The layer of the guards: beyond any policy's parents."""
 
 
 class _Placed(Struct, frozen=True):
@@ -27,6 +33,10 @@ class _Placed(Struct, frozen=True):
     label: str
     path: Path
     rule: Rule
+    layer: int = _GUARDS
+    """0: the policy's own; 1: its parent's, and so on."""
+    own: bool = True
+    """It stands in the operator's file."""
 
 
 def compile_book(
@@ -47,8 +57,7 @@ def compile_book(
     pools and roles named there. A library policy that cannot work here is a mistake only where it is used.
     """
     compiler = _Compiler(policies, library or {}, Names(roles, pools, targets))
-    lines = [compiler.guard(guard, i) for i, guard in enumerate(guards)]
-    compiler.guards = tuple(line for line in lines if line is not None)
+    compiler.guard(guards)
     compiled = {name: compiler.policy(name) for name in {**(library or {}), **policies}}
     for path, name in (used or {}).items():
         compiler.check_policy(path, name, compiled.get(name))
@@ -67,17 +76,18 @@ class _Compiler:
         self.library = library
         self.names = names
         self.guards: tuple[Line, ...] = ()
+        self.guarding: list[Placed] = []
         self.problems: list[Problem] = []
         self.warnings: list[Problem] = []
 
-    def guard(self, guard: Guard, index: int) -> Line | None:
-        path: Path = ("guards", index)
-        if guard.only is None and guard.deny is None:
-            self.problems.append((path, "a guard must have `only` or `deny`"))
-        rule = Rule(
-            when=guard.when, only=guard.only, deny=guard.deny, reason=guard.reason, continue_=guard.deny is None
-        )
-        return self._line(_Placed(f"guards[{index}]", path, rule), self.problems, self.warnings)
+    def guard(self, guards: Sequence[Guard]) -> None:
+        """The guards, which stand before every policy that is compiled after them."""
+        placed = [_guard(guard, index) for index, guard in enumerate(guards)]
+        for guard, each in zip(guards, placed, strict=True):
+            if guard.only is None and guard.deny is None:
+                self.problems.append((each.path, "a guard must have `only` or `deny`"))
+        self.guards, self.guarding = self._lines(placed, self.problems, self.warnings)
+        self.warnings.extend(unreachable(self.guarding))
 
     def policy(self, name: str) -> Compiled:
         """One policy. The mistakes of the operator's own rules are kept; a library policy's make it broken."""
@@ -87,8 +97,8 @@ class _Compiler:
         warnings: list[Problem] = []
         if cycle is not None:
             problems.append(cycle)
-        lines = tuple(line for each in placed if (line := self._line(each, problems, warnings)) is not None)
-        warnings.extend(_unreachable(placed))
+        lines, compiled = self._lines(placed, problems, warnings)
+        warnings.extend(unreachable([*self.guarding, *compiled]))
         if own:
             self.problems.extend(_once(problems, self.problems))
             self.warnings.extend(_once(warnings, self.warnings))
@@ -101,6 +111,10 @@ class _Compiler:
         text = page(settings, [(each.label, each.rule) for each in placed])
         canonical = "\n".join(line.partition("  # ")[0] for line in text.splitlines())
         every = (*self.guards, *lines)
+        terms = self._terms(name, base)
+        sticky = clinging(lines, terms)
+        weighs = sticky == "conversation" or any(line.terms.order == "cheapest" for line in every)
+        sized = _SIZE if weighs else frozenset[str]()
         return Compiled(
             name=name,
             lines=lines,
@@ -108,17 +122,18 @@ class _Compiler:
             retries=base.retries or Retries(),
             hash=hashlib.sha256(canonical.encode()).hexdigest()[:12],
             text=f"# {name}\n{text}",
-            looks_at=frozenset(condition.fact for line in every for condition in line.conditions),
+            looks_at=frozenset(fact for line in every for fact in facts_of(line.conditions)) | sized,
             broken=broken,
-            terms=Terms(sticky=base.sticky, ttft_target=self._target(name, base)),
+            terms=terms,
+            sticky=sticky,
         )
 
-    def _target(self, name: str, base: Policy) -> float | None:
-        if base.ttft_target is None:
-            return None
-        found, problems = read_seconds(base.ttft_target, ("policies", name, "ttft_target"))
-        self.problems.extend(problems)
-        return found
+    def _terms(self, name: str, base: Policy) -> Terms:
+        target = None
+        if base.ttft_target is not None:
+            target, problems = read_seconds(base.ttft_target, ("policies", name, "ttft_target"))
+            self.problems.extend(problems)
+        return NO_TERMS if target is None and base.sticky is None else Terms(sticky=base.sticky, ttft_target=target)
 
     def check_policy(self, path: Path, name: str, compiled: Compiled | None) -> None:
         """A place that names a policy: it must exist and work here."""
@@ -168,9 +183,18 @@ class _Compiler:
             return path, f"there is no policy {parent!r}: {nearest(parent, {**self.library, **self.policies})}"
         return None
 
+    def _lines(
+        self, placed: Sequence[_Placed], problems: list[Problem], warnings: list[Problem]
+    ) -> tuple[tuple[Line, ...], list[Placed]]:
+        """The rules that compile, to decide by and to be compared."""
+        found = [(each, self._line(each, problems, warnings)) for each in placed]
+        lines = [(each, line) for each, line in found if line is not None]
+        compared = [Placed(at.label, at.path, line.conditions, line.ends, at.layer, at.own) for at, line in lines]
+        return tuple(line for _, line in lines), compared
+
     def _line(self, placed: _Placed, problems: list[Problem], warnings: list[Problem]) -> Line | None:
         rule, path = placed.rule, placed.path
-        conditions, mistakes = compile_when(rule.when or {}, (*path, "when"), self.names.expand)
+        conditions, mistakes = compile_when(rule.when or {}, (*path, "when"), self.names)
         action, more, told = compile_action(rule, path, self.names)
         problems.extend((*mistakes, *more))
         warnings.extend(told)
@@ -178,7 +202,10 @@ class _Compiler:
             return None
         return Line(
             label=placed.label,
-            conditions=tuple(conditions),
+            conditions=tuple(
+                msgspec.structs.replace(each, miss=f"{placed.label} passed over: not {each.text}")
+                for each in conditions
+            ),
             use=action.use,
             only=action.only,
             deny=rule.deny,
@@ -186,7 +213,7 @@ class _Compiler:
             terms=action.terms,
             ends=not rule.continue_,
             reason=rule.reason or rule.deny,
-            does=action.does,
+            applies=f"{placed.label} applies: {action.does}",
         )
 
 
@@ -200,23 +227,24 @@ def _in_order(layers: Sequence[tuple[str, Policy, bool]]) -> list[_Placed]:
     """The child's ``before`` and ``rules``, all of the parent's, the child's ``after``."""
     first: list[_Placed] = []
     last: list[_Placed] = []
-    for name, policy, _ in layers:
-        first += _section(name, "before", policy.before) + _section(name, "rules", policy.rules)
-        last = _section(name, "after", policy.after) + last
+    for layer, (name, policy, own) in enumerate(layers):
+        before, rules, after = (
+            [_Placed(f"{prefix}[{i}]", ("policies", name, section, i), rule, layer, own) for i, rule in enumerate(part)]
+            for prefix, section, part in (
+                (f"{name}.before", "before", policy.before),
+                (name, "rules", policy.rules),
+                (f"{name}.after", "after", policy.after),
+            )
+        )
+        first += before + rules
+        last = after + last
     return first + last
 
 
-def _section(name: str, section: str, rules: Sequence[Rule]) -> list[_Placed]:
-    prefix = name if section == "rules" else f"{name}.{section}"
-    return [_Placed(f"{prefix}[{i}]", ("policies", name, section, i), rule) for i, rule in enumerate(rules)]
-
-
-def _unreachable(placed: Sequence[_Placed]) -> list[Problem]:
-    """Rules after one that always ends the walk."""
-    end = next((i for i, each in enumerate(placed) if not each.rule.when and not each.rule.continue_), len(placed))
-    return [
-        (each.path, f"is never reached: {placed[end].label} before it always applies") for each in placed[end + 1 :]
-    ]
+def _guard(guard: Guard, index: int) -> _Placed:
+    """A guard as a rule that goes on unless it denies."""
+    rule = Rule(when=guard.when, only=guard.only, deny=guard.deny, reason=guard.reason, continue_=guard.deny is None)
+    return _Placed(f"guards[{index}]", ("guards", index), rule)
 
 
 def _once(found: Sequence[Problem], told: Sequence[Problem]) -> list[Problem]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -12,6 +11,7 @@ import msgspec
 
 from adapters import ir
 from policies.classify import Verdict
+from policies.data_class import LABEL, RESTRICTED, strictest
 from policies.language import guess_language
 from policies.prompt import PromptView, blocks, media, texts, view
 from policies.text import estimate_tokens
@@ -21,17 +21,12 @@ DATA_CLASS_HEADER = "x-turnout-data-class"
 IMAGE_TOKENS = 1_000
 """What one image counts in the estimate; files and sounds are not counted, for nobody knows before they are read."""
 
-_RANKS = {"public": 0, "internal": 1, "confidential": 2, "restricted": 4}
-_OWN_RANK = 3
-"""An operator's own data class stands between confidential and restricted."""
-
-LABEL = re.compile(r"[a-z0-9_-]{1,32}")
-"""A data class."""
-
+_HEAD = ("alias", "model", "api", "stream", "team", "budget_used")
 _CHEAP = ("tools", "modality", "max_output", "structured_output", "effort", "depth")
 _DEAR = ("input_tokens", "language")
 
 Classify = Callable[[PromptView], Verdict]
+_NOTHING: Mapping[str, str] = {}
 
 
 def estimate_input(request: ir.Request) -> int:
@@ -46,12 +41,22 @@ class Facts:
 
     def __init__(self, request: ir.Request | None, head: Mapping[str, Any], classify: Classify | None) -> None:
         self.request = request
-        self._head = head
+        self.reader: Callable[[], ir.Request | None] | None = None
+        """Reads the body after all: for targets that can do less than others."""
+        self.head = head
         self._classify = classify
+        self.labels = _labels(head)
+        """Every data class that was given, and by whom."""
+        self._data_class: frozenset[str] | None = None
+
+    def look(self) -> None:
+        """Read the body, where it was not and can be."""
+        if self.request is None and self.reader is not None:
+            self.request = self.reader()
 
     def value(self, name: str) -> Any:
         """The fact called ``name`` in the rule language, or None."""
-        head = self._head
+        head = self.head
         if name in head:
             return head[name]
         if self.request is None and name != "data_class":
@@ -59,25 +64,29 @@ class Facts:
         found = _FOUND.get(name)
         return None if found is None else found(self)
 
-    @cached_property
+    @property
     def data_class(self) -> frozenset[str]:
-        """The most restrictive label of key and header; an operator's own labels all stand."""
-        labels = {label for label in (self._head["key_data_class"], self._told_class()) if label}
-        top = max((_RANKS.get(label, _OWN_RANK) for label in labels), default=0)
-        return frozenset(label for label in labels if _RANKS.get(label, top) >= top)
+        """The most restrictive label of all that were given; an operator's own labels all stand."""
+        if self._data_class is None:
+            self._data_class = strictest([label for label, _ in self.labels])
+        return self._data_class
 
-    def _told_class(self) -> str | None:
-        """The header's label. One that is no word at all is taken for the strictest, never for none."""
-        told: str | None = self._head["headers"].get(DATA_CLASS_HEADER)
-        if told is None:
-            return None
-        label = told.strip().lower()
-        return label if LABEL.fullmatch(label) else "restricted"
+    def raise_class(self, label: str, by: str) -> bool:
+        """A rule gives this data class; True where that changes what the others came to. It never lowers it."""
+        before = self.data_class
+        self.labels.append((label, by))
+        self._data_class = None
+        return self.data_class != before
 
     @cached_property
     def verdict(self) -> Verdict | None:
         """What the classifier says; None when there is none or the body was not read."""
         return self._classify(self.prompt) if self._classify is not None and self.request is not None else None
+
+    @property
+    def judged(self) -> Verdict | None:
+        """The classifier's verdict, if a rule has asked for it."""
+        return self.__dict__.get("verdict")
 
     @cached_property
     def prompt(self) -> PromptView:
@@ -128,27 +137,57 @@ class Facts:
     def recorded(self) -> dict[str, Any]:
         """What is written down (D16): the head, and of the content what is cheap or was looked at anyway.
         No prompt text, no header values, no tool names."""
-        found = {name: self._head[name] for name in ("alias", "model", "api", "stream", "team", "budget_used")}
+        head = self.head
+        found: dict[str, Any] = {"v": 1}
+        for name in _HEAD:
+            value = head[name]
+            if value is not None:
+                found[name] = value
         if found["model"] == found["alias"]:
             del found["model"]
-        found["data_class"] = "+".join(sorted(self.data_class)) or None
+        if self.data_class:
+            found["data_class"] = "+".join(sorted(self.data_class))
+        if head["found"]:
+            found["data_found"] = "+".join(sorted(head["found"]))
         if self.request is not None:
-            found.update((name, self.value(name)) for name in _CHEAP)
-            found.update((name, self.value(name)) for name in _DEAR if name in self.__dict__)
-            found["tools"] = len(self.request.tools) if "any" in self.tools else None
-            found["tool_history"] = "history" in self.tools or None
-            found["modality"] = "+".join(sorted(self.modality))
-        verdict: Verdict | None = self.__dict__.get("verdict")
+            found.update((name, value) for name, value in self._content(self.request) if value is not None)
+        if "class" in head:
+            found.update({"class": head["class"], "class_by": head["class_by"]})
+        return found
+
+    def _content(self, request: ir.Request) -> Iterator[tuple[str, Any]]:
+        yield from ((name, self.value(name)) for name in _CHEAP)
+        yield from ((name, self.value(name)) for name in _DEAR if name in self.__dict__)
+        yield "tools", len(request.tools) if "any" in self.tools else None
+        yield "tool_history", "history" in self.tools or None
+        yield "modality", "+".join(sorted(self.modality))
+        verdict = self.judged
         if verdict is not None:
-            found.update({"class": verdict.cls, "score": verdict.score, "gate": verdict.gate})
-            found["weights"] = verdict.weights
-        found.update((name, self._head[name]) for name in ("class", "class_by") if name in self._head)
-        return {"v": 1} | {name: value for name, value in found.items() if value is not None}
+            yield from (("class", verdict.cls), ("score", verdict.score), ("gate", verdict.gate))
+            yield from (("p_local_worse", verdict.p_local_worse), ("weights", verdict.weights))
 
     def _read(self) -> ir.Request:
         if self.request is None:
             raise LookupError("this fact needs the request, which was not read")
         return self.request
+
+
+def _labels(head: Mapping[str, Any]) -> list[tuple[str, str]]:
+    given = []
+    if DATA_CLASS_HEADER in head["headers"]:
+        given = [(_told_class(head["headers"][DATA_CLASS_HEADER]), "header")]
+    if head["key_data_class"] or head["team_data_class"]:
+        given = [(head["key_data_class"], "key"), (head["team_data_class"], "team"), *given]
+    if head["inherited"] or head["found"]:
+        given += [(label, "inherited") for label in sorted(head["inherited"])]
+        given += [(label, f"pattern {kind}") for kind, label in head["found"].items()]
+    return [(label, by) for label, by in given if label] if given else []
+
+
+def _told_class(told: str) -> str:
+    """The header's label. One that is no word at all is taken for the strictest, never for none."""
+    label = told.strip().lower()
+    return label if LABEL.fullmatch(label) else RESTRICTED
 
 
 _FOUND: dict[str, Callable[[Facts], Any]] = {
@@ -162,6 +201,7 @@ _FOUND: dict[str, Callable[[Facts], Any]] = {
     "effort": lambda facts: facts.request and facts.request.effort,
     "class": lambda facts: facts.verdict and facts.verdict.cls,
     "score": lambda facts: facts.verdict.score if facts.verdict else None,
+    "p_local_worse": lambda facts: facts.verdict.p_local_worse if facts.verdict else None,
     "language": lambda facts: facts.language,
     "depth": lambda facts: facts.prompt.depth,
 }
@@ -180,11 +220,14 @@ def observe(  # noqa: PLR0913 - the one place where all that is known of a reque
     conditions: Mapping[str, Any] | None = None,
     model: str | None = None,
     outside: Told | None = None,
+    inherited: Collection[str] = (),
+    found: Mapping[str, str] = _NOTHING,
 ) -> Facts:
     """The facts of one request. ``request`` is None while the body is unread; header names are in lower case.
 
     ``alias`` is the route's name, ``model`` what the client sent (default: the request's, else the alias).
     ``outside``: the class that a header or the operator's hook has given, which stands before the classifier's.
+    ``inherited``: the data classes of what the request refers to; ``found``: kind of pattern -> its data class.
     ``conditions``: ``budget_used`` (share of one), ``health`` (backend -> up | down), ``load`` (backend -> share).
     """
     given = conditions or {}
@@ -193,11 +236,14 @@ def observe(  # noqa: PLR0913 - the one place where all that is known of a reque
         "model": model or (request.model if request is not None else alias),
         "api": api,
         "stream": stream,
-        "caller": tuple(name for name in (caller.name, caller.team) if name),
+        "caller": (caller.name, caller.team) if caller.team else (caller.name,),
         "team": caller.team,
         "tags": caller.tags,
         "headers": headers,
         "key_data_class": caller.data_class,
+        "team_data_class": caller.team_data_class,
+        "inherited": inherited,
+        "found": found,
         "time": now,
         "weekday": now,
         "budget_used": given.get("budget_used"),

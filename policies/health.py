@@ -73,7 +73,7 @@ def left(state: Breaker) -> Breaker:
 
 def failed(state: Breaker, failure: ir.Failure, now: float) -> Breaker:
     """A try failed. What is not the upstream's doing frees the probe and changes nothing else."""
-    if failure.kind not in _COUNTS | _OPENS:
+    if failure.kind not in _COUNTS | _OPENS or failure.code == ir.LOADING:
         return left(state)
     failures = state.failures + 1
     if state.opened_until is not None:

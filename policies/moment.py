@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from policies.classify import Thresholds
 from policies.load import Load
 from policies.pricing import Price
 from policies.sticky import Home
@@ -42,10 +43,14 @@ class Moment(Struct, frozen=True, kw_only=True):
     """backend -> what its engine's gauges and its last calls say."""
     busy: Mapping[str, int] = {}
     """backend -> calls in flight from here."""
+    contexts: Mapping[str, int] = {}
+    """backend -> tokens that it was seen to read at the most, where that is less than it is said to take."""
     home: Home | None = None
     """Where this thread was answered before; None: it is new, or nobody remembers."""
     budget_used: float | None = None
     """Share of one."""
+    thresholds: Thresholds | None = None
+    """The classifier's, as the drift control has set them; None: those of its model."""
     dice: float = 0.0
     """0 <= dice < 1, from the call's id: what `order: weighted` draws by."""
     outside: Told | None = None

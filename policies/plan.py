@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from adapters import ir
@@ -16,6 +17,8 @@ from policies.verdict import Denied, Target
 PINNED = "pinned"
 """Stands where a policy's name would when the client asked for one backend itself."""
 
+_PROVE = "run 'turnout probe {}', or say so under its capabilities"
+
 Refuses: TypeAlias = Callable[[Target], Sequence[ir.Named]]
 
 
@@ -24,6 +27,12 @@ class Only(Struct, frozen=True):
 
     backends: frozenset[str]
     why: str
+
+
+def stays_local(targets: Iterable[Target]) -> Only:
+    """The filter that no configuration can remove: restricted data may only meet local backends."""
+    local = frozenset(target.backend for target in targets if target.local)
+    return Only(local, "restricted data may only meet backends marked 'local: true'")
 
 
 class Skip(Struct, frozen=True):
@@ -42,6 +51,8 @@ class Plan(Struct, frozen=True):
     targets: tuple[Target, ...]
     skips: tuple[Skip, ...]
     dropped: dict[str, tuple[ir.Named, ...]]
+    notes: tuple[str, ...] = ()
+    """What the trace tells of those who are asked all the same."""
 
 
 def plan(
@@ -52,35 +63,67 @@ def plan(
     refuses: Refuses,
     available: Available,
     reject: bool,
+    contexts: Mapping[str, int] | None = None,
 ) -> Plan:
-    """Targets in order. ``reject``: what a writer would drop makes it skip the target instead."""
+    """Targets in order. ``reject``: what a writer would drop makes it skip the target instead. ``contexts``:
+    ``Moment.contexts``."""
     kept: list[Target] = []
     skips: list[Skip] = []
     dropped: dict[str, tuple[ir.Named, ...]] = {}
     for target in targets:
         named: Sequence[ir.Named] = ()
-        skip = _barred(target, only)
+        skip = _barred(target, only) if only else None
         if skip is None:
-            named = _named(target, facts, refuses)
-            skip = _unable(target, named, reject) or _away(target, available)
+            named = _named(target, facts, refuses, contexts.get(target.backend) if contexts else None)
+            skip = (_unable(target, named, reject) if named else None) or _away(target, available)
         if skip is not None:
             skips.append(skip)
             continue
         kept.append(target)
         if named:
             dropped[target.backend] = tuple(named)
-    return Plan(tuple(kept), tuple(skips), dropped)
+    return _vouched(Plan(tuple(kept), tuple(skips), dropped), facts)
+
+
+def _vouched(found: Plan, facts: Facts) -> Plan:
+    """Without those whose needed ability nobody has vouched for; with them where nobody else is left."""
+    if facts.request is None or not any(target.unproven for target in found.targets):
+        return found
+    doubts = {target.backend: sorted(target.unproven & facts.needs) for target in found.targets}
+    sure = tuple(target for target in found.targets if not doubts[target.backend])
+    told = [(name, f"{', '.join(lacking)} unproven here") for name, lacking in doubts.items() if lacking]
+    if not sure:
+        notes = tuple(f"{name} is asked all the same: {why}, and nobody else is left" for name, why in told)
+        return msgspec.structs.replace(found, notes=notes)
+    skips = tuple(Skip(name, "contract", f"{why}: {_PROVE.format(name)}", tuple(doubts[name])) for name, why in told)
+    dropped = {target.backend: found.dropped[target.backend] for target in sure if target.backend in found.dropped}
+    return Plan(sure, (*found.skips, *skips), dropped)
 
 
 def _barred(target: Target, only: Sequence[Only]) -> Skip | None:
     return next((Skip(target.backend, "rule", each.why) for each in only if target.backend not in each.backends), None)
 
 
-def _named(target: Target, facts: Facts, refuses: Refuses) -> list[ir.Named]:
+def _named(target: Target, facts: Facts, refuses: Refuses, context: int | None) -> Sequence[ir.Named]:
     """What the dialect refuses and what the backend lacks, each name once."""
-    named = list(refuses(target))
+    named = refuses(target)
+    if facts.request is None and (context is not None or _limited(target)):
+        facts.look()
+    if facts.request is None:
+        return named
     told = {each.name for each in named}
-    return named + [each for each in lacks(facts, target.upstream.capabilities) if each.name not in told]
+    able = target.upstream.capabilities
+    if context is not None and (able.context is None or context < able.context):
+        able = msgspec.structs.replace(able, context=context)
+    return [*named, *(each for each in lacks(facts, able) if each.name not in told)]
+
+
+def _limited(target: Target) -> bool:
+    """Must the body be read to know whether it can serve? Where bytes pass unread, nothing is looked at."""
+    if target.upstream.wire != "variant":
+        return False
+    able = target.upstream.capabilities
+    return not able.tools or able.context is not None or bool(target.unproven)
 
 
 def _unable(target: Target, named: Sequence[ir.Named], reject: bool) -> Skip | None:
@@ -96,19 +139,27 @@ def _away(target: Target, available: Available) -> Skip | None:
     return None if why is None else Skip(target.backend, "away", why)
 
 
-def nobody(policy: str, skips: Sequence[Skip]) -> Denied:
-    """Why no target is left: the request's own doing (400), a rule's (403), or nobody is there now (503)."""
+def nobody(policy: str, skips: Sequence[Skip], needs: Collection[str] = ()) -> Denied:
+    """Why no target is left: the request's own doing (400), a rule's (403), or nobody is there now (503). ``needs``:
+    the abilities that it asks for (``Facts.needs``)."""
     lacking = "; ".join(f"{skip.backend}: {skip.why}" for skip in skips) or "its rule names no backend"
     causes = {skip.cause for skip in skips}
     nobody_here = "no backend" if policy == PINNED else f"no backend of {policy}"
+    names = [name for skip in skips for name in skip.names]
+    needed = _needed(names, needs)
     if "away" in causes or not skips:
-        return Denied(f"{nobody_here} is available now: {lacking}", 503, "no_backend_available")
+        return Denied(f"{nobody_here} is available now{needed}: {lacking}", 503, "no_backend_available")
     if causes == {"rule"}:
         return Denied(f"{policy} leaves no backend for this request: {lacking}")
-    names = [name for skip in skips for name in skip.names]
     if set(names) == {CONTEXT}:
         text = f"the request is too long for every backend of {policy}: {lacking}. Shorten it."
         return Denied(text, 400, "context_length_exceeded")
-    text = f"{nobody_here} can serve this request: {lacking}. Leave {names[0]!r} out or choose another model."
+    text = f"{nobody_here} can serve this request{needed}: {lacking}. Leave {names[0]!r} out or choose another model."
     code = next(skip.code for skip in skips if skip.names)
     return Denied(text, 400, code, names[0])
+
+
+def _needed(names: Sequence[str], needs: Collection[str]) -> str:
+    """What the request needs: its abilities, and what somebody could not take."""
+    found = sorted({*needs, *names} - {CONTEXT})
+    return f", which needs {', '.join(found)}" if found else ""

@@ -19,6 +19,8 @@ _MOVES = frozenset(
         "quota",
         "upstream_auth",
         "not_found",
+        "poor_answer",
+        "context_length",
     }
 )
 """Failures of this upstream: another one may do better."""
@@ -47,16 +49,21 @@ class Retries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         jitter: float = 0.0,
         elapsed: float = 0.0,
         asked_again: bool = False,
+        loading: float | None = None,
     ) -> Step:
         """The next step after try number ``attempt`` (the first is 1) at this target.
 
         ``bytes_sent``: the client has seen a byte of the answer. ``asked_again``: for a better answer, which is done
-        once for each call; an answer that is judged is not told before it is good.
+        once for each call; an answer that is judged is not told before it is good. ``more_targets``: one is left
+        that may do better; after ``context_length`` one that may take a longer request. ``loading``: seconds for which
+        a model that is being loaded is waited for, when no other target is left.
         ``jitter`` in 0..1 spreads the wait over half its length; ``elapsed`` is the age of the request in seconds.
         """
         if failure.kind == "bad_output" and not asked_again and not self._late(elapsed):
             return Step("again", why="the answer has not the format that was asked for")
-        if bytes_sent:
+        if failure.code == ir.LOADING and not more_targets and loading is not None and elapsed < loading:
+            return self._waited(failure, attempt, jitter, elapsed)
+        if bytes_sent and failure.kind != "poor_answer":
             return Step("stop", why="the answer has begun")
         if self._late(elapsed):
             return Step("stop", why=f"the retry deadline of {self.deadline:g} s has passed")
@@ -74,9 +81,12 @@ class Retries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             return Step("stop", why=f"{failure.kind}, and no target is left")
         if attempt >= self.attempts:
             return Step("stop", why=f"{failure.kind} after {attempt} tries, and no target is left")
+        return self._waited(failure, attempt, jitter, elapsed)
+
+    def _waited(self, failure: ir.Failure, attempt: int, jitter: float, elapsed: float) -> Step:
         wait = failure.retry_after
         if wait is None:
-            wait = min(self.cap, self.base * 2 ** (attempt - 1)) * (0.5 + jitter / 2)
+            wait = min(self.cap, self.base * 2 ** min(attempt - 1, 30)) * (0.5 + jitter / 2)
         if wait > self.cap:
             return Step("stop", why=f"{failure.kind}: retry-after {wait:g} s is over the cap of {self.cap:g} s")
         if self.deadline is not None and elapsed + wait >= self.deadline:

@@ -1,24 +1,44 @@
-"""Hours of the day and days of the week, as a rule writes them."""
+"""Hours of the day and days of the week, as a rule writes them, on the clock of a time zone."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
+from difflib import get_close_matches
+from zoneinfo import ZoneInfo, available_timezones
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_SPAN = re.compile(r"(\d{1,2})(?::(\d\d))?\s*-\s*(\d{1,2})(?::(\d\d))?")
+_SPAN = re.compile(r"(\d{1,2})(?::(\d\d))?\s*-\s*(\d{1,2})(?::(\d\d))?(?:\s+(\S+))?")
 
 
-def hours(text: str) -> Callable[[datetime], bool]:
-    """``9-17`` or ``22:00-06:00`` (past midnight); the first minute is in, the last is not. ValueError if not so."""
+def zone(name: object) -> tzinfo:
+    """``Europe/Berlin`` or ``UTC``, from the machine's own tables, read once, at load. ValueError with the nearest."""
+    try:
+        return ZoneInfo(str(name))
+    except (ValueError, OSError, KeyError) as mistake:
+        near = get_close_matches(str(name), available_timezones(), n=1)
+        mend = f"did you mean {near[0]!r}?" if near else "write one such as 'Europe/Berlin' or 'UTC'"
+        raise ValueError(f"there is no time zone {str(name)!r} here: {mend}") from mistake
+
+
+def hours(text: str, clock: tzinfo = UTC) -> Callable[[datetime], bool]:
+    """``9-17``, ``22:00-06:00`` (past midnight) or ``9-17 Europe/Berlin``; the first minute is in, the last is not.
+
+    ``clock``: whose hours these are where the text names no zone. ValueError if it is not so written.
+    """
     found = _SPAN.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"takes hours such as '9-17' or '22:00-06:00', not {text!r}")
+        raise ValueError(f"takes hours such as '9-17', '22:00-06:00' or '9-17 Europe/Berlin', not {text!r}")
     start, end = _minute(found[1], found[2]), _minute(found[3], found[4])
-    if start <= end:
-        return lambda now: start <= now.hour * 60 + now.minute < end
-    return lambda now: not end <= now.hour * 60 + now.minute < start
+    told = _clock(zone(found[5]) if found[5] else clock)
+
+    def between(now: datetime) -> bool:
+        here = told(now)
+        minute = here.hour * 60 + here.minute
+        return start <= minute < end if start <= end else not end <= minute < start
+
+    return between
 
 
 def _minute(hour: str, minute: str | None) -> int:
@@ -28,14 +48,22 @@ def _minute(hour: str, minute: str | None) -> int:
     return total
 
 
-def days(texts: Sequence[str]) -> Callable[[datetime], bool]:
+def days(texts: Sequence[str], clock: tzinfo = UTC) -> Callable[[datetime], bool]:
     """``mon``, ``mon-fri``, ``sat`` …; a span may cross the weekend. ValueError if not so."""
     wanted: set[int] = set()
     for text in texts:
         first, _, last = text.lower().partition("-")
         start, end = _day(first), _day(last or first)
         wanted.update((start + step) % 7 for step in range((end - start) % 7 + 1))
-    return lambda now: now.weekday() in wanted
+    told = _clock(clock)
+    return lambda now: told(now).weekday() in wanted
+
+
+def _clock(wanted: tzinfo) -> Callable[[datetime], datetime]:
+    """What that clock shows; a moment without a zone is UTC already."""
+    if wanted is UTC:
+        return lambda now: now if now.tzinfo in (None, UTC) else now.astimezone(UTC)
+    return lambda now: (now if now.tzinfo is not None else now.replace(tzinfo=UTC)).astimezone(wanted)
 
 
 def _day(text: str) -> int:

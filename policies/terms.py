@@ -30,6 +30,10 @@ class Terms(Struct, frozen=True, kw_only=True):
 
     def over(self, before: Terms) -> Terms:
         """These terms, and where they say nothing those that stood before."""
+        if self is NO_TERMS or self is before:
+            return before
+        if before is NO_TERMS:
+            return self
         return Terms(
             **{
                 name: getattr(before, name) if getattr(self, name) is None else getattr(self, name)

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct
 
 from adapters import ir
+from policies.data_class import RESTRICTED
 
 if TYPE_CHECKING:
+    from policies.classify import Verdict
     from policies.terms import Terms
-
-RESTRICTED = "restricted"
-"""The data class that may only meet backends marked ``local: true``."""
 
 
 class Caller(Struct, frozen=True, kw_only=True):
@@ -24,6 +23,8 @@ class Caller(Struct, frozen=True, kw_only=True):
     team: str | None = None
     tags: tuple[str, ...] = ()
     data_class: str | None = None
+    """The key's own; ``team_data_class`` the team's."""
+    team_data_class: str | None = None
     pin: bool | Literal["local"] = True
     policy: Mapping[str, str] = {}
     """alias -> policy, and ``default``: the team's own choice."""
@@ -40,6 +41,10 @@ class Target(Struct, frozen=True):
     backend: str
     upstream: ir.Upstream
     local: bool = False
+    unproven: frozenset[str] = frozenset()
+    """Abilities that it may have and that nobody has vouched for: neither its card nor the operator."""
+    places: int | None = None
+    """Calls that it takes at once from here; None: no limit is set."""
 
 
 class Told(Struct, frozen=True):
@@ -54,6 +59,8 @@ class Arranged(Struct, frozen=True):
 
     targets: tuple[Target, ...]
     notes: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = {}
+    """What the ledger keeps of it (D16)."""
 
 
 class Denied(Struct, frozen=True):
@@ -77,6 +84,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     """simple | moderate | complex, or None when no rule looked."""
     score: float | None = None
     gate: str | None = None
+    verdict: Verdict | None = None
+    """What the classifier found, with every contribution; None when nobody asked it."""
     plan: tuple[Target, ...] = ()
     skipped: tuple[tuple[str, str], ...] = ()
     """(backend, why it was left out)."""
@@ -88,6 +97,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     """What the rules ask for beside the targets: cache, condensing, escalation, stickiness."""
     data_class: frozenset[str] = frozenset()
     """The labels in force, those of rules and patterns included."""
+    allowed: frozenset[str] | None = None
+    """The backends that guards and rules let this data meet, also where a helper call takes it; None: any."""
     denied: Denied | None = None
     pinned: bool = False
     trace: tuple[str, ...] = ()

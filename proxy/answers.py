@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from adapters import ir
 from proxy.backends import sendable
-from proxy.call import Call
+from proxy.call import Attempt, Call
 from proxy.line import Headers, Line
+from proxy.state.answers import Kept
 
 JSON = (b"content-type", b"application/json")
 
@@ -22,27 +23,44 @@ def headers(call: Call) -> Headers:
     if decision is None:
         return found
     found += _some("policy", decision.policy), *_maybe("rule", decision.rule), *_maybe("class", decision.cls)
+    if call.cache is None:
+        return found + _asked(call)
+    found += _maybe("cache", call.cache.told)
+    return found + (_asked(call) if call.cache.kept is None else _again(call.cache.kept))
+
+
+def _asked(call: Call) -> Headers:
+    """Who was asked, and what of it."""
+    found: Headers = []
     attempt = call.attempt
-    if attempt is None:
-        return found
+    if attempt is not None and attempt.collected and call.head.stream:
+        found.append(_some("buffered", "1"))
+    if attempt is None or (attempt.escalation is not None and attempt.first_event is None and call.committed):
+        return found  # who answers is not decided before the answer is judged
     found += [
         _some("backend", attempt.target.backend),
         _some("model", attempt.upstream.model),
         _some("attempts", str(len(call.attempts))),
     ]
-    if len(call.attempts) > 1:
-        found.append(_some("reason", _moves(call)))
+    if moves := _moves(call):
+        found.append(_some("reason", moves))
     if attempt.effort is not None:
         found.append(_some("effort", attempt.effort))
     if attempt.dropped:
         found.append(_some("dropped", attempt.dropped_names))
-    if attempt.emulation is not None and call.head.stream:
-        found.append(_some("buffered", "1"))
+    if call.condensed is not None:
+        found.append(_some("condensed", call.condensed))
     if attempt.estimated:
         found.append(_some("estimated", "1"))
     if attempt.upstream_id:
         found.append((b"x-upstream-request-id", _safe(attempt.upstream_id)))
     return found
+
+
+def _again(kept: Kept) -> Headers:
+    """Of an answer that is given again: who gave it, and that nobody was asked now."""
+    told = [_some("backend", kept.target.backend), _some("model", kept.target.upstream.model), _some("attempts", "0")]
+    return [*told, *_maybe("effort", kept.effort), *_maybe("dropped", kept.dropped)]
 
 
 def whole_headers(call: Call, now: float) -> Headers:
@@ -57,9 +75,12 @@ def whole_headers(call: Call, now: float) -> Headers:
 
 
 def _cost(call: Call) -> int | None:
-    """Nano-dollars of every attempt that was answered, also of one whose answer was not good enough; None where one of
-    them is unknown."""
-    costs = [attempt.cost for attempt in call.attempts if attempt.usage is not None]
+    """Nano-dollars of every attempt that was answered, also of one whose answer was not good enough, and of the calls
+    that helped; None where one of them is unknown."""
+    if call.cached_from is not None:
+        return 0
+    legs = [*call.attempts, *(attempt for helper in call.helpers for attempt in helper.attempts)]
+    costs = [attempt.cost for attempt in legs if attempt.usage is not None]
     known = [cost for cost in costs if cost is not None]
     return sum(known) if known and len(known) == len(costs) else None
 
@@ -106,8 +127,15 @@ def _told(call: Call, failure: ir.Failure) -> list[bytes]:
 
 
 def _moves(call: Call) -> str:
-    """Why the call moved on: ``local: unreachable``."""
-    return "; ".join(f"{a.target.backend}: {a.failure.kind}" for a in call.attempts[:-1] if a.failure is not None)
+    """Why the call moved on: ``local: unreachable``, ``local: poor_answer refusal``."""
+    tried = call.attempts if call.given is not None else call.attempts[:-1]
+    return "; ".join(f"{a.target.backend}: {why}" for a in tried if (why := _why(a)) is not None)
+
+
+def _why(attempt: Attempt) -> str | None:
+    if attempt.sign is not None:
+        return f"poor_answer {attempt.sign}"
+    return attempt.failure.kind if attempt.failure is not None else None
 
 
 def _some(name: str, value: str) -> tuple[bytes, bytes]:

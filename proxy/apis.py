@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from adapters import ir, strict
 from adapters.catalog import DIALECTS
 from adapters.counting import ENDPOINTS, Counter
 from adapters.dialect import Passable
@@ -41,3 +42,17 @@ def spoken(path: str, headers: Mapping[str, str]) -> Passable:
 def is_anthropic(headers: Mapping[str, str]) -> bool:
     """Is this a client of Anthropic's API, which must send its version with every request?"""
     return "anthropic-version" in headers
+
+
+def guessed(body: bytes) -> str:
+    """The name of the API that a request is for, by the fields in which its question stands; chat where that tells
+    nothing."""
+    try:
+        top = strict.fields(body)
+    except ir.Invalid:
+        return "chat"
+    if "messages" in top:
+        return "messages" if "system" in top else "chat"
+    # In Responses "prompt" is an object; the legacy one is a text or a list of texts.
+    legacy = "prompt" in top and bytes(top["prompt"]).lstrip()[:1] in (b'"', b"[")
+    return "completions" if legacy and "input" not in top else "responses"

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from proxy.call import Call
 from proxy.outside import told_class
+from proxy.threads import home_of
 
 if TYPE_CHECKING:
     from proxy.house import House
@@ -14,4 +15,5 @@ if TYPE_CHECKING:
 async def look_around(call: Call, house: House) -> None:
     """Sets ``call.home`` (where its thread was answered before) and ``call.outside`` (the class that the operator's
     hook or a header gives)."""
+    call.home = await home_of(call, house)
     call.outside = await told_class(call, house)

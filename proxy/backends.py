@@ -15,9 +15,11 @@ from msgspec import Struct
 from adapters import ir, providers
 from adapters.counting import ENDPOINTS, Endpoint
 from adapters.providers import PROVIDERS, Provider
+from policies.cards import Card, overlay, proves_tools
 from policies.pricing import Price, per_million
 from policies.verdict import Target
 from proxy.settings.grammar import BackendEntry, PriceSheet
+from proxy.settings.grammar import Timeouts as TimeoutRules
 from proxy.settings.units import Secret
 
 _SHORTEST_SECRET = 8
@@ -25,6 +27,8 @@ _SHORTEST_SECRET = 8
 FROM_CLIENT = "from_client"
 _FIRST_BYTE = {True: 60.0, False: 120.0}
 """Seconds until the first event, for a local backend and for others."""
+_LOADING = 300.0
+"""The same, for a model that may have to be loaded first."""
 _PRIVATE_SUFFIXES = (
     ".local", ".localhost", ".internal", ".lan", ".home", ".home.arpa", ".intranet", ".corp", ".private", ".test",
     ".svc", ".cluster.local",
@@ -38,6 +42,8 @@ class Timeouts(Struct, frozen=True):
     first_byte: float
     idle: float
     total: float
+    load: float
+    """Instead of ``first_byte``, while a model may have to be loaded first."""
 
 
 class Backend(Struct, frozen=True, kw_only=True):
@@ -57,11 +63,15 @@ class Backend(Struct, frozen=True, kw_only=True):
     local: bool = False
     timeouts: Timeouts
     max_parallel: int | None = None
+    metrics: str | None = None
+    """Where a local engine tells how busy it is; None: nowhere."""
     price: Price | None = None
     """The operator's own; None: the price sheet's."""
     headers: Mapping[str, str] = {}
     unavailable: str | None = None
     """Why it is never offered, or None."""
+    unproven: frozenset[str] = frozenset()
+    """As in Target: abilities that nobody has vouched for."""
     identity: tuple[str, str] = ("", "")
     """Name and credential's hash: what breakers and limits are kept by, over reloads (D12)."""
 
@@ -98,7 +108,14 @@ class Backend(Struct, frozen=True, kw_only=True):
 
     @property
     def target(self) -> Target:
-        return Target(self.name, self.upstream, self.local)
+        return Target(self.name, self.upstream, self.local, self.unproven, self.max_parallel)
+
+    def authorised(self, header: str) -> dict[str, str]:
+        """Its credential in the dialect's header (``Dialect.auth_header``); empty where it has none of its own."""
+        if self.credential is None:
+            return {}
+        secret = self.credential.reveal()
+        return {header: f"Bearer {secret}" if header == "authorization" else secret}
 
     def url(self, path: str, *, root: bool = False) -> str:
         """The address of ``path``; ``root``: beside the version that the base URL ends in, not below it."""
@@ -112,11 +129,11 @@ class Backend(Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self.upstream, dialect=name, family=providers.FAMILIES[name])
 
 
-def resolve(name: str, entry: BackendEntry, unavailable: str | None) -> Backend:
-    """The backend of a checked entry (settings.checks has found no mistake in it)."""
+def resolve(name: str, entry: BackendEntry, unavailable: str | None, card: Card | None = None) -> Backend:
+    """The backend of a checked entry (settings.checks has found no mistake in it), and what was measured of it."""
     row = PROVIDERS[entry.provider]
     speaks = (entry.dialect,) if entry.dialect else providers.speaks(entry.provider, entry.model)
-    base_url = normal_url(entry.base_url or row.base_url or "", row)
+    base_url = subject(name, entry)[3]
     local = is_local(entry, row)
     credential = entry.credential
     from_client = credential is not None and credential.reveal() == FROM_CLIENT
@@ -131,7 +148,7 @@ def resolve(name: str, entry: BackendEntry, unavailable: str | None) -> Backend:
             model=entry.model,
             family=providers.FAMILIES[speaks[0]],
             wire=row.wire,
-            capabilities=capabilities(entry),
+            capabilities=capabilities(entry, card),
             options=entry.options,
             prompt_cache=row.prompt_cache if entry.prompt_cache is None else entry.prompt_cache == "auto",
         ),
@@ -146,21 +163,50 @@ def resolve(name: str, entry: BackendEntry, unavailable: str | None) -> Backend:
             _FIRST_BYTE[local] if limits.first_byte is None else limits.first_byte,
             limits.idle,
             limits.total,
+            _loading(limits, local=local),
         ),
         max_parallel=entry.max_parallel,
+        metrics=_metrics(entry, row, base_url) if local else None,
         price=None if entry.price is None else _price(entry.price),
         headers={key.lower(): value.reveal() for key, value in entry.headers.items()},
         unavailable=unavailable,
+        unproven=_unproven(entry, row, card) if local else frozenset(),
     )
 
 
-def capabilities(entry: BackendEntry) -> ir.Capabilities:
-    """The tables' answer, corrected by the operator."""
+def subject(name: str, entry: BackendEntry) -> tuple[str, str, str, str]:
+    """What a model card must be of to be of this backend (``Card.subject``)."""
+    row = PROVIDERS[entry.provider]
+    return name, entry.provider, entry.model, normal_url(entry.base_url or row.base_url or "", row)
+
+
+def _unproven(entry: BackendEntry, row: Provider, card: Card | None) -> frozenset[str]:
+    """Whether a local model can use tools no table knows: its card does, or the operator."""
+    vouched = row.knows_tools or "tools" in entry.capabilities or (card is not None and proves_tools(card))
+    return frozenset() if vouched else frozenset({"tools"})
+
+
+def capabilities(entry: BackendEntry, card: Card | None = None) -> ir.Capabilities:
+    """The tables' answer, corrected by what was measured, and that by the operator."""
     base = providers.capabilities(entry.provider, entry.model)
+    base = base if card is None else overlay(base, card)
     changes = dict(entry.capabilities)
     if entry.context is not None:
         changes["context"] = entry.context
     return msgspec.convert({**msgspec.structs.asdict(base), **changes}, ir.Capabilities, strict=False)
+
+
+def _loading(limits: TimeoutRules, *, local: bool) -> float:
+    if limits.load is not None:
+        return limits.load
+    return limits.first_byte if limits.first_byte is not None else (_LOADING if local else _FIRST_BYTE[local])
+
+
+def _metrics(entry: BackendEntry, row: Provider, base_url: str) -> str | None:
+    """Only engines that we know have gauges have them somewhere."""
+    if entry.metrics == "off" or not row.gauges:
+        return None
+    return base_url.removesuffix(row.version) + "/metrics" if entry.metrics == "auto" else entry.metrics
 
 
 def normal_url(url: str, row: Provider) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +12,20 @@ from adapters import ir, states, strict
 from adapters.dialect import Dialect, Passable
 from adapters.fitting import Emulation, Fitted, fit
 from adapters.states import Keeper, Seal, Unseal
+from policies.data_class import RESTRICTED
+from policies.escalate import Confidence, Escalation
 from policies.reasoning import Source
-from policies.sticky import Home
+from policies.sticky import Answered, Home
 from policies.verdict import Caller, Decision, Target, Told
 
 if TYPE_CHECKING:
+    from adapters.recording import Recording
     from adapters.relay import StreamRelay
+    from proxy.classed import Called
     from proxy.judging import Judge
+    from proxy.pump import Opened
     from proxy.snapshot import Backend, Snapshot
+    from proxy.state.answers import Lookup
     from proxy.telemetry.traceparent import TraceContext
 
 
@@ -70,6 +76,10 @@ class Attempt:
     exact: bool
     started: float
     sent: float | None = None
+    streamed: bool = False
+    """Its first event is its first token, not its end."""
+    cold: bool = False
+    """Its model may have to be loaded first."""
     first_event: float | None = None
     ended: float | None = None
     status: int | None = None
@@ -79,6 +89,8 @@ class Attempt:
     usage: ir.Usage | None = None
     model: str | None = None
     response_id: str | None = None
+    call: str | None = None
+    """The id of the first tool call in its answer."""
     upstream_id: str | None = None
     """Of its request, from the answer's headers."""
     finish: str | None = None
@@ -86,6 +98,10 @@ class Attempt:
     traceparent: str | None = None
     relay: StreamRelay | None = None
     """What tells a streamed answer, from its first event on."""
+    recording: Recording | None = None
+    """What is overheard of an answer that is to be kept."""
+    called: Called | None = None
+    """What is overheard of its tool calls, where its data has a class."""
     dropped: tuple[ir.Named, ...] = ()
     fitted: Fitted | None = None
     """The request in words that this upstream has; None where its bytes pass unread."""
@@ -100,6 +116,14 @@ class Attempt:
     """The bad answer and what is wrong with it: what the next attempt at this backend is shown."""
     corrects: tuple[ir.Message, ...] = ()
     """The correction that this attempt was shown."""
+    escalation: Escalation | None = None
+    """By what its answer is judged before it is told; None: it is given as it is."""
+    confidence: Confidence | None = None
+    """What its tokens' log-probabilities say, where they are asked for."""
+    sign: str | None = None
+    """What made its answer poor."""
+    poor: Opened | None = None
+    """That answer, put by in case that nobody gives a better one."""
     answered: bool = False
     """The upstream did its part: a client that leaves says nothing about a backend's health."""
     reasoning_chars: int = 0
@@ -120,9 +144,28 @@ class Attempt:
         """How this attempt's answer is brought into the format that was asked for; None: the upstream enforces it."""
         return self.fitted.emulation if self.fitted is not None else None
 
+    @property
+    def collected(self) -> bool:
+        """Is its answer judged as a whole before a byte of it is told?"""
+        return self.emulation is not None or self.escalation is not None
+
+    @property
+    def hear(self) -> Callable[[ir.Event], None] | None:
+        """Who else is told the events of this answer."""
+        if self.called is None or self.recording is None:
+            one = self.recording or self.called
+            return one.hear if one is not None else None
+        first, second = self.recording.hear, self.called.hear
+
+        def hear(event: ir.Event) -> None:
+            first(event)
+            second(event)
+
+        return hear
+
     def streams(self, head: ir.Head) -> bool:
         """Is the upstream asked for a stream? What must be judged as a whole is asked for as a whole."""
-        return head.stream and self.emulation is None
+        return head.stream and not self.collected
 
     @property
     def dropped_names(self) -> str:
@@ -150,6 +193,12 @@ class Call:
     head: ir.Head = _UNREAD
     decision: Decision | None = None
     attempts: list[Attempt] = field(default_factory=list)
+    given: Attempt | None = None
+    """Whose answer the client gets, where that is not the last one's: a poor one, for nobody gave a better."""
+    helpers: list[Call] = field(default_factory=list)
+    """The calls that were made for this one."""
+    condensed: str | None = None
+    """Tokens of old text before and after it was shortened: ``1500>100``."""
     status: int | None = None
     outcome: str | None = None
     failure: ir.Failure | None = None
@@ -161,10 +210,18 @@ class Call:
     """What a helper call is for: ``condense``."""
     home: Home | None = None
     """Where its thread was answered before."""
+    thread: tuple[bytes, ...] = ()
+    """Hashes by which its thread is known; empty: nobody will ask."""
+    opener: bytes | None = None
+    """Of a thread's first request: with the id of the call that it is answered with, one more name."""
+    recalled: Answered | None = None
+    """Who answered the stored turn that this call goes on from."""
     outside: Told | None = None
     """The class that came from outside (S24)."""
     inherited: frozenset[str] = frozenset()
     """Data classes that came with stored turns, tool state or sealed state that this request refers to."""
+    cache: Lookup | None = None
+    """What it has to do with the cache, where its rule asks for it."""
     cached_from: str | None = None
     """The request whose kept answer this one was given."""
     flags: list[str] = field(default_factory=list)
@@ -195,9 +252,19 @@ class Call:
         return self.id.replace("-", "")
 
     @property
+    def data_class(self) -> frozenset[str]:
+        """What all that comes of it carries on."""
+        return self.inherited if self.decision is None else self.decision.data_class
+
+    @property
+    def restricted(self) -> bool:
+        """May its data meet local backends only? As long as nobody has decided, it may not go anywhere else."""
+        return RESTRICTED in self.inherited or self.decision is None or self.decision.restricted
+
+    @property
     def attempt(self) -> Attempt | None:
-        """The try that is on now, or was the last."""
-        return self.attempts[-1] if self.attempts else None
+        """The try whose answer the client gets: the one that is on now or was the last, unless one is ``given``."""
+        return self.given or (self.attempts[-1] if self.attempts else None)
 
     def request(self) -> ir.Request:
         """The whole request, read when somebody first asks for it. Raises ir.Invalid."""
@@ -206,6 +273,10 @@ class Call:
                 raise ir.Invalid(f"No rule may look into a request to {self.api.name}: its body is passed on unread.")
             self._request = self.api.dialect.read_request(self.body)
         return self._request
+
+    def asks(self, request: ir.Request) -> None:
+        """What a helper call asks: it has no client, and so no client's bytes."""
+        self._request, self.changed = request, True
 
     def change(self, values: Mapping[str, Any], *, only_missing: bool) -> ir.Request:
         """Apply an alias's ``defaults`` (only what the client left out) or a rule's ``set`` to the request."""

@@ -10,10 +10,11 @@ from typing import Any
 import msgspec
 
 from policies import library
+from policies.cards import Card
 from policies.grammar import Policy, RuleErrors
 from policies.rules import Book, compile_book
-from proxy import defaults
-from proxy.backends import Backend, resolve
+from proxy import cards, defaults
+from proxy.backends import Backend, resolve, subject
 from proxy.settings import environment, roles
 from proxy.settings.checks import check
 from proxy.settings.grammar import Document
@@ -22,9 +23,11 @@ from proxy.settings.shape import convert, mistakes
 from proxy.settings.source import ConfigError, Mistake, Path, Problem, Source, dotted, merged, parse
 
 __all__ = [
-    "Config", "ConfigError", "Problem", "compile_rules", "load", "resolve_backends", "wants_embedded", "with_embedded",
+    "Config", "ConfigError", "Problem", "compile_rules", "load", "resolve_backends", "wants_embedded", "with_cards",
+    "with_embedded",
 ]  # fmt: skip
 
+_CARDS = "\n--- # what was measured of its backends\n"
 _EMBEDDED = "\n--- # what fills in for a file without a usable backend\n"
 
 
@@ -36,6 +39,8 @@ class Config(Document, frozen=True, kw_only=True):
     absent: Mapping[str, str] = {}
     """Backends that are left out: name -> reason."""
     warnings: tuple[str, ...] = ()
+    measured: Mapping[str, Card] = {}
+    """The model cards that fit a backend, by its name."""
 
 
 def load(text: str, *, file: str, env: Mapping[str, str], has_keys: bool = False) -> Config:
@@ -44,6 +49,7 @@ def load(text: str, *, file: str, env: Mapping[str, str], has_keys: bool = False
     A ``demo: auto`` file without a usable backend is filled in: with what ``with_embedded`` has put behind it, else
     with a demo that is not running (enough to check and to explain).
     """
+    text, _, carried = text.partition(_CARDS)
     text, _, filling = text.partition(_EMBEDDED)
     source = parse(text, file)
     problems = environment.override(source, env)
@@ -62,8 +68,9 @@ def load(text: str, *, file: str, env: Mapping[str, str], has_keys: bool = False
     problems = _problems(source, check(document, absent, has_keys=has_keys))
     if problems:
         raise ConfigError(problems)
-    config = Config(**msgspec.structs.asdict(document), absent=absent, filled=filled)
-    warnings = [*notices(document, written, absent), *_check_rules(config, source)]
+    told_cards = cards.told(carried, [subject(name, entry) for name, entry in document.backends.items()])
+    config = Config(**msgspec.structs.asdict(document), absent=absent, filled=filled, measured=told_cards.cards)
+    warnings = [*notices(document, written, absent), *_check_rules(config, source), *told_cards.warnings]
     return msgspec.structs.replace(config, warnings=tuple(warnings))
 
 
@@ -79,9 +86,30 @@ def with_embedded(text: str, embedded: str) -> str:
     return text + _EMBEDDED + embedded
 
 
+def with_cards(text: str, *, file: str, env: Mapping[str, str]) -> str:
+    """The text with the model cards behind it that stand where it says. Raises ConfigError."""
+    carried = cards.carry(cards_file(text, file=file, env=env))
+    return text + _CARDS + carried if carried else text
+
+
+def cards_file(text: str, *, file: str, env: Mapping[str, str]) -> FilePath:
+    """Where the model cards of this configuration stand, or would. Raises ConfigError."""
+    text = text.partition(_EMBEDDED)[0]
+    named = cards.DEFAULT
+    if "cards" in text or "TURNOUT_CARDS" in env:
+        source = parse(text, file)
+        environment.override(source, env)
+        environment.substitute(source, env)
+        named = source.value.get("cards", named)
+    return FilePath(file).parent / (named if isinstance(named, str) and named else cards.DEFAULT)
+
+
 def resolve_backends(config: Config) -> dict[str, Backend]:
     """All backends by name, those that are left out included."""
-    return {name: resolve(name, entry, config.absent.get(name)) for name, entry in config.backends.items()}
+    return {
+        name: resolve(name, entry, config.absent.get(name), config.measured.get(name))
+        for name, entry in config.backends.items()
+    }
 
 
 def compile_rules(config: Config, backends: Mapping[str, Backend]) -> Book:
@@ -118,7 +146,7 @@ def _check_rules(config: Config, source: Source) -> list[str]:
         book = compile_rules(config, resolve_backends(config))
     except RuleErrors as errors:
         raise ConfigError(_problems(source, errors.problems)) from None
-    return [f"{dotted(path)}: {message}" for path, message in book.warnings]
+    return [f"{dotted(path)}: {message} (line {source.line(path)})" for path, message in book.warnings]
 
 
 def _policies_named(config: Config) -> dict[Path, str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import msgspec
 from msgspec import Struct
@@ -14,8 +14,9 @@ from adapters.counting import Counter, Endpoint
 from adapters.dialect import Dialect, Passable
 from adapters.fitting import formats
 from policies import facts as observing
-from policies import health
+from policies import health, setting
 from policies.classify import classify
+from policies.load import Shares
 from policies.moment import Moment
 from policies.rules import Route
 from policies.verdict import Decision, Denied, Target
@@ -28,6 +29,7 @@ PIN = "backend/"
 _FORMATS = frozenset({"response_format", "text", "output_config"})
 """The fields in which clients ask for a format."""
 
+_json = msgspec.json.Decoder()
 _RICHEST = "openai_responses"
 """Of OpenAI's two dialects the one that can say more of another vendor's: reasoning, and images in tool results."""
 
@@ -61,14 +63,17 @@ def decide(call: Call, moment: Moment) -> Decision:
         caller=call.caller,
         headers=call.headers,
         now=moment.time,
-        classify=classify,
+        classify=lambda prompt: classify(prompt, call.snapshot.model, moment.thresholds),
         outside=moment.outside,
+        inherited=call.inherited,
+        found=_found(call),
         conditions={
             "budget_used": moment.budget_used,
             "health": moment.health,
-            "load": {name: load.share for name, load in moment.load.items()},
+            "load": Shares(moment.load),
         },
     )
+    facts.reader = lambda: _seen(call)
     decision = book.decide(
         route,
         facts,
@@ -76,13 +81,39 @@ def decide(call: Call, moment: Moment) -> Decision:
         refuses=lambda target: refuses(call, target),
         moment=moment,
         pin=pin,
+        change=lambda wanted: _set(call, facts, wanted),
     )
-    if decision.set and _seen(call) is not None:
-        call.change(decision.set, only_missing=False)
     call.decision = _one_model(decision) if call.api.name == "embeddings" else decision
     if decision.denied is not None:
         raise Rejected(_denial(call, decision, decision.denied))
     return call.decision
+
+
+def _set(call: Call, facts: observing.Facts, wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Apply what rules set, so that targets are judged by the request that they would be sent; what is another value
+    now. Bodies that are passed on unread stay as they are."""
+    request = _seen(call)
+    if request is None:
+        return {}
+    told = request.effort or (None if request.thinking_budget is None else efforts.of_budget(request.thinking_budget))
+    changed = setting.changes(wanted, request, told)
+    facts.request = call.change(changed, only_missing=False)
+    return changed
+
+
+def _found(call: Call) -> Mapping[str, str]:
+    """Kind -> data class of what the operator's patterns find in the client's own words, whatever of them a backend
+    would be told: everything that a body says in JSON, the thread that it goes on from included."""
+    sought = call.snapshot.sought
+    return sought.find(map(_plain, call.top.values())) if sought is not None else {}
+
+
+def _plain(raw: msgspec.Raw) -> Any:
+    """A JSON value; as it is written where no reader here can hold it (``1e999``, or nested too deeply)."""
+    try:
+        return _json.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return bytes(raw).decode("utf-8", "replace")
 
 
 def _shown(call: Call) -> ir.Request:

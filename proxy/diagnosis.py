@@ -86,10 +86,7 @@ def _headers(backend: Backend) -> dict[str, str]:
     question = ir.Request(model=backend.upstream.model, messages=(ir.Message("user", (ir.Text("-"),)),))
     sent = dialect.write_request(question, backend.upstream, ir.Context(seed="0" * 32, now=0)).headers
     headers = {name: value for name, value in sent.items() if name.lower() != "content-type"}
-    if backend.credential is not None:
-        secret = backend.credential.reveal()
-        headers[dialect.auth_header] = f"Bearer {secret}" if dialect.auth_header == "authorization" else secret
-    return {**headers, "accept": "application/json", "user-agent": "turnout"}
+    return {**headers, **backend.authorised(dialect.auth_header), "accept": "application/json", "user-agent": "turnout"}
 
 
 def _names(body: bytes) -> tuple[str, ...]:

@@ -16,14 +16,22 @@ from policies.verdict import Caller, Target
 from proxy import keys, settle
 from proxy.bodies import InTurn
 from proxy.call import Attempt, Call, Rejected
+from proxy.decide import decide
 from proxy.outside import Hook
 from proxy.prices import Prices
 from proxy.sealing import Seals
 from proxy.snapshot import Snapshot
+from proxy.state.answers import Answers
+from proxy.state.condensed import Condensed
+from proxy.state.loads import Loads
 from proxy.state.memory import Backends
 from proxy.state.store import Store
+from proxy.threads import Threads
+from proxy.truncation import Truncation
+from proxy.upstream.gauges import Watcher
 from proxy.upstream.media import MediaFetcher
 from proxy.upstream.seam import Engine, UpstreamFailed
+from proxy.weighing import Steering
 
 if TYPE_CHECKING:
     from proxy.ledger.sqlite import Ledger
@@ -40,6 +48,7 @@ class House:
         engine: Engine,
         ledger: Ledger,
         store: Store,
+        threads: Threads,
         seals: Seals,
         telemetry: Telemetry,
         bound_loopback: bool,
@@ -49,12 +58,19 @@ class House:
         self.seals = seals
         self.media = MediaFetcher()
         self.hook = Hook()
+        self.steering = Steering()
         self.in_turn = InTurn()
+        self.condensed = Condensed()
         self.ledger = ledger
         self.telemetry = telemetry
+        self.threads = threads
         self.bound_loopback = bound_loopback
         self.backends = Backends(telemetry.breaker)
+        self.loads = Loads(telemetry.spilled)
+        self.watcher = Watcher(engine, self.loads, lambda: self.snapshot)
         self.prices = Prices()
+        self.truncation = Truncation(telemetry.prompt_cut)
+        self.answers = Answers()
         self.draining = False
         self.last_reload: dict[str, Any] | None = None
         """The outcome of the last reload that was tried, also of one that failed."""
@@ -67,6 +83,9 @@ class House:
         self.snapshot = snapshot
         self.ledger.retention = snapshot.config.ledger.retention
         self.store.retention = snapshot.config.state.retention
+        self.answers.resize(snapshot.config.cache.max_size)
+        self.steering.adopt(snapshot.config.classifier, snapshot.model)
+        self.truncation.adopt(snapshot.generation)
         self.telemetry.adopted(snapshot)
 
     def reloaded(self, outcome: dict[str, Any]) -> None:
@@ -86,6 +105,10 @@ class House:
     def enter(self, call: Call) -> None:
         """Station 2: who asks, and what is sealed for him. Raises Rejected (401)."""
         call.caller = self.name(call.headers, call.peer)
+        self.recognise(call)
+
+    def recognise(self, call: Call) -> None:
+        """What is sealed for the caller can be sealed and opened."""
         tenant = call.caller.tenant
         call.seal = lambda plain: self.seals.close(tenant, plain)
         call.unseal = lambda text: self.seals.open(tenant, text)
@@ -105,6 +128,14 @@ class House:
             raise Rejected(found)
         return found
 
+    def decide(self, call: Call) -> None:
+        """Station 4. Raises Rejected or ir.Invalid."""
+        try:
+            decide(call, self.moment(call))
+        finally:
+            if call.decision is not None:
+                self.steering.saw(call.decision.verdict)
+
     def moment(self, call: Call) -> Moment:
         """What is so now, for station 4; with what ``look_around`` has found out about this call."""
         now, clock = time.monotonic(), time.time()
@@ -114,9 +145,12 @@ class House:
             available=lambda target: self.backends.available(snapshot, target, now),
             price=lambda target: self._price(snapshot, target, clock),
             health=self.backends.standing(snapshot, now),
+            load=self.loads.now(snapshot, now),
             busy=self.backends.in_flight,
+            contexts=self.truncation.contexts,
             home=call.home,
-            dice=int(call.seed[-8:], 16) / 2**32,
+            dice=int(call.id[-8:], 16) / 2**32,
+            thresholds=self.steering.thresholds,
             outside=call.outside,
         )
 
@@ -137,17 +171,19 @@ class House:
             attempt.ended, attempt.failure = time.monotonic(), failure
             raise UpstreamFailed(failure)
         self.prices.expect(attempt.backend.price, local=attempt.target.local)
+        self.loads.enter(attempt, time.monotonic())
         try:
             yield
         except UpstreamFailed as error:
             attempt.ended, attempt.failure = time.monotonic(), error.failure
             raise
         finally:
+            self.loads.leave(attempt, time.monotonic())
             self.backends.leave(attempt.backend, attempt.failure, time.monotonic(), answered=attempt.answered)
 
     def settle(self, call: Call, attempt: Attempt) -> None:
         """The upstream has done its part, well or not: stations 10 and 11."""
-        attempt.ended, attempt.answered = time.monotonic(), True
+        attempt.ended, attempt.answered = attempt.ended or time.monotonic(), True
         call.failure = attempt.failure
         self.record(call)
 
@@ -157,6 +193,8 @@ class House:
             return
         call.recorded = True
         settle.settle(call, self.prices, missing=self.telemetry.price_missing)
+        for attempt in call.attempts:
+            self.truncation.note(call, attempt)
         rows = settle.rows(call, time.monotonic())
         self.ledger.write(rows)
         self.telemetry.recorded(call, rows)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 from adapters import ir, json_schema
+from proxy import escalating
 from proxy.call import Attempt, Call
 from proxy.upstream.seam import UpstreamFailed
 
@@ -124,7 +125,15 @@ async def judge(attempt: Attempt, reply: ir.Reply) -> None:
         faults = await asyncio.to_thread(attempt.judge.faults, text)
         if faults:
             attempt.correction = _correction(text, faults)
-            raise UpstreamFailed(_failure(faults, again=bool(attempt.corrects)))
+            raise UpstreamFailed(_failed(attempt, faults))
+
+
+def _failed(attempt: Attempt, faults: list[Fault]) -> ir.Failure:
+    """Where the rule says ``escalate``, another target is asked instead of giving up."""
+    again = bool(attempt.corrects)
+    if again and attempt.escalation is not None and "invalid_json" in attempt.escalation.on:
+        return escalating.poor(attempt, "invalid_json")
+    return _failure(faults, again=again)
 
 
 def _judged(reply: ir.Reply) -> Iterator[str]:

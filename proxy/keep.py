@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 from adapters.openai_responses import thread
 from proxy.call import Attempt, Call
+from proxy.classed import mark
 from proxy.pump import Opened
 from proxy.state.store import StoreFailed, Turn
+from proxy.threads import last_answer, remember
 
 if TYPE_CHECKING:
     from proxy.house import House
@@ -27,7 +29,9 @@ async def keep(call: Call, attempt: Attempt, opened: Opened, house: House) -> No
         kept = attempt.keeper.kept() if attempt.keeper is not None else {}
         if kept:
             await house.store.keep_calls(call.caller.tenant, kept)
-        await _keep_turn(call, opened, house)
+        await mark(call, attempt, opened, house)
+        await _keep_turn(call, attempt, opened, house)
+        await remember(call, attempt, house)
     except StoreFailed as error:
         house.telemetry.store_failed(call.id, "write", str(error))
 
@@ -43,7 +47,7 @@ async def known(call: Call, ids: Sequence[str], house: House) -> Mapping[str, by
         return {}
 
 
-async def _keep_turn(call: Call, opened: Opened, house: House) -> None:
+async def _keep_turn(call: Call, attempt: Attempt, opened: Opened, house: House) -> None:
     if call.api.name != "responses" or bytes(call.top.get("store", b"")) == _NO:
         return
     told = opened.whole.body if opened.whole is not None else _end(opened)
@@ -57,6 +61,8 @@ async def _keep_turn(call: Call, opened: Opened, house: House) -> None:
         previous=call.previous_response_id,
         input=call.items,
         response=told,
+        home=last_answer(attempt),
+        data_class=call.data_class,
     )
     await house.store.keep_turn(turn, thread.names(call.items, response))
 

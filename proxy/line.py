@@ -11,6 +11,8 @@ from litestar.types import Receive, Send
 from adapters.sse import KEEP_ALIVE
 
 Headers = list[tuple[bytes, bytes]]
+_NAP = 1.0
+"""Seconds: how often a call whose time to promise a stream has come is asked whether it can do so by now."""
 
 
 class ClientGone(Exception):  # noqa: N818 - a fact, not a fault of ours
@@ -62,7 +64,7 @@ class Line:
     ) -> None:
         """After ``after`` seconds without a first event the 200 goes out all the same (D1; infinite: never), and from
         then on comments fill every silence of ``every`` seconds: balancers cut a stream that is mute for a minute.
-        ``headers`` gives the head, or None when this call is no stream."""
+        ``headers`` gives the head, or None when this call is no stream, or not yet sent to anybody."""
         if after < math.inf:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(after, self._begin, group, every, headers)
@@ -79,9 +81,8 @@ class Line:
 
     async def _keep_alive(self, every: float, headers: Callable[[], Headers | None]) -> None:
         if not self.opened:
-            head = headers()
-            if head is None:
-                return
+            while (head := headers()) is None:  # noqa: ASYNC110 - nothing tells when a call is first sent to somebody
+                await asyncio.sleep(_NAP)
             await self.open_stream(head)
             await self.write([KEEP_ALIVE])
         while not self.closed:

@@ -10,6 +10,7 @@ from proxy.sealing import Seals
 from proxy.snapshot import Snapshot
 from proxy.state.sqlite import FILE, SqliteStore
 from proxy.telemetry.observer import Telemetry
+from proxy.threads import Threads
 from proxy.upstream.stock import StockEngine
 
 
@@ -21,12 +22,13 @@ def open_house(snapshot: Snapshot, *, host: str, slot: int, workers: int) -> Hou
     ledger = Ledger(path_of(config.ledger.url), worker=slot if workers > 1 else None, count=telemetry.meters.records)
     ledger.start()
     folder = path_of(config.ledger.url).parent
-    store = SqliteStore(folder / FILE)
+    store = SqliteStore(folder / FILE, shared=workers > 1)
     house = House(
         snapshot,
         engine=StockEngine(),
         ledger=ledger,
         store=store,
+        threads=Threads(store if workers > 1 else None),
         seals=Seals(config.server.secret, folder),
         telemetry=telemetry,
         bound_loopback=is_loopback(host),

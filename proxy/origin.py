@@ -12,7 +12,7 @@ import msgspec
 
 from adapters.providers import PROVIDERS
 from proxy import defaults
-from proxy.config import wants_embedded, with_embedded
+from proxy.config import cards_file, wants_embedded, with_cards, with_embedded
 from proxy.control import LIMIT
 from proxy.defaults import LocalServer
 from proxy.settings import ConfigError, Problem
@@ -47,27 +47,30 @@ class Origin:
         self.text = ""
         self.demo = socket.socket()
         self.demo.bind(("127.0.0.1", 0))
-        self._seen: bytes | None = None
+        self._cards: Path | None = None
+        self._seen: tuple[bytes | None, ...] = ()
 
     def read(self) -> str:
-        """The text, filled in where it asks for that. Raises ConfigError or OSError."""
+        """The text, filled in where it asks for that, with the model cards. Raises ConfigError or OSError."""
         if self.path is None:
-            return self._embedded()
+            return with_cards(self._embedded(), file=self.name, env=self.env)
         raw = self.path.read_bytes()
-        self._seen = raw
+        self._seen = (raw, _bytes(self._cards))
         text = decoded(raw, self.name)
+        self._cards = cards_file(text, file=self.name, env=self.env)
+        self._seen = (raw, _bytes(self._cards))
         if wants_embedded(text, file=self.name, env=self.env):
-            return with_embedded(text, self._embedded())
-        return text
+            text = with_embedded(text, self._embedded())
+        return with_cards(text, file=self.name, env=self.env)
 
     def changed(self) -> bool:
-        """Does the file say something else than when it was last read?"""
-        if self.path is None:
-            return False
-        try:
-            return self.path.read_bytes() != self._seen
-        except OSError:
-            return self._seen is not None
+        """Does the file, or that of the model cards, say something else than when it was last read?"""
+        return self.path is not None and (_bytes(self.path), _bytes(self._cards)) != self._seen
+
+    def folders(self) -> set[Path]:
+        """What must be watched to learn of changes; a folder for cards that is not there cannot be."""
+        found = set() if self.path is None else {self.path.parent}
+        return found if self._cards is None or not self._cards.parent.is_dir() else found | {self._cards.parent}
 
     def _embedded(self) -> str:
         servers = local_servers()
@@ -75,6 +78,14 @@ class Origin:
         if not servers and not any(row.key_env and self.env.get(row.key_env) for row in PROVIDERS.values()):
             return defaults.embedded(self.env, (), demo)
         return defaults.embedded(self.env, servers, None)
+
+
+def _bytes(path: Path | None) -> bytes | None:
+    """What the file says; None where it cannot be read."""
+    try:
+        return path.read_bytes() if path is not None else None
+    except OSError:
+        return None
 
 
 def decoded(raw: bytes, name: str) -> str:

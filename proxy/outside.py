@@ -18,9 +18,10 @@ from policies import health
 from policies.prompt import PromptView, view
 from policies.text import estimate_tokens
 from policies.verdict import Told
+from proxy.backends import is_public
 from proxy.call import Call
 from proxy.decide import route_of
-from proxy.upstream.seam import Engine, Outgoing, UpstreamFailed
+from proxy.upstream.seam import Cargo, Engine, Outgoing, UpstreamFailed
 
 if TYPE_CHECKING:
     from proxy.house import House
@@ -71,22 +72,25 @@ class Hook:
 async def told_class(call: Call, house: House) -> Told | None:
     """The class that this call came with, or that the hook gives; None: the built-in classifier decides.
 
-    Nobody is asked for a call whose rules do not look at the class.
+    The hook is not asked for a call whose rules do not look at the class.
     """
-    rules = call.snapshot.config.classifier
-    if (rules.header is None and rules.hook is None) or call.api.dialect is None:
-        return None
+    hook = call.snapshot.config.classifier.hook
+    told = header_class(call)
+    if told is not None or hook is None or call.api.dialect is None:
+        return told
     _, route = route_of(call)
     if _ASKED.isdisjoint(call.snapshot.book.needs(route, call.caller)):
         return None
-    given = call.headers.get(rules.header.lower(), "").strip().lower() if rules.header is not None else ""
-    if given in CLASSES:
-        return Told(given, "header")
-    if rules.hook is None:
-        return None
     prompt = await house.in_turn(call.body, lambda: view(call.request()))
-    found = await house.hook.ask(prompt, rules.hook, house.engine)
+    found = await house.hook.ask(prompt, hook, house.engine)
     return Told(found, "hook") if found is not None else None
+
+
+def header_class(call: Call) -> Told | None:
+    """The class that the caller names itself, where ``classifier.header`` lets it."""
+    header = call.snapshot.config.classifier.header
+    given = call.headers.get(header.lower(), "").strip().lower() if header is not None else ""
+    return Told(given, "header") if given in CLASSES else None
 
 
 def _outgoing(prompt: PromptView, hook: ClassHook) -> Outgoing:
@@ -105,6 +109,8 @@ def _outgoing(prompt: PromptView, hook: ClassHook) -> Outgoing:
         headers=list({**headers, **own}.items()),
         body=msgspec.json.encode(asked),
         connect_timeout=hook.timeout,
+        # No rule has looked yet, so that nobody knows how the data will be classed: as if it were restricted.
+        cargo=Cargo("classifier.hook", local=not is_public(hook.url), restricted=True),
     )
 
 

@@ -15,7 +15,7 @@ from adapters import failures, ir, states
 from adapters.fitting import Chain, Undo
 from adapters.relay import StreamRelay, Whole
 from adapters.stream_options import asks_usage
-from proxy import judging
+from proxy import escalating, judging
 from proxy.call import Attempt, Call
 from proxy.line import Line
 from proxy.upstream.seam import Answer, Engine, Outgoing, UpstreamFailed
@@ -44,8 +44,8 @@ class Opened:
 
 async def send(call: Call, attempt: Attempt, outgoing: Outgoing, engine: Engine) -> Opened:
     """Station 8. Raises UpstreamFailed while nothing has been promised to the client."""
-    timeouts = attempt.backend.timeouts
-    limit = timeouts.first_byte if attempt.streams(call.head) else timeouts.total
+    attempt.streamed = attempt.streams(call.head)
+    limit = _patience(attempt)
     attempt.sent = time.monotonic()
     try:
         async with asyncio.timeout(_finite(limit)):
@@ -109,6 +109,7 @@ def overhear(attempt: Attempt, machine: StreamRelay | Whole) -> None:
     attempt.usage = machine.usage
     attempt.model = machine.model or attempt.model
     attempt.response_id = machine.id
+    attempt.call = machine.call
     attempt.failure = machine.failure
     attempt.reasoning_chars = machine.reasoning_chars
     attempt.answer_chars = machine.answer_chars
@@ -141,6 +142,7 @@ async def _first(call: Call, attempt: Attempt, answer: Answer) -> Opened:
         mask=attempt.backend.masked,
         choices=_choices(call),
         undo=_undo(call, attempt),
+        hear=attempt.hear,
     )
     if kind.startswith("application/json"):
         return await _told_whole(call, attempt, answer)
@@ -158,7 +160,7 @@ async def _first(call: Call, attempt: Attempt, answer: Answer) -> Opened:
 
 
 async def _whole(call: Call, attempt: Attempt, answer: Answer) -> Opened:
-    limit = MAX_ANSWER if attempt.judge is None else call.snapshot.config.server.collect_max
+    limit = call.snapshot.config.server.collect_max if attempt.collected else MAX_ANSWER
     whole = Whole(
         attempt.wire,
         call.api.wire,
@@ -173,9 +175,10 @@ async def _whole(call: Call, attempt: Attempt, answer: Answer) -> Opened:
         raise UpstreamFailed(whole.failure)
     if attempt.judge is not None:
         await judging.judge(attempt, whole.reply)
-        if call.head.stream:
-            return _replayed(call, attempt, answer, whole.events)
-    return Opened(answer, whole=whole)
+    replayed = attempt.collected and call.head.stream
+    opened = _replayed(call, attempt, answer, whole.events) if replayed else Opened(answer, whole=whole)
+    escalating.judge(call, attempt, whole.reply, opened)
+    return opened
 
 
 async def _told_whole(call: Call, attempt: Attempt, answer: Answer) -> Opened:
@@ -193,7 +196,8 @@ def _replayed(
     call: Call, attempt: Attempt, answer: Answer, events: Sequence[ir.Event], undo: Undo | None = None
 ) -> Opened:
     echo = call.echo(attempt)
-    machine = StreamRelay(attempt.wire, call.api.wire, echo, exact=False, mask=attempt.backend.masked, undo=undo)
+    mask = attempt.backend.masked
+    machine = StreamRelay(attempt.wire, call.api.wire, echo, exact=False, mask=mask, undo=undo, hear=attempt.hear)
     ready = machine.replay(events)
     if machine.failure is not None:
         raise UpstreamFailed(machine.failure)
@@ -208,9 +212,10 @@ def _undo(call: Call, attempt: Attempt) -> Undo | None:
     upstream = attempt.upstream
     attempt.keeper = states.keeper(upstream)
     back = attempt.fitted.undoing() if attempt.fitted is not None else None
-    carrier = states.carrier(call.api.wire.name, upstream, call.seal) if call.seal is not None else None
+    spoken, seal = call.api.wire.name, call.seal
+    carrier = states.carrier(spoken, upstream, seal, call.data_class) if seal is not None else None
     dated = _dated if call.api.kind == "responses" else None
-    steps = tuple(step for step in (attempt.keeper, back, carrier, dated) if step is not None)
+    steps = tuple(step for step in (attempt.keeper, attempt.confidence, back, carrier, dated) if step is not None)
     return Chain(steps) if steps else None
 
 
@@ -228,6 +233,14 @@ async def _read(answer: Answer, limit: int = MAX_ANSWER) -> bytes:
             raise UpstreamFailed(failures.bad_response(f"an answer that is too large (more than {limit} bytes)"))
         parts.append(chunk)
     return b"".join(parts)
+
+
+def _patience(attempt: Attempt) -> float:
+    """Seconds until the first event, or until the whole answer; a model that has to be loaded first has its own."""
+    timeouts = attempt.backend.timeouts
+    if not attempt.streamed:
+        return max(timeouts.total, timeouts.load) if attempt.cold else timeouts.total
+    return timeouts.load if attempt.cold else timeouts.first_byte
 
 
 def _finite(seconds: float) -> float | None:

@@ -15,6 +15,7 @@ import msgspec
 from adapters import ir, strict
 from adapters.openai_responses import thread
 from proxy.call import Call, Rejected
+from proxy.classed import inherit
 from proxy.state.store import StoreFailed, ThreadTooLong, Turn
 
 if TYPE_CHECKING:
@@ -41,11 +42,15 @@ _AWAY = ir.Failure(
 
 
 async def recall(call: Call, house: House) -> None:
-    """Put the stored thread before the new input, and stored items in the place of references to them. Raises Rejected
-    or ir.Invalid for what is not there (400), not built (400), too long (413) or cannot be read now (503). What has to
-    be decoded for it is decoded beside the loop."""
-    if call.api.kind != "responses":
-        return
+    """Put the stored thread before the new input, and stored items in the place of references to them; sets
+    ``call.inherited``. Raises Rejected or ir.Invalid for what is not there (400), not built (400), too long (413) or
+    cannot be read now (503). What has to be decoded for it is decoded beside the loop."""
+    if call.api.kind == "responses":
+        await _recall(call, house)
+    await inherit(call, house)
+
+
+async def _recall(call: Call, house: House) -> None:
     previous, pointers = await house.in_turn(call.body, lambda: _read(call))
     if previous is None and not pointers:
         return
@@ -58,18 +63,21 @@ async def recall(call: Call, house: House) -> None:
         house.telemetry.store_failed(call.id, "read", str(error))
         raise Rejected(_AWAY) from error
     call.previous_response_id = previous
+    call.recalled = before[-1].home if before else None
     await asyncio.to_thread(_rewrite, call, before)
 
 
-def recall_nothing(call: Call) -> None:
+def recall_nothing(call: Call) -> bool:
     """For `turnout explain`, which has no store: what is not built is refused all the same, and the new input stands
-    for the whole thread. Raises Rejected or ir.Invalid."""
+    for the whole thread; the answer is whether there was more to it. Raises Rejected or ir.Invalid."""
     if call.api.kind != "responses":
-        return
+        return False
     previous, pointers = _read(call)
-    if previous is not None or pointers:
-        call.items = tuple(item for index, item in enumerate(call.items) if index not in pointers)
-        _rewrite(call, ())
+    if previous is None and not pointers:
+        return False
+    call.items = tuple(item for index, item in enumerate(call.items) if index not in pointers)
+    _rewrite(call, ())
+    return True
 
 
 def _read(call: Call) -> tuple[str | None, Mapping[int, str]]:
@@ -99,11 +107,14 @@ async def _before(call: Call, house: House, previous: str | None) -> Sequence[Tu
 
 
 async def _resolved(call: Call, house: House, pointers: Mapping[int, str], before: Sequence[Turn]) -> Items:
-    """The new input, with what its references stand for."""
+    """The new input, with what its references stand for. Data that is referred to keeps its class, wherever in its
+    thread it stood."""
+    call.inherited |= _classes(before)
     if not pointers:
         return call.items
     most = call.snapshot.config.server.max_body
     turns = await house.store.turns_with(call.caller.tenant, set(pointers.values()), most=most)
+    call.inherited |= _classes(turns)
     held = await asyncio.to_thread(_held, (*turns, *before))
     found = list(call.items)
     for index, id_ in pointers.items():
@@ -112,6 +123,10 @@ async def _resolved(call: Call, house: House, pointers: Mapping[int, str], befor
             raise ir.Invalid(message, f"input[{index}]", "item_not_found")
         found[index] = held[id_]
     return tuple(found)
+
+
+def _classes(turns: Sequence[Turn]) -> frozenset[str]:
+    return frozenset(label for turn in turns for label in turn.data_class)
 
 
 def _held(turns: Sequence[Turn]) -> Mapping[str, msgspec.Raw]:

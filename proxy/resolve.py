@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast
 
 from adapters import states
 from adapters.dialect import Dialect
-from proxy import judging
+from proxy import escalating, judging
 from proxy.call import Attempt, Call
 from proxy.keep import known
 
@@ -20,12 +20,13 @@ async def resolve(call: Call, attempt: Attempt, house: House) -> None:
         return
     upstream = attempt.upstream
     attempt.fitted = call.fitted(attempt.backend, upstream)
-    request = await judging.prepare(call, attempt, attempt.fitted.request)
+    request = escalating.prepare(attempt, await judging.prepare(call, attempt, attempt.fitted.request))
     ids = states.wanted(request, upstream)
     kept = await known(call, ids, house)
     attempt.request, attempt.removed = states.give_back(request, upstream, kept, call.unseal)
     needs = cast(Dialect, attempt.wire).needs(attempt.request, upstream)
     missing = [need for need in needs if need not in call.fetched]
     if missing:
-        call.fetched |= await house.media.fetch(missing, call.snapshot.config.media)
+        rules = call.snapshot.config.media
+        call.fetched |= await house.media.fetch(missing, rules, restricted=call.restricted)
     attempt.fetched = call.fetched

@@ -7,7 +7,7 @@ import os
 import tempfile
 from contextlib import suppress
 from functools import lru_cache
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FILE = "turnout.secret"
 """Beside the ledger, when the operator gave no secret."""
 _NONCE = 12
+_NAME = 16
 _MADE = 32
 """Random bytes of a secret that we make."""
 
@@ -50,6 +51,12 @@ class Seals:
         nonce = os.urandom(_NONCE)
         closed = nonce + _cipher(self._keys[0]).encrypt(nonce, plain, tenant.encode())
         return PREFIX + base64.urlsafe_b64encode(closed).decode()
+
+    def name(self, tenant: str, told: bytes) -> bytes:
+        """What ``told`` is called for this tenant: a keyed hash, from which nobody can tell what it was."""
+        return blake2b(
+            len(tenant.encode()).to_bytes(4) + tenant.encode() + told, key=self._keys[0], digest_size=_NAME
+        ).digest()
 
     def open(self, tenant: str, text: str) -> bytes | None:
         """What was sealed; None for what we did not seal, or not for this tenant."""

@@ -11,6 +11,7 @@ from adapters import ir
 from policies import pricing, reasoning
 from proxy.call import Attempt, Call
 from proxy.ledger.record import Outcome, UsageRecord, clean, pack_facts
+from proxy.state.answers import Kept
 
 if TYPE_CHECKING:
     from proxy.prices import Prices
@@ -50,14 +51,16 @@ def settle(call: Call, prices: Prices, *, missing: Callable[[str, str], None]) -
 
 def rows(call: Call, now: float) -> list[UsageRecord]:
     """One row per attempt; a call that no backend was asked for has one row with attempt 0."""
+    if call.cache is not None and call.cache.kept is not None:
+        return [_of_kept(_row(call, None, now, _outcome(call, None)), call, call.cache.kept, now)]
     if not call.attempts:
         return [_row(call, None, now, "denied" if call.outcome is None else _outcome(call, None))]
     return [_row(call, attempt, now, _outcome(call, attempt)) for attempt in call.attempts]
 
 
 def _outcome(call: Call, attempt: Attempt | None) -> Outcome:
-    """How this attempt ended; only the last one can have ended the call."""
-    if attempt is not None and attempt is not call.attempts[-1]:
+    """How this attempt ended; only the one whose answer the client gets can have ended the call."""
+    if attempt is not None and attempt is not call.attempt:
         return "fallback"
     if call.outcome == "cancelled":
         return "cancelled"
@@ -107,11 +110,34 @@ def _kept_message(call: Call, failure: ir.Failure | None) -> str | None:
     return f"the backend's answer was an error (HTTP {failure.upstream_status})"
 
 
+def _of_kept(row: UsageRecord, call: Call, kept: Kept, now: float) -> UsageRecord:
+    """The row of a call that was given a kept answer: attempt 0, for nobody was asked, and nothing spent. What the
+    answer's own usage was stands in the row of ``cached_from``."""
+    spent, whole = now - call.started, not call.head.stream
+    return msgspec.structs.replace(
+        row,
+        backend=kept.target.backend,
+        upstream_model=kept.model,
+        input_tokens=0,
+        cached_tokens=0,
+        output_tokens=0,
+        reasoning_tokens=0,
+        cost_nano_usd=0,
+        price_source="cache",
+        duration_ms=round(spent * 1000, 3),
+        ttft_ms=None if whole else round(spent * 1000, 3),
+        overhead_ms=round(max(spent - call.upstream_seconds, 0.0) * 1000, 3) if whole else None,
+        dropped=kept.dropped or None,
+        finish_reason=kept.finish,
+        effort=kept.effort,
+    )
+
+
 def _of_attempt(row: UsageRecord, call: Call, attempt: Attempt, now: float) -> UsageRecord:
     """The row of one attempt, from what all rows of its call share."""
     usage = attempt.usage or ir.Usage()
-    failure = attempt.failure or (call.failure if attempt is call.attempts[-1] else None)
-    told = attempt.failure if attempt is not call.attempts[-1] else None
+    failure = attempt.failure or (call.failure if attempt is call.attempt else None)
+    told = attempt.failure if attempt is not call.attempt else None
     whole = not call.head.stream
     first = attempt.first_event
     return msgspec.structs.replace(

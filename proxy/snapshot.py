@@ -12,7 +12,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from policies import library
+from policies import findings, library
+from policies.classify import Model
+from policies.findings import Sought
 from policies.plan import PINNED
 from policies.retries import Retries
 from policies.rules import Book, Route
@@ -22,6 +24,7 @@ from proxy.backends import Backend, Timeouts
 from proxy.config import Config, compile_rules, load, resolve_backends
 from proxy.settings.grammar import Alias, Key, Team
 from proxy.settings.units import shown
+from proxy.weighing import model_of
 
 __all__ = ["Backend", "Snapshot", "Timeouts", "build", "build_text"]
 
@@ -52,9 +55,15 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     patterns: tuple[Pattern, ...]
     """Wildcards, the longest first."""
     book: Book
+    model: Model
+    """The classifier's weights and thresholds, as calibrated."""
     callers: Mapping[str, Caller]
     """SHA-256 of the key, hex -> who has it."""
     warnings: tuple[str, ...] = ()
+    sought: Sought | None = None
+    """The patterns that raise a request's data class."""
+    ttft_targets: frozenset[float] = frozenset()
+    """Every ``ttft_target`` of rules, policies and aliases, in seconds."""
 
     def route(self, alias: str) -> Route | None:
         """Exact names win over patterns, longer patterns over shorter."""
@@ -91,7 +100,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     def masked(self) -> dict[str, Any]:
         """The configuration as plain values, secrets hidden, for ``GET /admin/config``."""
         plain: dict[str, Any] = msgspec.to_builtins(self.config, enc_hook=shown)
-        return {key: value for key, value in plain.items() if key not in {"warnings", "absent", "filled"}}
+        return {key: value for key, value in plain.items() if key not in {"warnings", "absent", "filled", "measured"}}
 
 
 def build_text(
@@ -105,6 +114,7 @@ def build_text(
 def build(config: Config, *, generation: int, text_hash: str, file: str, now: float | None = None) -> Snapshot:
     """The snapshot of a configuration that ``load`` has checked. ``now``: wall clock, seconds."""
     backends = resolve_backends(config)
+    book = compile_rules(config, backends)
     routes = {name: _route(name, alias) for name, alias in config.aliases.items()}
     return Snapshot(
         generation=generation,
@@ -115,9 +125,12 @@ def build(config: Config, *, generation: int, text_hash: str, file: str, now: fl
         backends=backends,
         aliases={name: route for name, route in routes.items() if _ANY not in name},
         patterns=_patterns(routes),
-        book=compile_rules(config, backends),
+        book=book,
+        model=model_of(config.classifier),
         callers=dict(_caller(key, config.teams) for key in config.keys),
         warnings=config.warnings,
+        sought=findings.compiled(config.data_classes.detect, config.data_classes.patterns),
+        ttft_targets=book.ttft_targets | {each.ttft_target for each in routes.values() if each.ttft_target is not None},
     )
 
 
@@ -132,6 +145,7 @@ def _route(name: str, alias: Alias) -> Route:
         listed=alias.listed,
         mirror=alias.responses.reasoning_text == "mirror",
         reasoning_field=alias.chat.reasoning_field,
+        ttft_target=None if alias.ttft_target is None else float(alias.ttft_target),
     )
 
 
@@ -153,7 +167,8 @@ def _caller(key: Key, teams: Mapping[str, Team]) -> tuple[str, Caller]:
         name=key.name,
         team=key.team,
         tags=(*team.tags, *key.tags),
-        data_class=team.data_class,
+        data_class=key.data_class,
+        team_data_class=team.data_class,
         pin=team.pin,
         policy=team.policy,
     )

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -227,18 +228,21 @@ class Supervisor:
         hand.process.kill()
 
     async def _watch(self) -> None:
-        """The folder, not the file: editors rename, and a ConfigMap swaps a link beside it."""
-        path = self._origin.path
-        assert path is not None  # noqa: S101 - only a file is watched
+        """The folders, not the files: editors rename, and a ConfigMap swaps a link beside it."""
         try:
-            async for _ in watchfiles.awatch(
-                path.parent, recursive=False, debounce=200, step=50, stop_event=self._stopping
-            ):
-                if self._origin.changed():
-                    await self.reload("file")
+            while not self._stopping.is_set():
+                await self._watch_folders(self._origin.folders())
         except (OSError, RuntimeError) as error:
             # No watches are left on this machine, or the folder may not be listed: no reason to stop serving.
             _log.error("config.unwatched", why=str(error), mend="reload with SIGHUP or POST /admin/config/reload")
+
+    async def _watch_folders(self, folders: set[Path]) -> None:
+        """Until what must be watched is elsewhere: a reload may have named another file of model cards."""
+        async for _ in watchfiles.awatch(*folders, recursive=False, debounce=200, step=50, stop_event=self._stopping):
+            if self._origin.changed():
+                await self.reload("file")
+            if self._origin.folders() != folders:
+                return
 
     def _stop(self) -> None:
         if self._stopping.is_set():

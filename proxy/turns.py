@@ -10,7 +10,7 @@ import msgspec
 
 from adapters import ir
 from policies.retries import Retries
-from policies.verdict import Target
+from policies.verdict import Decision, Target
 from proxy.call import Call, Rejected
 
 
@@ -30,24 +30,49 @@ class Turns:
 
     async def after(self, failure: ir.Failure, *, bytes_sent: bool, elapsed: float) -> None:
         """Returns when ``target`` is to be tried; raises Rejected when the road ends here."""
+        better = self._better(failure)
         step = self._retries.after(
             failure,
             attempt=self._tries,
             bytes_sent=bytes_sent,
-            more_targets=self._at + 1 < len(self._plan),
+            more_targets=better is not None,
             jitter=random.random(),  # noqa: S311 - jitter, not a secret
             elapsed=elapsed,
             asked_again=_bad(self._call) > 1,
+            loading=self._call.snapshot.backends[self.target.backend].timeouts.load if self.target.local else None,
         )
         if step.what == "stop":
             raise Rejected(told(self._call, failure))
         if step.wait:
             await asyncio.sleep(step.wait)
-        if step.what == "next":
-            self._at += 1
-            self._tries = 1
+        if step.what == "next" and better is not None:
+            self._move(failure, better)
         else:
             self._tries += 1
+
+    def _better(self, failure: ir.Failure) -> int | None:
+        """The place in the plan of the first target after this one that may do better."""
+        later = range(self._at + 1, len(self._plan))
+        if failure.kind == "context_length":
+            return next((at for at in later if roomier(self._plan[at], self.target)), None)
+        return later[0] if later else None
+
+    def _move(self, failure: ir.Failure, at: int) -> None:
+        """To that target; the trace says where an overflow has led."""
+        before, self._at, self._tries = self.target, at, 1
+        if failure.kind == "context_length" and self._call.decision is not None:
+            line = f"{before.backend}: context_length before the first byte, so on to {self.target.backend}"
+            self._call.decision = _traced(self._call.decision, line)
+
+
+def roomier(other: Target, than: Target) -> bool:
+    """May ``other`` take more tokens? Where a context is unknown, it may."""
+    more, less = other.upstream.capabilities.context, than.upstream.capabilities.context
+    return more is None or less is None or more > less
+
+
+def _traced(decision: Decision, line: str) -> Decision:
+    return msgspec.structs.replace(decision, trace=(*decision.trace, line))
 
 
 def _bad(call: Call) -> int:

@@ -20,14 +20,14 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from proxy import answers
+from adapters import ir
+from proxy import answers, escalating
 from proxy.around import look_around
 from proxy.bodies import decoded
-from proxy.cache import cached
-from proxy.call import Attempt, Call
+from proxy.cache import cached, keep_answer
+from proxy.call import Attempt, Call, Rejected
 from proxy.condense import condense
 from proxy.count import count
-from proxy.decide import decide
 from proxy.house import House
 from proxy.keep import keep
 from proxy.line import Line
@@ -46,7 +46,7 @@ async def walk(call: Call, house: House, line: Line) -> None:
     await house.in_turn(call.body, call.read_head)
     await recall(call, house)
     await look_around(call, house)  # 4 DECIDE
-    await house.in_turn(call.body, lambda: decide(call, house.moment(call)))
+    await house.in_turn(call.body, lambda: house.decide(call))
     async with cached(call, house, line) as hit:  # 5 CACHE
         if not hit:
             await ride(call, house, line)
@@ -54,7 +54,18 @@ async def walk(call: Call, house: House, line: Line) -> None:
 
 async def ride(call: Call, house: House, line: Line) -> None:
     """Stations 6 to 11, for a call that is decided; helper calls begin here. Raises Rejected or ir.Invalid."""
-    await condense(call, house)
+    await condense(call, house, ride)
+    try:
+        await _try(call, house, line)
+    except (Rejected, ir.Invalid):
+        poor = escalating.spare(call)
+        if poor is None:
+            raise
+        await _relay(call, *poor, house, line)
+
+
+async def _try(call: Call, house: House, line: Line) -> None:
+    """One target after the other, until one of them answers. Raises Rejected or ir.Invalid where none does."""
     turns = Turns(call, house.retries(call))
     while True:
         attempt = begin(call, turns.target, time.monotonic())
@@ -76,6 +87,7 @@ async def _relay(call: Call, attempt: Attempt, opened: Opened, house: House, lin
     async def end() -> None:
         await keep(call, attempt, opened, house)
         house.settle(call, attempt)
+        keep_answer(call, attempt, opened, house)
 
     try:
         if opened.whole is not None:

@@ -146,8 +146,11 @@ class Worker:
         # What stands now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
-        await server.serve(sockets=[self._listen])
-        await server.leave()
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(house.watcher.run())
+            await server.serve(sockets=[self._listen])
+            await server.leave()
+            watching.cancel()
         if self._demo is not None:
             self._demo.should_exit = True
         await house.close()

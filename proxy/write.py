@@ -11,12 +11,13 @@ from urllib.parse import urlsplit
 from adapters import efforts, ir, states
 from adapters.dialect import Dialect, compact
 from policies.verdict import Target
-from proxy import keys
+from proxy import escalating, keys
 from proxy.backends import sendable
 from proxy.call import Attempt, Call, Rejected
+from proxy.classed import Called
 from proxy.decide import wire_for
 from proxy.snapshot import Backend
-from proxy.upstream.seam import Outgoing
+from proxy.upstream.seam import Cargo, Outgoing
 
 MAX_HEADER = 2048
 """Characters of a client's header that goes to a backend; our own limit."""
@@ -26,13 +27,17 @@ def begin(call: Call, target: Target, now: float) -> Attempt:
     """A new attempt at this target, not yet written."""
     backend = call.snapshot.backends[target.backend]
     found = wire_for(call, backend)
+    escalation = escalating.rule_for(call, target)
     attempt = Attempt(
         number=len(call.attempts) + 1,
         target=target,
         backend=backend,
         wire=found.wire,
         upstream=found.upstream,
-        exact=found.exact,
+        exact=found.exact and escalation is None,
+        escalation=escalation,
+        recording=call.cache.recording() if call.cache is not None else None,
+        called=Called() if call.data_class else None,
         started=now,
     )
     call.attempts.append(attempt)
@@ -41,7 +46,7 @@ def begin(call: Call, target: Target, now: float) -> Attempt:
 
 def write(call: Call, attempt: Attempt) -> Outgoing:
     """The HTTP request to send. Sets the attempt's ``effort`` and ``dropped``."""
-    written = _exact(call, attempt) if attempt.exact else _translated(call, attempt)
+    written = worded(call, attempt)
     backend = attempt.backend
     accept = "text/event-stream" if attempt.streams(call.head) else "application/json"
     sent = {
@@ -64,8 +69,14 @@ def write(call: Call, attempt: Attempt) -> Outgoing:
         headers=list(sent.items()),
         body=written.body,
         connect_timeout=backend.timeouts.connect,
+        cargo=Cargo(backend.name, local=backend.local, restricted=call.restricted),
         proxy=http_proxy(backend.base_url, local=backend.local),
     )
+
+
+def worded(call: Call, attempt: Attempt) -> ir.UpstreamRequest:
+    """The request in the upstream's words, without host and secret. Sets the attempt's ``effort`` and ``dropped``."""
+    return _exact(call, attempt) if attempt.exact else _translated(call, attempt)
 
 
 def _client_headers(call: Call, attempt: Attempt) -> dict[str, str]:

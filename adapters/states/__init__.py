@@ -10,7 +10,7 @@ model, and is its vendor's to judge.
 from __future__ import annotations
 
 from adapters.states.carrier import Carrier, carrier
-from adapters.states.envelope import PREFIX, Seal, Unseal, is_carried_in
+from adapters.states.envelope import PREFIX, Seal, Unseal, classes, is_carried_in
 from adapters.states.giving import give_back, named, wanted
 from adapters.states.keeper import Keeper, Kept, keeper
 
@@ -22,6 +22,7 @@ __all__ = [
     "Seal",
     "Unseal",
     "carrier",
+    "classes",
     "give_back",
     "is_carried_in",
     "keeper",

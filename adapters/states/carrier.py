@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from adapters import ir
 from adapters.states.envelope import Seal, closed
@@ -18,9 +18,10 @@ class Carrier:
     clients that look for the text at the end.
     """
 
-    def __init__(self, home: Home, seal: Seal) -> None:
+    def __init__(self, home: Home, seal: Seal, classes: Collection[str] = ()) -> None:
         self._home = home
         self._seal = seal
+        self._classes = tuple(sorted(classes))
         self._made = 0
         self._calls: dict[int, ir.BlockStarted] = {}
         self._ids: dict[int, str | None] = {}
@@ -83,11 +84,14 @@ class Carrier:
         return state if state is not None and state.family != self._home.family else None
 
     def _sealed(self, state: ir.VendorState, *, call: str | None = None, id_: str | None = None) -> ir.VendorState:
-        text = closed(state, self._seal, call=call, id=id_)
+        text = closed(state, self._seal, call=call, id=id_, classes=self._classes)
         return ir.VendorState(self._home.family, self._home.kind, text)
 
 
-def carrier(dialect: str, upstream: ir.Upstream, seal: Seal) -> Carrier | None:
-    """For one answer of this upstream to a client that speaks ``dialect``; None where nothing has to be sealed."""
+def carrier(dialect: str, upstream: ir.Upstream, seal: Seal, classes: Collection[str] = ()) -> Carrier | None:
+    """For one answer of this upstream to a client that speaks ``dialect``; None where nothing has to be sealed.
+    ``classes``: the data classes that what is sealed carries on."""
     home, told = HOMES.get(dialect), HOMES.get(upstream.dialect)
-    return Carrier(home, seal) if home is not None and told is not None and home.family != told.family else None
+    return (
+        Carrier(home, seal, classes) if home is not None and told is not None and home.family != told.family else None
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Literal, TypeAlias
 
@@ -18,11 +19,13 @@ Unseal: TypeAlias = Callable[[str], bytes | None]
 PREFIX = "turnout1."
 """How a sealed text begins. No vendor's state can: theirs are base64, which has no dot."""
 _QUOTED = b'"' + PREFIX.encode()
+_SEALED = re.compile(b'"(' + re.escape(PREFIX).encode() + b'[A-Za-z0-9_=-]+)"')
 
 
 class Envelope(Struct, frozen=True, omit_defaults=True):
     """One state. ``call``: the tool call that it belongs to, wherever the envelope stands; without, it belongs to the
-    reasoning that carries it. ``id``: the vendor's own id of that reasoning."""
+    reasoning that carries it. ``id``: the vendor's own id of that reasoning. ``classes``: the data classes of the
+    conversation that it comes from."""
 
     family: ir.Family
     kind: str
@@ -30,6 +33,7 @@ class Envelope(Struct, frozen=True, omit_defaults=True):
     model: str | None = None
     call: str | None = None
     id: str | None = None
+    classes: tuple[str, ...] = ()
     v: Literal[1] = 1
 
 
@@ -37,9 +41,16 @@ _decode = msgspec.json.Decoder(Envelope).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def closed(state: ir.VendorState, seal: Seal, *, call: str | None = None, id: str | None = None) -> str:  # noqa: A002
+def closed(
+    state: ir.VendorState,
+    seal: Seal,
+    *,
+    call: str | None = None,
+    id: str | None = None,  # noqa: A002
+    classes: tuple[str, ...] = (),
+) -> str:
     """The text that travels through the client."""
-    return seal(_encode(Envelope(state.family, state.kind, state.data, state.model, call, id)))
+    return seal(_encode(Envelope(state.family, state.kind, state.data, state.model, call, id, classes)))
 
 
 def opened(text: str, unseal: Unseal) -> Envelope | None:
@@ -54,6 +65,14 @@ def opened(text: str, unseal: Unseal) -> Envelope | None:
 def is_sealed(state: ir.VendorState) -> bool:
     """Does it claim to be sealed by us?"""
     return state.data.startswith(PREFIX)
+
+
+def classes(body: bytes, unseal: Unseal) -> frozenset[str]:
+    """The data classes of all that is sealed in this body."""
+    if not is_carried_in(body):
+        return frozenset()
+    found = (opened(match[1].decode(), unseal) for match in _SEALED.finditer(body))
+    return frozenset(label for envelope in found if envelope is not None for label in envelope.classes)
 
 
 def is_carried_in(body: bytes) -> bool:

@@ -34,6 +34,8 @@ class Verdict(Struct, frozen=True):
     """Every contribution that is not zero, the largest first; the bias is one of them. No word of the prompt."""
     weights: str = ""
     """The version of the model."""
+    gated: str | None = None
+    """The class that the gate rule gave."""
     lexical: bool = False
     """Was the prompt's language one whose words were learned? If not, its shape alone was scored."""
     thresholds: Thresholds | None = None
@@ -49,19 +51,30 @@ def classify(view: PromptView, model: Model | None = None, thresholds: Threshold
     seen = extract(view)
     parts = [Reason("bias", 1.0, model.bias)]
     parts += [Reason(name, value, model.weights[name] * value) for name, value in seen.values.items() if value]
+    if seen.places is not None:
+        parts.append(Reason("words", float(len(seen.places)), model.of_words(seen.places)))
     score = round(sum(part.contribution for part in parts), 6)
     worse = round(1 / (1 + exp(-score)), 4)
     decided = gate(seen)
     plain = seen.question and seen.numbers <= 1
     return Verdict(
-        cls=decided[0] if decided is not None else _by_score(worse, thresholds, plain=plain),
+        cls=_by_score(worse, thresholds, plain=plain) if decided is None else _gated(decided[0], worse, thresholds),
         score=score,
         p_local_worse=worse,
         gate=decided[1] if decided is not None else None,
+        gated=decided[0] if decided is not None else None,
         reasons=tuple(sorted(parts, key=lambda part: -abs(part.contribution))),
         weights=model.version,
+        lexical=seen.places is not None,
         thresholds=thresholds,
     )
+
+
+def _gated(cls: str, worse: float, thresholds: Thresholds) -> str:
+    """A gate's word holds, but where the operator's share of local prompts could not be met with it."""
+    if cls == "simple" and worse >= thresholds.gated_simple_below:
+        return "moderate"
+    return "simple" if cls == "complex" and worse < thresholds.gated_complex_below else cls
 
 
 def _by_score(worse: float, thresholds: Thresholds, *, plain: bool) -> str:
@@ -69,4 +82,4 @@ def _by_score(worse: float, thresholds: Thresholds, *, plain: bool) -> str:
     mean anything."""
     if worse >= thresholds.complex_from:
         return "complex"
-    return "simple" if plain and worse < thresholds.simple_below else "moderate"
+    return "simple" if (plain or thresholds.any_form) and worse < thresholds.simple_below else "moderate"

@@ -8,7 +8,8 @@ from math import log2
 
 from msgspec import Struct
 
-from policies.classify import words
+from policies.classify import shape, words
+from policies.classify.lexicon import learned
 from policies.prompt import PromptView
 from policies.text import estimate_tokens
 
@@ -18,20 +19,24 @@ HEAD = TAIL = 2_048
 _MENTION = re.compile(r"@[\w.-]{1,64}")
 _TOKEN = re.compile(r"[^\W\d_]\w*")
 _LATIN = re.compile(r"[a-z]+")
-_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_OPTION = re.compile(r"^[ \t]{0,8}(?:[-*•]|\(?[A-Ja-j0-9]{1,2}[.)])\s", re.MULTILINE)
-_SYMBOLS = "{}<>[]()=;\\^_|&~`#$"
-_QUESTION = re.compile(r"[?？؟;](?=\s|$)|[?？؟]")
-_LEAD = 300
+_NAME = re.compile(r"\b(?:[A-Z]{2,}|[A-Z]?[a-z]+[A-Z])[A-Za-z]*\b")
+"""OAuth, FastAPI, SQL: names of things that are built, spelt alike in all languages."""
+_LEAD, _CLOSE = 300, 150
 """What is asked stands at the front of a prompt, or at its end."""
+_ORDER = 100
+"""Where words are not parted, or end in vowel signs, an order stands in so many characters of the front or close."""
+_SUM = 2
+"""A question with so many different numbers is a problem about someone who makes something, not an order to."""
 
 
 class Features(Struct, frozen=True):
-    """``values`` by feature name; the rest is what the gate rules look at."""
+    """``values`` by feature name; ``places`` of its words in the learned table, None where the language is not one of
+    those; the rest is what the gate rules look at."""
 
     values: dict[str, float]
+    places: frozenset[int] | None
     text: str
-    """The sample: folded to lower case, composed, without mentions."""
+    """The sample: folded to lower case, its ends composed, without mentions."""
     asked: list[str]
     """The words of the front and of the end, where an instruction stands."""
     opening: str
@@ -45,37 +50,44 @@ class Features(Struct, frozen=True):
 def extract(view: PromptView) -> Features:
     """All features in one pass over the sample."""
     raw = view.text
-    sample = raw if len(raw) <= HEAD + TAIL else f"{raw[:HEAD]}\n{raw[-TAIL:]}"
-    composed = sample if sample.isascii() else unicodedata.normalize("NFC", sample)
-    text = (_MENTION.sub(" ", composed) if "@" in composed else composed).lower().strip()
-    asked = _TOKEN.findall(text[:_LEAD]) + (_TOKEN.findall(text[-_LEAD // 2 :]) if len(text) > _LEAD else [])
+    sample = (raw if len(raw) <= HEAD + TAIL else f"{raw[:HEAD]}\n{raw[-TAIL:]}").strip()
+    composed = sample if sample.isascii() else _composed(sample)
+    clean = _MENTION.sub(" ", composed).strip() if "@" in composed else composed
+    text = clean.lower()
+    seen = shape.measure(clean, text, max(1.0, len(raw) / max(len(sample), 1)) if len(raw) > HEAD + TAIL else 1.0)
+    asked = _TOKEN.findall(text[:_LEAD]) + (_TOKEN.findall(text[-_CLOSE:]) if len(text) > _LEAD else [])
+    places = learned(text)
+    said = _said(clean, text, asked, english=places is not None)
+    if seen.listed:
+        said = dict.fromkeys(said, 0.0)
+    elif seen.questions and seen.numbers >= _SUM:
+        said |= {"makes": 0.0, "explains": 0.0, "limits": 0.0, "technical": 0.0}
+    values = seen.values | said | _around(view)
+    opening = re.split(r"[:：\n]", text, maxsplit=1)[0]
+    asks = seen.questions > 0 or (not text.isascii() and text.endswith(";"))
+    return Features(values, places, text, asked, opening, estimate_tokens(raw), seen.numbers, asks)
+
+
+def _composed(sample: str) -> str:
+    """NFC of both ends. Not of the whole: composing takes quadratic time on a hostile run of marks."""
+    if len(sample) <= _LEAD + _CLOSE:
+        return unicodedata.normalize("NFC", sample)
+    ends = unicodedata.normalize("NFC", sample[:_LEAD]), unicodedata.normalize("NFC", sample[-_CLOSE:])
+    return ends[0] + sample[_LEAD:-_CLOSE] + ends[1]
+
+
+def _said(clean: str, text: str, asked: list[str], *, english: bool) -> dict[str, float]:
+    """The kinds of words that an order is made of, in all languages of the tables."""
     said = frozenset(asked)
-    lead = text if len(text) <= _LEAD * 1.5 else f"{text[:_LEAD]} {text[-_LEAD // 2 :]}"
-    tokens = estimate_tokens(raw)
-    numbers = len(set(_NUMBER.findall(text)))
-    questions = len(_QUESTION.findall(text))
-    values = {
-        "length": log2(1 + tokens / 12),
-        "numbers": min(numbers, 8),
-        "questions": min(max(questions - 1, 0), 4),
-        "explains": float(words.explain.among(said)),
-        "reasons": float(words.reason.among(said, lead)),
-        "makes": float(words.make.among(said, "" if lead.isascii() else lead)),
-        **_shape(text),
-        **_around(view),
-    }
-    return Features(values, text, asked, re.split(r"[:：\n]", text, maxsplit=1)[0], tokens, numbers, questions > 0)
-
-
-def _shape(text: str) -> dict[str, float]:
-    """What does not depend on the language, and the few words that most languages share."""
+    kinds = words.english if english else words.every
+    lead = text if len(text) <= _LEAD * 1.5 else f"{text[:_LEAD]} {text[-_CLOSE:]}"
+    ends = "" if lead.isascii() else lead if len(lead) <= _ORDER else f"{text[:_ORDER]} {text[-_ORDER // 2 :]}"
     return {
-        "lines": log2(1 + text.count("\n")),
-        "code": float("```" in text),
-        "symbols": min(sum(map(text.count, _SYMBOLS)) / max(len(text), 20), 0.25) * 4,
-        "options": min(len(_OPTION.findall(text)), 6),
-        "limits": min(words.limits.count(frozenset(_TOKEN.findall(text))), 4),
-        "technical": min(words.technical.count(frozenset(_LATIN.findall(text))), 5),
+        "explains": float(kinds.explain.among(said, lead)),
+        "reasons": float(kinds.reason.among(said, lead)),
+        "makes": float(kinds.make.among(said, ends)),
+        "limits": min(kinds.limits.count(said), 4),
+        "technical": min(kinds.technical.count(frozenset(_LATIN.findall(lead))) + bool(_NAME.search(clean[:_LEAD])), 5),
     }
 
 

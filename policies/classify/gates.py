@@ -8,7 +8,7 @@ from policies.classify import words
 from policies.classify.features import Features
 
 _ARITHMETIC = re.compile(r"\d{1,4}\s*[-+*/x×÷]\s*\d{1,4}")
-_SHORT = 24
+_SHORT = 30
 """Estimated tokens up to which a plain question may be taken for one fact."""
 _LONG = 2_000
 """Estimated tokens from which even a summary is no longer easy."""
@@ -32,7 +32,7 @@ def gate(seen: Features) -> tuple[str, str] | None:
 def _greeting(seen: Features) -> bool:
     """Nothing but words of greeting, thanks, yes and no."""
     said = re.findall(r"[^\s!.,?…~¡¿！。，？、]+", seen.text[:120])
-    return 0 < len(said) <= 8 and len(seen.text) <= 120 and all(word in words.greet.words for word in said)
+    return 0 < len(said) <= 8 and len(seen.text) <= 120 and all(word in words.every.greet.words for word in said)
 
 
 def _rewrite(seen: Features) -> bool:
@@ -40,20 +40,25 @@ def _rewrite(seen: Features) -> bool:
     if seen.tokens > _LONG or len(seen.opening) > 48:
         return False
     pieces = "" if seen.opening.isascii() else seen.opening
-    return words.rewrite.among(frozenset(re.findall(r"[^\s,.!?]+", seen.opening)), pieces)
+    return words.every.rewrite.among(frozenset(re.findall(r"[^\s,.!?]+", seen.opening)), pieces)
 
 
 def _plain(seen: Features) -> bool:
     """No code, no options, no constraints, nothing to explain."""
     values = seen.values
-    return not (values["code"] or values["options"] or values["limits"] or values["explains"] or values["lines"])
+    return not any(values[name] for name in ("code", "options", "points", "limits", "explains", "lines"))
+
+
+def _formal(seen: Features) -> bool:
+    """Is it, in part, a formula or code?"""
+    return any(seen.values[name] for name in ("operators", "markup", "brackets"))
 
 
 def _short(seen: Features) -> tuple[str, str] | None:
     if seen.numbers <= 2 and _ARITHMETIC.search(seen.text) is not None and seen.values["technical"] == 0:
         return "simple", "arithmetic"
-    asks = words.ask.among(frozenset(seen.asked[:3]), seen.text)
-    if asks and seen.numbers <= 1 and seen.values["symbols"] == 0 and seen.values["technical"] <= 1:
+    asks = words.every.ask.among(frozenset(seen.asked[:3]), seen.text)
+    if asks and seen.numbers <= 1 and not _formal(seen) and seen.values["technical"] <= 1:
         return "simple", "one_fact"
     if seen.values["technical"] and not seen.question and not asks:
         return "complex", "technical_order"

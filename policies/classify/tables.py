@@ -7,6 +7,32 @@ pieces that have spaces of their own are parted by ``|``.
 from __future__ import annotations
 
 MAKE = """
+en automate containerize containerise
+pt automatiz* programe adicione acrescente conecte
+es automatiz* añade agrega conecta
+fr automatise* ajoute ajoutez connecte
+de automatisier* füge verbinde
+it automatizz* aggiungi collega
+nl automatiseer voeg
+sv automatisera programmera
+da automatiser programmer tilføj
+nb automatiser programmer
+fi automatisoi ohjelmoi
+pl zautomatyzuj* zaprogramuj* dodaj
+cs zautomatizuj* naprogramuj* přidej
+sk zautomatizuj* naprogramuj* pridaj
+ro automatiz* programează adaugă
+hu automatizál* programoz*
+tr otomatikleştir* programla* ekle
+ru автоматизируй* запрограммируй* добавь*
+uk автоматизуй* запрограмуй* додай*
+bg автоматизирай* програмирай* добави*
+el αυτοματοποίησε προγραμμάτισε πρόσθεσε
+ar أضف أتمت برمج
+he הוסף הוסיפי אוטומציה
+fa برنامه‌نویسی
+id tambahkan otomatiskan otomatisasi
+sw ongeza
 en launch publish setup spin install provision rewrite convert
 pt lance lança levante coloque faça monte instale converta
 es lanza monta instala publica haz convierte
@@ -48,18 +74,22 @@ he צור צרי בנה פתח פרוס העלה תכנן ממש
 fa بساز بسازید ایجاد مستقر پیاده توسعه طراحی
 vi tạo xây triển thiết dựng
 id buat buatkan bangun terapkan kembangkan rancang konfigurasikan
+uk спроєктуй*
+he הגדר
+ar إعداد
+vi cấu
 sw unda tengeneza jenga
 """
 MAKE_PIECES = """
-ja 公開 起動 書き換え
-ko 올려 띄워 설치
-zh 上线 启动 发布 安装 写一个 上線 啟動 發佈
+ja 公開 起動 書き換え 設定して 追加して 自動化 プログラム
+ko 올려 띄워 설치 설정해 추가해 자동화
+zh 自动化 自動化 添加 编写 編寫 接入 上线 启动 发布 安装 上線 啟動 發佈 配置
 ja 作成 作って 作る 構築 デプロイ 実装 開発 設計 リファクタ 最適化 立ち上げ
-ko 만들 생성 구축 배포 구현 개발 설계 리팩터 리팩토 최적화
+ko 만들어 만드 생성 구축 배포 구현 개발 설계 리팩터 리팩토 최적화
 zh 创建 建立 构建 搭建 部署 实现 开发 设计 重构 优化 建一个 創建 建構 實作 開發 設計 重構 優化 架設
-th สร้าง ปรับใช้ พัฒนา ออกแบบ ดีพลอย
-hi बनाओ बनाएं बनाएँ बनाइए बना तैनात विकसित डिप्लॉय डिज़ाइन
-bn তৈরি স্থাপন ডিপ্লয় বানাও
+th สร้าง ปรับใช้ ตั้งค่า พัฒนา ออกแบบ ดีพลอย
+hi जोड़ो जोड़ें बनाओ बनाएं बनाएँ बनाइए कॉन्फ़िगर तैनात विकसित डिप्लॉय डिज़ाइन
+bn যোগ তৈরি স্থাপন ডিপ্লয় বানাও কনফিগার
 ta உருவாக்கு நிறுவு
 """
 
@@ -130,6 +160,36 @@ ta சுருக்க மொழிபெயர்
 """
 
 GREET = """
+en see later soon tomorrow again much appreciated lot perfect bye nice day
+pt obrigadas obrigadíssimo até logo amanhã breve mais tudo bem e
+es hasta luego mañana pronto mil feliz día qué tal muy
+fr à bientôt demain beaucoup bonne journée soirée nuit mille
+de bis morgen bald später schön schönen gute nacht sehr alles klar
+it a domani presto molte notte buona giornata buon
+nl tot morgen straks veel goedenavond erg wel bedankt
+sv tusen så mycket då ha det bra kväll
+da tusind mange aften farvel
+nb tusen takk så mye kveld ha det
+fi paljon huomenta iltaa näkemiin
+pl bardzo wieczór dobranoc jutra do widzenia
+cs moc večer mockrát nashledanou
+sk veľmi pekne večer
+ro multe foarte mulțumiri seara revedere la
+hu szépen nagyon estét reggelt viszlát
+tr çok ederiz iyi akşamlar geceler hoşça kal görüşürüz
+ru огромное вечера ночи доброй до свидания завтра всё хорошо
+uk дуже побачення доброї ночі
+bg много довиждане вечер утро
+el πολύ πάρα ευχαριστούμε καληνύχτα αντίο
+ar جزيلا جزيلاً مع السلامة إلى اللقاء عليكم وعليكم ورحمة الله
+he רבה ערב לילה להתראות ביי
+fa خیلی متشکر خداحافظ
+hi बहुत शुक्रिया अलविदा
+bn অনেক আপনাকে
+ta மிக்க காலை வணக்கம்
+vi nhiều buổi sáng tối tạm biệt anh chị
+id banyak sore siang malam sampai jumpa
+sw sana kwaheri nzuri
 en hi hello hey hiya yo thanks thank you thx ty ok okay yes no yep nope sure great good morning afternoon evening
 en night bye goodbye cheers please for your help the so much very welcome cool nice got it there everyone how are
 pt oi olá ola obrigado obrigada bom dia boa tarde noite sim não tchau valeu muito
@@ -148,24 +208,24 @@ sk ahoj dobrý deň ďakujem áno nie
 ro bună salut mulțumesc da nu ziua
 hu szia helló köszönöm igen nem jó napot
 tr merhaba selam teşekkürler teşekkür ederim evet hayır günaydın sağol
-ru привет здравствуй здравствуйте спасибо да нет добрый день доброе утро пока большое
-uk привіт вітаю дякую так ні добрий день
+ru привет здравствуй здравствуйте спасибо да нет добрый день вечер доброе утро пока большое
+uk привіт вітаю дякую так ні добрий день вечір доброго ранку
 bg здравей здрасти благодаря да не
 el γεια γειά σου σας ευχαριστώ ναι όχι καλημέρα καλησπέρα
-ar مرحبا مرحبًا أهلا أهلاً السلام عليكم شكرا شكرًا نعم لا
+ar صباح مساء الخير النور مرحبا مرحبًا أهلا أهلاً السلام عليكم شكرا شكرًا نعم لا
 he שלום היי תודה כן לא בוקר טוב
-fa سلام ممنون متشکرم بله نه درود
+fa صبح شب عصر بخیر سلام ممنون متشکرم بله نه درود
 vi xin chào cảm ơn bạn vâng không
 id halo hai terima kasih ya tidak selamat pagi siang
 sw habari jambo asante ndiyo hapana
 """
 GREET_WHOLE = """
-ja こんにちは こんばんは おはよう おはようございます ありがとう ありがとうございます はい いいえ やあ
-ko 안녕 안녕하세요 감사합니다 고마워 고마워요 네 아니요
-zh 你好 您好 嗨 谢谢 謝謝 好的 是 是的 不 早上好 晚上好
-th สวัสดี สวัสดีครับ สวัสดีค่ะ ขอบคุณ ใช่ ไม่
-hi नमस्ते नमस्कार धन्यवाद शुक्रिया हाँ नहीं हाय
-bn হ্যালো নমস্কার ধন্যবাদ হ্যাঁ না হাই
+ja どうもありがとう どうもありがとうございます ありがとうございました さようなら またね こんにちは こんばんは おはよう おはようございます ありがとう ありがとうございます はい いいえ やあ
+ko 정말 고맙습니다 수고하세요 안녕히 가세요 계세요 안녕 안녕하세요 감사합니다 고마워 고마워요 네 아니요
+zh 非常感谢 非常感謝 多谢 多謝 谢谢你 謝謝你 再见 再見 晚安 你好 您好 嗨 谢谢 謝謝 好的 是 是的 不 早上好 晚上好
+th ขอบคุณครับ ขอบคุณค่ะ ขอบคุณมาก ขอบคุณมากครับ ขอบคุณมากค่ะ ลาก่อน สวัสดี สวัสดีครับ สวัสดีค่ะ ขอบคุณ ใช่ ไม่
+hi सुप्रभात शुभ रात्रि नमस्ते नमस्कार धन्यवाद शुक्रिया हाँ नहीं हाय
+bn সুপ্রভাত শুভ রাত্রি হ্যালো নমস্কার ধন্যবাদ হ্যাঁ না হাই
 ta வணக்கம் நன்றி ஆம் இல்லை
 """
 
@@ -209,23 +269,37 @@ vi là gì|ở đâu|bao nhiêu|khi nào|là ai
 
 TECHNICAL = """
 xx api apis rest sql nosql database databases kubernetes docker microservice* regex algorithm* algoritm* python
-xx typescript javascript java rust golang function functions class error exception typeerror stack server
+xx oauth nginx docker git github aws azure script* skrypt* skript* pythonie pythonu typescript javascript java rust golang function functions class error exception typeerror stack server
 xx servidor schema redis postgresql mongodb tcp udp http architecture distributed concurrency scalab* latency
 xx encryption authentication security vulnerabilit* theorem integral derivative matrix eigenvalue* polynomial
 xx probability equation proof gpu cuda compiler kernel tree pipeline throughput fastapi django react
 """
 EXPLAIN = """
-en explain compare describe differences difference benefits advantages disadvantages why how
-pt explique explica compare diferenças diferença porque como
-es explica explique compara diferencias diferencia cómo
-fr explique expliquer compare différences différence pourquoi comment
-de erkläre erklär vergleiche unterschiede unterschied warum wie
-it spiega confronta differenze differenza perché come
-nl leg vergelijk verschillen waarom hoe
-pl wyjaśnij porównaj różnice dlaczego jak
-ru объясни* сравни* различия почему как
+en explain compare describe differences difference benefits advantages disadvantages why
+pt explique explica compare diferenças diferença
+es explique explica compara diferencias diferencia cómo
+fr explique expliquer compare différences différence pourquoi
+de erkläre erklär vergleiche unterschiede unterschied warum
+it spiega confronta differenze differenza perché
+nl vergelijk verschillen waarom
+pl wyjaśnij porównaj różnice dlaczego
+ru объясни* сравни* различия почему
 tr açıkla karşılaştır* neden nasıl
-id jelaskan bandingkan perbedaan mengapa bagaimana
+id jelaskan bandingkan perbedaan mengapa
+"""
+EXPLAIN_PIECES = """
+en how do|how does|how did|how to|how can|how should|how would|what happens
+pt como funciona|como faço|por que
+fr comment faire|comment fonctionne
+de wie funktioniert|wie kann|wie macht
+it come funziona|come faccio
+ru как работает|как сделать
+ja 説明|比較|なぜ|違い
+ko 설명|비교해|차이|왜
+zh 解释|解釋|比较|比較|为什么|為什麼|区别
+th อธิบาย|เปรียบเทียบ|ทำไม
+hi समझाओ|समझाइए|तुलना
+bn ব্যাখ্যা|তুলনা
 """
 LIMITS = """
 en must should without include including includes ensure exactly only least most consider considering requirements

@@ -69,10 +69,10 @@ def check(
 
 
 def _load(raw: bytes, name: str) -> Config:
-    from proxy.config import load
+    from proxy.config import load, with_cards
     from proxy.origin import decoded
 
-    return load(decoded(raw, name), file=name, env=os.environ)
+    return load(with_cards(decoded(raw, name), file=name, env=os.environ), file=name, env=os.environ)
 
 
 def _filled(raw: bytes, name: str) -> bool:

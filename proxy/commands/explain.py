@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -14,8 +14,15 @@ from proxy.commands.line import Config, Json, LedgerFile, fail, misused, say_jso
 
 if TYPE_CHECKING:
     from policies.verdict import Caller
-    from proxy.explain import Explained
     from proxy.snapshot import Snapshot
+
+
+class _Shown(NamedTuple):
+    """How the answer is to be printed."""
+
+    json: bool
+    body: bool
+
 
 _ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _APIS = ("chat", "responses", "messages", "embeddings", "completions")
@@ -35,6 +42,7 @@ def explain(
     config: Config = None,
     ledger: LedgerFile = None,
     json: Json = False,
+    sent: Annotated[bool, typer.Option("--body", help="Also show what the first backend would be sent.")] = False,
 ) -> None:
     """Say which backend a request would go to, and why: the live decision and its whole trace. Nothing is sent.
 
@@ -54,13 +62,16 @@ def explain(
         explain_past(text.lower(), config, ledger, json=json)
         return
     body = _text(text, model or "auto", api) if text is not None else _body(request or "-", model)
-    _explain(body, _named(api) or _guess(body), config, key, _headers(header or []), json=json)
+    from proxy.apis import guessed
+
+    _explain(body, _named(api) or guessed(body), config, key, _headers(header or []), _Shown(json, sent))
 
 
 def _explain(
-    body: bytes, api: str, config: Path | None, key: str | None, headers: dict[str, str], *, json: bool
+    body: bytes, api: str, config: Path | None, key: str | None, headers: dict[str, str], shown: _Shown
 ) -> None:
     from adapters.failures import error_body
+    from proxy.commands.explained import lines
     from proxy.commands.sources import served
     from proxy.explain import as_json
     from proxy.explain import explain as explained
@@ -68,14 +79,14 @@ def _explain(
     snapshot = served(config).snapshot
     found = explained(snapshot, api, body, headers, _caller(snapshot, key))
     if found.decision is None and found.failure is not None:
-        if json:
+        if shown.json:
             typer.echo(error_body(found.failure))
             raise typer.Exit(1)
         fail(f"turnout explain: the client would get {found.failure.status}: {found.failure.message}")
-    if json:
+    if shown.json:
         say_json({"api": api, **as_json(found)})
         return
-    for line in _lines(found, snapshot, api, key):
+    for line in lines(found, _asker(snapshot, key), f"{api}), {snapshot.file}", body=shown.body):
         typer.echo(line)
 
 
@@ -114,21 +125,6 @@ def _named(api: str | None) -> str | None:
     return api
 
 
-def _guess(body: bytes) -> str:
-    """By the field in which the question stands. What cannot be read is explained as chat, with its error."""
-    from adapters import ir, strict
-
-    try:
-        top = strict.fields(body)
-    except ir.Invalid:
-        return "chat"
-    if "messages" in top:
-        return "chat"
-    # In Responses "prompt" is an object; the legacy one is a text or a list of texts.
-    legacy = "prompt" in top and bytes(top["prompt"]).lstrip()[:1] in (b'"', b"[")
-    return "completions" if legacy and "input" not in top else "responses"
-
-
 def _headers(given: Sequence[str]) -> dict[str, str]:
     for each in given:
         if ":" not in each:
@@ -139,48 +135,17 @@ def _headers(given: Sequence[str]) -> dict[str, str]:
 def _caller(snapshot: Snapshot, key: str | None) -> Caller | None:
     if key is None:
         return None
-    found = next((caller for caller in snapshot.callers.values() if caller.name == key), None)
+    from proxy.explain import named
+
+    found = named(snapshot, key)
     if found is None:
         names = ", ".join(sorted(caller.name for caller in snapshot.callers.values())) or "none"
         misused(f"turnout explain: there is no key '{key}' (there are: {names})")
     return found
 
 
-def _lines(found: Explained, snapshot: Snapshot, api: str, key: str | None) -> Iterable[str]:
-    decision = found.decision
-    assert decision is not None  # noqa: S101 - the caller has told a failure without one
-    yield _line("asked", f"{decision.facts.get('alias', '')} ({api}), {snapshot.file}")
-    if key is not None or snapshot.callers:
-        yield _line("caller", key or "no key: a live call would get 401, name a key with --key")
-    if decision.cls is not None:
-        score = "" if decision.score is None else f"score {decision.score:.3f}"
-        told = ", ".join(part for part in (score, f"gate {decision.gate}" if decision.gate else "") if part)
-        yield _line("class", f"{decision.cls} ({told})" if told else decision.cls)
-    yield _line("policy", f"{decision.policy} {decision.policy_hash}")
-    yield _line("rule", f"{decision.rule or 'none'}{f': {decision.reason}' if decision.reason else ''}")
-    if found.failure is not None:
-        yield _line("denied", f"{found.failure.status} {found.failure.code or ''}: {found.failure.message}")
-    if found.target is not None:
-        later = [target.backend for target in decision.plan[1:]]
-        then = f", then {', '.join(later)}" if later else ""
-        yield _line("backend", f"{found.target.backend} ({found.target.upstream.model}){then}")
-    for name, value in decision.set.items():
-        yield _line("set", f"{name}: {value}")
-    for named in found.dropped:
-        yield _line("dropped", f"{named.name}: {named.why}")
-    yield from story(decision.trace, decision.facts)
-
-
-def story(trace: Iterable[str], facts: object) -> Iterable[str]:
-    """The trace and the facts, as every explanation ends."""
-    import msgspec
-
-    for number, step in enumerate(trace):
-        yield _line("" if number else "trace", step)
-    plain = msgspec.to_builtins(facts)
-    for number, (name, value) in enumerate(plain.items()):
-        yield _line("" if number else "facts", f"{name}: {value}")
-
-
-def _line(name: str, text: str) -> str:
-    return f"{name:<10}{text}".rstrip()
+def _asker(snapshot: Snapshot, key: str | None) -> str | None:
+    """Who asks, where there are keys."""
+    if key is None and not snapshot.callers:
+        return None
+    return key or "no key: a live call would get 401, name a key with --key"

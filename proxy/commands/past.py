@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from proxy.commands.explain import story
+from proxy.commands.explained import story
 from proxy.commands.line import fail, say_json
 from proxy.commands.sources import ledger_file, written
 from proxy.ledger.reader import find

@@ -41,6 +41,7 @@ def served(config: Path | None) -> Served:
 def written(config: Path | None) -> Snapshot:
     """Read as it is written, with no look at anything but the file and the environment."""
     from proxy import defaults
+    from proxy.config import with_cards
     from proxy.origin import decoded
     from proxy.snapshot import build_text
 
@@ -48,6 +49,7 @@ def written(config: Path | None) -> Snapshot:
     name = str(path) if path is not None else defaults.EMBEDDED
     with _told(name):
         text = defaults.not_running(os.environ) if path is None else decoded(path.read_bytes(), name)
+        text = with_cards(text, file=name, env=os.environ)
         return build_text(text, file=name, generation=1, env=os.environ)
 
 

@@ -45,8 +45,8 @@ def usage(
     from proxy.commands.sources import ledger_file
     from proxy.ledger.reader import rows as read
 
-    start = _start(since)
-    found = read(ledger_file(config, ledger), since=start)
+    began = start(since)
+    found = read(ledger_file(config, ledger), since=began)
     if rows:
         _say_rows(found, json=json)
     else:
@@ -81,7 +81,7 @@ def show(
         typer.echo(report(found), nl=False)
 
 
-def _start(since: str | None) -> int | None:
+def start(since: str | None) -> int | None:
     """Milliseconds since 1970."""
     from datetime import UTC, datetime
 

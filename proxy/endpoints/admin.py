@@ -1,18 +1,22 @@
-"""The operators' room: what configuration runs, and a reload. On loopback, or with the admin key."""
+"""The operators' room: what configuration runs, a reload, and an explanation. On loopback, or with the admin key."""
 
 from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
 from adapters import ir
+from policies.verdict import Caller
 from proxy import keys
+from proxy.apis import guessed
 from proxy.call import Rejected
-from proxy.endpoints.plain import answer
+from proxy.endpoints.plain import answer, failed
+from proxy.explain import as_json, explain_here, named
 from proxy.house import House
 
 Reload = Callable[[], Awaitable[dict[str, Any]]]
@@ -20,7 +24,7 @@ Reload = Callable[[], Awaitable[dict[str, Any]]]
 
 
 def handlers(house: House, reload: Reload | None) -> list[HTTPRouteHandler]:
-    """``GET /admin/config`` and ``POST /admin/config/reload``."""
+    """``GET /admin/config``, ``POST /admin/config/reload`` and ``POST /admin/explain``."""
 
     @get("/admin/config", sync_to_thread=False)
     def config(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -48,7 +52,47 @@ def handlers(house: House, reload: Reload | None) -> list[HTTPRouteHandler]:
         outcome = await reload()
         return answer(house, outcome, 200 if outcome.get("ok") else 422)
 
-    return [config, reload_config]
+    @post("/admin/explain", status_code=200)
+    async def explain(request: Request[Any, Any, Any]) -> Response[bytes]:
+        admit(house, request)
+        asked = _asked(await request.body())
+        body = bytes(asked.request)
+        found = await explain_here(house, asked.api or guessed(body), body, asked.headers, _caller(house, asked.key))
+        return answer(house, {"api": asked.api or guessed(body), **as_json(found)})
+
+    return [config, reload_config, explain]
+
+
+class _Question(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of ``POST /admin/explain``."""
+
+    request: msgspec.Raw
+    """What a client would send, whole."""
+    api: Literal["chat", "responses", "messages", "embeddings", "completions"] | None = None
+    """Default: by the request's fields."""
+    key: str | None = None
+    """The name of the key that asks, in proxy.yaml."""
+    headers: dict[str, str] = {}
+
+
+_question = msgspec.json.Decoder(_Question)
+
+
+def _asked(body: bytes) -> _Question:
+    try:
+        return _question.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        message = f'{error}. Send {{"request": {{…}}}}, and where needed "api", "key" (its name) and "headers".'
+        raise failed(400, message, "invalid_request") from None
+
+
+def _caller(house: House, key: str | None) -> Caller | None:
+    if key is None:
+        return None
+    found = named(house.snapshot, key)
+    if found is None:
+        raise failed(400, f"There is no key '{key}' in proxy.yaml.", "unknown_key", "key")
+    return found
 
 
 def admit(house: House, request: Request[Any, Any, Any]) -> None:

@@ -60,7 +60,8 @@ async def _watched(call: Call, house: House, line: Line, receive: Receive) -> No
 
 def _commit(call: Call) -> list[tuple[bytes, bytes]] | None:
     """The headers of a 200 that leaves before the upstream said anything (D1); None while there is no plan yet."""
-    if not call.head.stream or not call.attempts:
+    waits = call.cache is not None and call.cache.waits
+    if not call.head.stream or not (call.attempts or waits):
         return None
     call.status, call.committed = 200, True
     return answers.headers(call)

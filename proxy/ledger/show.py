@@ -59,6 +59,8 @@ def _attempt(record: UsageRecord, spent: int | None, known: int) -> Iterator[str
     yield _line(f"attempt {record.attempt}", _outcome(record))
     if record.error_code or record.error_message:
         yield _line("  error", ": ".join(text for text in (record.error_code, record.error_message) if text))
+    if record.cached_from:
+        yield _line("  kept from", f"{record.cached_from}: nobody was asked, nothing was spent")
     if record.attempt == 0:
         return
     yield _line("  tokens", _tokens(record))

@@ -10,7 +10,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from adapters import ir
 from adapters.providers import PROVIDERS, Provider
-from proxy.backends import FROM_CLIENT, is_public, sendable
+from policies import findings
+from policies.data_class import label_problems
+from proxy.backends import FROM_CLIENT, is_local, is_public, sendable
 from proxy.settings.grammar import Alias, BackendEntry, Document, Key
 from proxy.settings.shape import did_you_mean, mistakes
 from proxy.settings.source import Mistake, Path
@@ -141,6 +143,16 @@ def _teams(document: Document) -> Found:
                 yield ("teams", name, "policy", alias), f"no alias '{alias}': {did_you_mean(alias, known)}"
 
 
+def _data_classes(document: Document) -> Found:
+    rules = document.data_classes
+    yield from ((("data_classes", *path), text) for path, text in findings.problems(rules.detect, rules.patterns))
+    given: list[tuple[Path, str | None]] = [(("teams", name), team.data_class) for name, team in document.teams.items()]
+    given += [(("keys", index), key.data_class) for index, key in enumerate(document.keys)]
+    for path, label in given:
+        if label is not None:
+            yield from label_problems(label, (*path, "data_class"))
+
+
 def _keys(document: Document) -> Found:
     names: set[str] = set()
     hashes: dict[str, str] = {}
@@ -174,7 +186,7 @@ def _sources(key: Key) -> int:
 
 
 _CHECKS: tuple[Callable[[Document], Found], ...] = (
-    _stores, _telemetry, _media, _classifier, _pools, _roles, _aliases, _teams, _keys,
+    _stores, _telemetry, _media, _classifier, _pools, _roles, _aliases, _teams, _keys, _data_classes,
 )  # fmt: skip
 
 
@@ -198,6 +210,24 @@ def _backend(entry: BackendEntry, *, has_none: bool) -> Found:
     yield from ((("headers", *place), text) for place, text in _sent(entry.headers))
     if entry.credential is not None and not sendable(entry.credential.reveal()):
         yield ("credential",), _NOT_SENDABLE
+    if (text := _gauges(entry, row)) is not None:
+        yield ("metrics",), text
+
+
+def _gauges(entry: BackendEntry, row: Provider) -> str | None:
+    """What is wrong with where its gauges are."""
+    if entry.metrics in {"auto", "off"}:
+        return None
+    url = _web(entry.metrics)
+    if url is None:
+        return f"'{entry.metrics}' is no place: write auto, off or http://127.0.0.1:8000/metrics"
+    if url.username is not None or url.password is not None:
+        return "a secret stands in the URL: remove it"
+    if not is_local(entry, row):
+        return "only local engines are asked how busy they are: remove it, or set 'local: true' where that is so"
+    if is_public(entry.metrics) and entry.local_public is None:
+        return "the address may be public: write one in your own network, or add 'local_public: confirm'"
+    return None if row.gauges else f"{entry.provider} has no gauges that we know: remove it"
 
 
 def _url(entry: BackendEntry, row: Provider) -> Found:

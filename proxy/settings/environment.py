@@ -10,7 +10,7 @@ from typing import Any
 from proxy.settings.source import Mistake, Path, Problem, Source
 
 PREFIX = "TURNOUT_"
-_TOP = ("DEMO", "VERSION")
+_TOP = ("CARDS", "DEMO", "VERSION")
 """The sections that are scalars: the only overrides without ``__``."""
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?:(:-|:\?)([^}]*))?\}")
 _SECRET_FILES = {"credential_file": "credential", "secret_file": "secret", "admin_key_file": "admin_key"}

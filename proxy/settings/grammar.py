@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
 
 from msgspec import Meta, Struct, field
 
+from policies.findings import Pattern
 from policies.grammar import Guard, Policy
 from proxy.settings.units import Dollars, Seconds, Secret, Secrets, Size
 
 Positive = Annotated[int, Meta(ge=1)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 NEVER = Seconds(math.inf)
 
 T = TypeVar("T")
@@ -42,7 +44,8 @@ class Server(Part):
     strict_json: bool = False
     """Refuse duplicate keys below the top level, too."""
     collect_max: Size = given(Size(2**20))
-    """The largest answer that is collected whole to be judged: structured output that no backend enforces."""
+    """The largest answer that is collected whole to be judged: structured output that no backend enforces, and what a
+    rule's ``escalate`` looks at."""
     secret: Secrets | None = None
     """Seals what travels through clients; the first of a list seals, all unseal. Made once when absent."""
     secret_file: str | None = None
@@ -92,6 +95,13 @@ class MediaRules(Part):
     """Hosts of your own network that may be asked all the same: ``host`` (at port 80 and 443) or ``host:port``."""
 
 
+class CacheRules(Part):
+    """Answers that are kept to be given again, where a rule says ``set: {cache: {ttl: 1h}}``."""
+
+    max_size: Size = given(Size(64 * 2**20))
+    """Of all of them together, in the memory of each worker. One that is larger than an eighth of this is not kept."""
+
+
 class ClassHook(Part):
     """A service of the operator's own that names a prompt's class. It is asked with the last user turn."""
 
@@ -102,12 +112,41 @@ class ClassHook(Part):
     headers: Mapping[str, Secret] = {}
 
 
+class Calibration(Part):
+    """What ``turnout calibrate`` has found; it counts only for the weights that it was made with."""
+
+    weights: str
+    """Their version; with other weights the shipped thresholds hold, and a warning says so."""
+    simple_below: Share
+    complex_from: Share
+    gated_simple_below: Annotated[float, Meta(ge=0)] = 1.01
+    gated_complex_below: Annotated[float, Meta(ge=0)] = 0.0
+    any_form: bool = False
+    bias: float = 0.0
+    """Added to the score, in logits, and so are those of ``adjust`` for each feature."""
+    adjust: Mapping[str, float] = {}
+    prompts: int = 0
+    labels: int = 0
+
+
 class ClassifierRules(Part):
     """Who tells simple, moderate and complex prompts apart."""
 
     header: str | None = None
     """A request header in which callers may name the class themselves."""
     hook: ClassHook | None = None
+    local_share: Share | None = None
+    """Which share of the prompts is to count as simple; the thresholds follow the traffic so that it stays there."""
+    calibration: Calibration | None = None
+
+
+class DataClasses(Part):
+    """What gives a request its data class by what stands in it. The most restrictive class wins, whoever gives it."""
+
+    detect: Mapping[str, str] = {}
+    """Built-in detector (card, iban, ssn, email, phone, secret) -> data class."""
+    patterns: tuple[Pattern, ...] = ()
+    """Regular expressions of your own, without backreferences and lookaround."""
 
 
 class Ledger(Part):
@@ -125,6 +164,9 @@ class Timeouts(Part):
     connect: Seconds = given(Seconds(5))
     first_byte: Seconds | None = None
     """Until the first event of a stream: 60s for a local backend, 120s for others."""
+    load: Seconds | None = None
+    """The same for a local backend that has not answered for five minutes: its model may have to be loaded first. None:
+    ``first_byte`` where that is given, else 5m."""
     idle: Seconds = given(Seconds(60))
     """Between two pieces of a stream."""
     total: Seconds = given(Seconds(600))
@@ -175,6 +217,10 @@ class BackendEntry(Part):
     context: Positive | None = None
     """Tokens that fit; None: by model."""
     max_parallel: Positive | None = None
+    metrics: str = "auto"
+    """Where a local engine tells how busy it is (Prometheus's text format): a URL, ``auto`` (``/metrics`` beside its
+    ``/v1``, for engines that are known to have it) or ``off``. Read only while a rule has a ttft_target or asks for
+    load."""
     timeouts: Timeouts = given(Timeouts())
     headers: Mapping[str, Secret] = {}
     """Extra headers for every request to this backend; their values may be secrets."""
@@ -222,6 +268,8 @@ class Alias(Part):
     """provider/model that savings are counted against."""
     listed: bool | None = None
     """In /v1/models. None: yes, unless it is a pattern."""
+    ttft_target: Seconds | None = None
+    """A local backend whose answer would begin later than this is not asked first, where no rule says otherwise."""
     responses: AliasResponses = AliasResponses()
     chat: AliasChat = AliasChat()
 
@@ -253,6 +301,8 @@ class Key(Part):
 
     name: str
     team: str | None = None
+    data_class: str | None = None
+    """Of all that it sends; with its team's, the more restrictive counts."""
     sha256: Annotated[str, Meta(pattern="^[0-9a-fA-F]{64}$")] | None = None
     secret: Secret | None = None
     secret_file: str | None = None
@@ -281,6 +331,10 @@ class Document(Part):
     ledger: Ledger = given(Ledger())
     classifier: ClassifierRules = given(ClassifierRules())
     media: MediaRules = given(MediaRules())
+    cache: CacheRules = given(CacheRules())
+    data_classes: DataClasses = DataClasses()
+    cards: str = "cards.json"
+    """Where ``turnout probe`` keeps what it measured; relative paths start at this file. It need not be there."""
     backends: Mapping[str, BackendEntry] = {}
     pools: Mapping[str, tuple[str, ...]] = {}
     roles: Mapping[str, str] = {}

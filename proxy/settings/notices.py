@@ -9,6 +9,7 @@ from policies.grammar import Guard, Rule
 from proxy.backends import is_public
 from proxy.settings.grammar import BackendEntry, Document
 from proxy.settings.source import Path, dotted
+from proxy.weighing import stale
 
 _LATER: tuple[Path, ...] = (
     ("ledger", "attribution"),
@@ -18,7 +19,7 @@ _LATER: tuple[Path, ...] = (
     ("teams", "*", "budget"),
 )
 """Keys of the grammar that this build reads and does not act on. ``*`` is any name."""
-_UNMEASURED = frozenset({"budget_used", "health", "load"})
+_UNCOUNTED = "budget_used"
 """What a rule may ask and nobody tells it yet. An unknown fact matches nothing."""
 
 
@@ -26,7 +27,9 @@ def notices(document: Document, written: Mapping[str, object], absent: Mapping[s
     """``written``: the file's own values, so that a default is not taken for the operator's word."""
     found = [f"backends.{name} is left out: {reason}" for name, reason in absent.items()]
     found += [f"{dotted(path)} has no effect in this build" for key in _LATER for path in _places(written, key)]
-    found += [f"{dotted(path)} is not measured in this build: the rule never matches" for path in _unmeasured(document)]
+    found += [f"{dotted(path)} never matches: this build counts no budgets" for path in _uncounted(document)]
+    if document.classifier.calibration is not None and (why := stale(document.classifier.calibration)) is not None:
+        found.append(f"classifier.calibration does not count: it {why}")
     if document.backends and not document.aliases:
         found.append("there are no aliases: clients can ask for model 'backend/NAME' only")
     for name, entry in document.backends.items():
@@ -34,13 +37,26 @@ def notices(document: Document, written: Mapping[str, object], absent: Mapping[s
     return found
 
 
-def _unmeasured(document: Document) -> Iterator[Path]:
+def _uncounted(document: Document) -> Iterator[Path]:
     rules: list[tuple[Path, Guard | Rule]] = [(("guards", i), guard) for i, guard in enumerate(document.guards)]
     for name, policy in document.policies.items():
         for part in ("before", "rules", "after"):
             rules += [(("policies", name, part, i), rule) for i, rule in enumerate(getattr(policy, part))]
     for path, rule in rules:
-        yield from ((*path, "when", word) for word in rule.when or {} if word in _UNMEASURED)
+        yield from _asked(rule.when or {}, (*path, "when"))
+
+
+def _asked(when: object, path: Path) -> Iterator[Path]:
+    """Where a ``when`` asks for it, ``any`` and ``not`` included."""
+    if isinstance(when, list):
+        for index, each in enumerate(when):
+            yield from _asked(each, (*path, index))
+    elif isinstance(when, Mapping):
+        for word, value in when.items():
+            if word == _UNCOUNTED:
+                yield (*path, word)
+            elif word in {"any", "not"}:
+                yield from _asked(value, (*path, word))
 
 
 def _backend(entry: BackendEntry) -> Iterator[str]:

@@ -67,8 +67,9 @@ def dotted(path: Path) -> str:
     return text.removeprefix(".")
 
 
-def parse(text: str, file: str) -> Source:
-    """Raises ConfigError: not YAML, a duplicate key, a tag, too large, too deep, not a mapping."""
+def parse(text: str, file: str, *, listed: str | None = None) -> Source:
+    """Raises ConfigError: not YAML, a duplicate key, a tag, too large, too deep, not a mapping. ``listed``: a file that
+    is a list stands for a mapping with that list under this key."""
     if len(text) > MAX_TEXT:
         raise ConfigError([Problem(file, 1, f"the file is larger than {MAX_TEXT} characters: split it or shorten it")])
     try:
@@ -82,7 +83,7 @@ def parse(text: str, file: str) -> Source:
         raise ConfigError([Problem(file, 1, f"not valid YAML: {str(error).splitlines()[0]}")]) from None
     except RecursionError:
         raise ConfigError([Problem(file, 1, f"nested deeper than {MAX_DEPTH}: flatten it")]) from None
-    return _Reader(file).read(node)
+    return _Reader(file).read(node, listed)
 
 
 class _Reader:
@@ -92,10 +93,14 @@ class _Reader:
         self._problems: list[Problem] = []
         self._count = 0
 
-    def read(self, root: Node | None) -> Source:
+    def read(self, root: Node | None, listed: str | None) -> Source:
+        if isinstance(root, SequenceNode) and listed is not None:
+            return self._source({listed: self._value(root, (listed,))})
         if root is not None and not isinstance(root, MappingNode):
             raise self._stop(root, "the file must be a mapping: 'backends:' and the other sections")
-        value = {} if root is None else self._mapping(root, ())
+        return self._source({} if root is None else self._mapping(root, ()))
+
+    def _source(self, value: dict[str, Any]) -> Source:
         if self._problems:
             raise ConfigError(self._problems)
         return Source(self._file, value, self._lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from adapters import ir
 from policies import health
@@ -11,6 +11,27 @@ from policies.verdict import Target
 from proxy.snapshot import Backend, Snapshot
 
 Key = tuple[str, str]
+
+
+class Standing(Mapping[str, str]):
+    """backend -> up | down, found out when a rule asks for it: most rules ask for none."""
+
+    __slots__ = ("_backends", "_now", "_snapshot")
+
+    def __init__(self, backends: Backends, snapshot: Snapshot, now: float) -> None:
+        self._backends = backends
+        self._snapshot = snapshot
+        self._now = now
+
+    def __getitem__(self, name: str) -> str:
+        target = self._snapshot.backends[name].target
+        return "up" if self._backends.available(self._snapshot, target, self._now) is None else "down"
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._snapshot.backends)
+
+    def __len__(self) -> int:
+        return len(self._snapshot.backends)
 
 
 class Backends:
@@ -32,8 +53,7 @@ class Backends:
 
     def standing(self, snapshot: Snapshot, now: float) -> Mapping[str, str]:
         """backend -> up | down, for rules that ask."""
-        why = {name: self.available(snapshot, each.target, now) for name, each in snapshot.backends.items()}
-        return {name: "up" if reason is None else "down" for name, reason in why.items()}
+        return Standing(self, snapshot, now)
 
     def enter(self, backend: Backend, now: float) -> ir.Failure | None:
         """Station 6: draw one place at this backend; the answer says why there is none."""

@@ -14,7 +14,6 @@ import structlog
 from proxy.ledger.opening import BROKEN, put_aside, told
 from proxy.state.store import StoreFailed
 
-VERSION = 1
 BUSY_MS = 1000
 """How long a write may wait for another worker's; each takes well under a millisecond."""
 _SCHEMA = """
@@ -35,6 +34,27 @@ CREATE TABLE calls (
 );
 CREATE INDEX calls_created ON calls (created);
 """
+_CHANGES = (
+    # 2: where a thread was answered, with its stored turns and, for several workers, by its name.
+    """
+ALTER TABLE turns ADD COLUMN home BLOB;
+CREATE TABLE threads (
+    tenant TEXT NOT NULL, id BLOB NOT NULL, created INTEGER NOT NULL, home BLOB NOT NULL, PRIMARY KEY (tenant, id)
+);
+CREATE INDEX threads_created ON threads (created);
+""",
+    # 3: data keeps its class, with its stored turn and with the tool calls that its answer made.
+    """
+ALTER TABLE turns ADD COLUMN data_class TEXT NOT NULL DEFAULT '';
+CREATE TABLE marks (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, created INTEGER NOT NULL, data_class TEXT NOT NULL,
+    PRIMARY KEY (tenant, id)
+);
+CREATE INDEX marks_created ON marks (created);
+""",
+)
+"""What each version from the second on made of the one before it."""
+VERSION = 1 + len(_CHANGES)
 
 _log = structlog.get_logger("state")
 
@@ -111,5 +131,6 @@ def _create(connection: apsw.Connection, path: Path) -> None:
     if have == VERSION:
         return
     with writing(connection):
-        connection.execute(_SCHEMA)
+        for change in (_SCHEMA, *_CHANGES)[have:]:
+            connection.execute(change)
         connection.pragma("user_version", VERSION)

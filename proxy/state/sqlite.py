@@ -16,13 +16,16 @@ import apsw
 import msgspec
 import structlog
 
+from policies.sticky import Answered
 from proxy.ledger.opening import checkpoint, told
 from proxy.state.opening import BUSY_MS, alone, open_store, writing
 from proxy.state.store import MOST_TURNS, StoreFailed, ThreadTooLong, Turn
 
 FILE = "state.db"
 _HOUR = 3600.0
-_COLUMNS = "t.id, t.tenant, t.created, t.previous, t.input, t.response"
+_DAY = 24 * _HOUR
+"""How long a thread without stored turns is known: far longer than any vendor keeps its prompt."""
+_COLUMNS = "t.id, t.tenant, t.created, t.previous, t.input, t.response, t.home, t.data_class"
 _ONE = f"SELECT {_COLUMNS} FROM turns t WHERE tenant = ? AND id = ? AND created >= ?"  # noqa: S608 - our own words
 _HOLDING = """FROM turns t WHERE tenant = ?1 AND created >= ?3 AND id IN
  (SELECT turn FROM items WHERE tenant = ?1 AND id IN (SELECT value FROM json_each(?2)))"""
@@ -36,18 +39,27 @@ _BACK = """WITH RECURSIVE back(key, previous, size, depth) AS (
   WHERE depth <= ?4 AND back.size <= ?5)"""
 _THREAD = f"""{_BACK} SELECT {_COLUMNS}, depth, back.size
  FROM back JOIN turns t ON t.rowid = key ORDER BY depth DESC"""  # noqa: S608
-_KEEP = "INSERT OR REPLACE INTO turns VALUES (?,?,?,?,?,?,?)"
+_KEEP = """INSERT OR REPLACE INTO turns (tenant, id, created, previous, size, input, response, home, data_class)
+ VALUES (?,?,?,?,?,?,?,?,?)"""
 _NAME = "INSERT OR REPLACE INTO items VALUES (?,?,?)"
 _FORGET = "DELETE FROM turns WHERE tenant = ? AND id = ?"
 _KEEP_CALLS = "INSERT OR REPLACE INTO calls VALUES (?,?,?,?)"
 _CALLS = """SELECT id, state FROM calls
  WHERE tenant = ? AND created >= ? AND id IN (SELECT value FROM json_each(?))"""
-_PRUNED = ("turns", "calls")
+_MARK = "INSERT OR REPLACE INTO marks (tenant, id, created, data_class) VALUES (?,?,?,?)"
+_MARKED = """SELECT data_class FROM marks
+ WHERE tenant = ? AND created >= ? AND id IN (SELECT value FROM json_each(?))"""
+_ANY_MARK = "SELECT 1 FROM marks LIMIT 1"
+_KEEP_THREAD = "INSERT OR REPLACE INTO threads (tenant, id, created, home) VALUES (?,?,?,?)"
+_HOME = "SELECT home FROM threads WHERE tenant = ? AND id = ? AND created >= ?"
+_PRUNED = {"turns": math.inf, "calls": math.inf, "marks": math.inf, "threads": _DAY}
+"""table -> seconds that its rows are kept at the most, whatever ``retention`` says."""
 _BITE = "DELETE FROM {0} WHERE rowid IN (SELECT rowid FROM {0} WHERE created < ? LIMIT 100)"
 
 _RAWS = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
+_ANSWERED = msgspec.json.Decoder(Answered)
 _log = structlog.get_logger("state")
-Row = tuple[str, str, int, str | None, bytes, bytes]
+Row = tuple[str, str, int, str | None, bytes, bytes, bytes | None, str]
 
 T = TypeVar("T")
 
@@ -55,12 +67,15 @@ T = TypeVar("T")
 class SqliteStore:
     """See proxy.state.store.Store."""
 
-    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
-        """Raises StoreFailed when the file cannot be used. ``clock``: seconds since 1970."""
+    def __init__(self, path: Path, *, clock: Callable[[], float] = time.time, shared: bool = True) -> None:
+        """Raises StoreFailed when the file cannot be used. ``clock``: seconds since 1970. ``shared``: others write to
+        it, too."""
         self.retention = math.inf
         self._path = path
         self._clock = clock
         self._db = open_store(path)
+        self._shared = shared
+        self.has_marks = self._any_mark()
         self._desk = ThreadPoolExecutor(1, thread_name_prefix="state")
         """All that touches the connection queues here, so that no job waits for a lock in a shared thread pool."""
         self._closing = threading.Event()
@@ -93,17 +108,33 @@ class SqliteStore:
         names = msgspec.json.encode(ids).decode()
         return await self._run(lambda: dict(self._db.execute(_CALLS, (tenant, self._oldest(), names))))
 
+    async def mark(self, tenant: str, ids: Collection[str], data_class: Collection[str]) -> None:
+        self.has_marks = True
+        await self._run(lambda: self._mark(tenant, list(ids), data_class))
+
+    async def marked(self, tenant: str, ids: Sequence[str]) -> frozenset[str]:
+        if not self.has_marks and not self._shared:
+            return frozenset()
+        return await self._run(lambda: self._marks(tenant, ids))
+
+    async def keep_thread(self, tenant: str, names: Sequence[bytes], last: Answered) -> None:
+        told = msgspec.json.encode(last)
+        rows = [(tenant, name, int(last.at), told) for name in names]
+        await self._run(lambda: self._write(_KEEP_THREAD, rows))
+
+    async def thread_home(self, tenant: str, names: Sequence[bytes]) -> Answered | None:
+        return await self._run(lambda: self._home(tenant, names))
+
     def prune(self) -> int:
         """Drop what is older than ``retention``, in small bites between which calls have their turn; returns how much.
         Raises apsw.Error."""
-        if self.retention == math.inf:
-            return 0
-        return sum(self._bites(_BITE.format(table)) for table in _PRUNED)
+        return sum(self._bites(_BITE.format(table), most) for table, most in _PRUNED.items())
 
     def maintain(self) -> None:
         """One round of the thread: keep the write-ahead log short, and once an hour drop what is too old."""
         try:
             checkpoint(self._path)
+            self.has_marks = self.has_marks or self._desk.submit(self._any_mark).result()
             now = self._clock()
             if now >= self._prune_at:
                 self._prune_at = now + _HOUR
@@ -146,17 +177,41 @@ class SqliteStore:
 
         return job
 
-    def _oldest(self) -> int:
-        """When the oldest turn was made that is still found; seconds since 1970."""
-        return 0 if self.retention == math.inf else int(self._clock() - self.retention)
+    def _oldest(self, most: float = math.inf) -> int:
+        """When the oldest row was made that is still found; seconds since 1970. ``most``: seconds."""
+        retention = min(self.retention, most)
+        return 0 if retention == math.inf else int(self._clock() - retention)
+
+    def _home(self, tenant: str, names: Sequence[bytes]) -> Answered | None:
+        oldest = self._oldest(_DAY)
+        for name in names:
+            found = self._db.execute(_HOME, (tenant, name, oldest)).fetchone()
+            if found is not None:
+                return _ANSWERED.decode(found[0])
+        return None
 
     def _keep(self, turn: Turn, items: Collection[str]) -> None:
         said = msgspec.json.encode(turn.input)
         size = len(said) + len(turn.response)
-        row = (turn.tenant, turn.id, turn.created, turn.previous, size, said, turn.response)
+        home = None if turn.home is None else msgspec.json.encode(turn.home)
+        classes = _told(turn.data_class)
+        row = (turn.tenant, turn.id, turn.created, turn.previous, size, said, turn.response, home, classes)
         with writing(self._db):
             self._db.execute(_KEEP, row)
             self._db.executemany(_NAME, [(turn.tenant, name, turn.id) for name in items])
+
+    def _any_mark(self) -> bool:
+        return self._db.execute(_ANY_MARK).fetchone() is not None
+
+    def _mark(self, tenant: str, ids: Sequence[str], data_class: Collection[str]) -> None:
+        now = int(self._clock())
+        with writing(self._db):
+            rows = [(tenant, id_, now, _told({*data_class, *self._marks(tenant, [id_])})) for id_ in ids]
+            self._db.executemany(_MARK, rows)
+
+    def _marks(self, tenant: str, ids: Sequence[str]) -> frozenset[str]:
+        found = self._db.execute(_MARKED, (tenant, self._oldest(), msgspec.json.encode(ids).decode()))
+        return frozenset(label for (told,) in found for label in _classes(told))
 
     def _write(self, sql: str, rows: Sequence[tuple[object, ...]]) -> int:
         with writing(self._db):
@@ -180,10 +235,10 @@ class SqliteStore:
         # The first that was found must be the thread's beginning, else one before it is gone.
         return turns if turns and turns[0].previous is None else None
 
-    def _bites(self, bite: str) -> int:
+    def _bites(self, bite: str, most: float) -> int:
         dropped = 0
         while not self._closing.is_set():
-            some = self._desk.submit(self._patient(partial(self._write, bite, [(self._oldest(),)]))).result()
+            some = self._desk.submit(self._patient(partial(self._write, bite, [(self._oldest(most),)]))).result()
             dropped += some
             if some == 0:
                 break
@@ -196,5 +251,22 @@ class SqliteStore:
 
 
 def _turn(row: Row) -> Turn:
-    id_, tenant, created, previous, said, response = row
-    return Turn(id=id_, tenant=tenant, created=created, previous=previous, input=_RAWS.decode(said), response=response)
+    id_, tenant, created, previous, said, response, home, classes = row
+    return Turn(
+        id=id_,
+        tenant=tenant,
+        created=created,
+        previous=previous,
+        input=_RAWS.decode(said),
+        response=response,
+        home=None if home is None else _ANSWERED.decode(home),
+        data_class=frozenset(_classes(classes)),
+    )
+
+
+def _told(classes: Collection[str]) -> str:
+    return "+".join(sorted(classes))
+
+
+def _classes(told: str) -> Sequence[str]:
+    return told.split("+") if told else ()

@@ -8,6 +8,8 @@ from typing import Protocol
 import msgspec
 from msgspec import Struct
 
+from policies.sticky import Answered
+
 MOST_TURNS = 1000
 """Turns of one thread; a longer one cannot be gone on from."""
 
@@ -25,6 +27,10 @@ class Turn(Struct, frozen=True, kw_only=True):
     """The items that the client sent with this turn, without those of turns before it."""
     response: bytes
     """The response object, as the client got it."""
+    home: Answered | None = None
+    """Who answered, for the turn that goes on from this one."""
+    data_class: frozenset[str] = frozenset()
+    """What whoever refers to it inherits."""
 
 
 class Store(Protocol):
@@ -59,6 +65,27 @@ class Store(Protocol):
 
     async def calls(self, tenant: str, ids: Sequence[str]) -> dict[str, bytes]:
         """What is known of these tool calls."""
+        ...
+
+    async def mark(self, tenant: str, ids: Collection[str], data_class: Collection[str]) -> None:
+        """These tool calls hold data of these classes, besides those that they were marked with before."""
+        ...
+
+    async def marked(self, tenant: str, ids: Sequence[str]) -> frozenset[str]:
+        """All classes that any of these tool calls was marked with."""
+        ...
+
+    @property
+    def has_marks(self) -> bool:
+        """May there be any mark at all? As far as is known without looking."""
+        ...
+
+    async def keep_thread(self, tenant: str, names: Sequence[bytes], last: Answered) -> None:
+        """Who answered the thread that goes by these names; found for a day at most."""
+        ...
+
+    async def thread_home(self, tenant: str, names: Sequence[bytes]) -> Answered | None:
+        """Who answered last, by the first of these names that is known."""
         ...
 
     def close(self) -> None: ...

@@ -75,6 +75,18 @@ STORE_FAILURES: Final = Metric(
     "Stored turns and tool state that could not be read or written; the answers went out all the same.",
     ("operation",),
 )
+SPILL: Final = Metric(
+    "turnout_spill_changes_total",
+    "counter",
+    "How often a busy local backend began or ceased to be relieved by others for the sake of a ttft_target.",
+    ("backend", "to"),
+)
+CACHE: Final = Metric(
+    "turnout_cache_total",
+    "counter",
+    "Calls whose rule asks for the response cache: hit, miss (asked, and kept if whole), bypass.",
+    ("outcome",),
+)
 DROPPED_SERIES: Final = Metric(
     "turnout_series_folded_total",
     "counter",
@@ -84,7 +96,7 @@ DROPPED_SERIES: Final = Metric(
 
 METRICS: Final = (
     REQUESTS, ATTEMPTS, FIRST_TOKEN, OVERHEAD, DURATION, TOKENS, COST, PRICE_MISSING, RECORDS, ANSWERS, IN_FLIGHT,
-    GENERATION, RELOADS, BREAKER, STORE_FAILURES, DROPPED_SERIES,
+    GENERATION, RELOADS, BREAKER, STORE_FAILURES, SPILL, CACHE, DROPPED_SERIES,
 )  # fmt: skip
 BREAKER_STATES: Final = {"closed": 0, "half_open": 1, "open": 2}
 
@@ -125,6 +137,7 @@ CALL_FIELDS: Final = (
     "request_id", "client_request_id", "tenant", "key_id", "api", "alias", "policy", "rule", "class", "backend",
     "upstream_model", "stream", "status", "outcome", "input_tokens", "cached_tokens", "output_tokens",
     "reasoning_tokens", "cost_nano_usd", "generation", "duration_ms", "ttft_ms", "overhead_ms", "finish_reason",
+    "cached_from",
 )  # fmt: skip
 ATTEMPT_FIELDS: Final = (
     "request_id", "attempt", "backend", "upstream_model", "outcome", "status", "upstream_status", "error_code",

@@ -10,12 +10,14 @@ from urllib.parse import urlsplit
 import structlog
 
 from proxy.ledger.record import UsageRecord
-from proxy.telemetry import logs
+from proxy.telemetry import logs, names
 from proxy.telemetry.metrics import Meters, Series, merge, render
 from proxy.telemetry.traceparent import TraceContext
 from proxy.telemetry.tracing import AttemptSpan, ServerSpan, Tracing
 
 if TYPE_CHECKING:
+    from policies.load import Load
+    from policies.truncation import Cut
     from proxy.call import Call
     from proxy.snapshot import Snapshot
 
@@ -86,14 +88,37 @@ class Telemetry:
         """The breaker of a backend changed: ``closed`` | ``half_open`` | ``open``."""
         self.meters.breaker(backend, state)
 
+    def spilled(self, backend: str, target: float, load: Load) -> None:
+        """Calls begin or cease to go elsewhere for the sake of ``target`` (seconds)."""
+        on = target in load.spilling
+        self.meters.add(names.SPILL, (backend, "spilling" if on else "home"))
+        start = None if load.start is None else round(load.start, 3)
+        _log.info("spill", backend=backend, spilling=on, ttft_target=target, predicted=start, waiting=load.waiting)
+
     def store_failed(self, call_id: str | None, operation: str, why: str) -> None:
         """A stored turn or tool state could not be kept (``write``) or looked up (``read``)."""
         self.meters.store_failed(operation)
         _log.error("store.failed", request_id=call_id, operation=operation, why=why)
 
+    def cached(self, outcome: str) -> None:
+        """What the response cache had for a call that may use it: ``hit`` | ``miss`` | ``bypass``."""
+        self.meters.add(names.CACHE, (outcome,))
+
     def price_missing(self, backend: str, why: str) -> None:
         """Tokens without a price: counted, never guessed."""
         self.meters.price_missing(backend, why)
+
+    def prompt_cut(self, backend: str, cut: Cut, limit: int | None) -> None:
+        """A backend read less than it was sent, without a word. ``limit``: the tokens that count as its context now."""
+        mend = f"raise the server's context (Ollama: OLLAMA_CONTEXT_LENGTH), or set backends.{backend}.context"
+        _log.warning(
+            "backend.truncates",
+            backend=backend,
+            reported_tokens=cut.reported,
+            sent_tokens_at_least=cut.sent,
+            context_until_reload=limit,
+            mend=f"{mend}; then reload",
+        )
 
     def render(self, others: Sequence[Sequence[Series]] = ()) -> bytes:
         """Prometheus text: this worker's metrics together with those of ``others``."""

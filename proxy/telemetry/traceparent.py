@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 
+import msgspec
 from msgspec import Struct
 
 _PARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
@@ -29,6 +30,10 @@ class TraceContext(Struct, frozen=True):
     sampled: bool = True
     parent_id: str | None = None
     tracestate: str | None = None
+
+    def helper(self) -> TraceContext:
+        """Where a call stands that this one makes for itself."""
+        return msgspec.structs.replace(self, span_id=_random(8, _NO_SPAN), parent_id=self.span_id)
 
     def child(self) -> str:
         """A ``traceparent`` for one attempt, with a new span id."""

@@ -96,10 +96,11 @@ async def resolve(host: str, port: int) -> Sequence[str]:
 
 class Guard(httpcore2.AsyncNetworkBackend):
     """Connects to addresses that it has checked itself, and to no other. ``allow``: the hosts (see ``hosts``) that are
-    asked wherever they are."""
+    asked wherever they are; ``restricted``: no others are, nor is their name looked up."""
 
-    def __init__(self, allow: Collection[str], resolve: Resolve = resolve) -> None:
+    def __init__(self, allow: Collection[str], resolve: Resolve = resolve, *, restricted: bool) -> None:
         self._allow = allow
+        self._restricted = restricted
         self._resolve = resolve
         self._inner = httpcore2.AnyIOBackend()
 
@@ -113,6 +114,8 @@ class Guard(httpcore2.AsyncNetworkBackend):
     ) -> httpcore2.AsyncNetworkStream:
         """Raises Forbidden, httpcore2.ConnectError."""
         own = _bare(host) in self._allow or f"{_bare(host)}:{port}" in self._allow
+        if self._restricted and not own:
+            raise Forbidden("the data is restricted, and its host is not in media.allow")
         addresses = await self._addresses(host, port)
         if not own and any(map(refused, addresses)):
             raise Forbidden("its address is not a public one")

@@ -40,16 +40,19 @@ class MediaFetcher:
     def __init__(self, resolve: guard.Resolve = guard.resolve) -> None:
         self._resolve = resolve
 
-    async def fetch(self, needs: Sequence[ir.Need], rules: MediaRules) -> Mapping[ir.Need, ir.Media]:
+    async def fetch(
+        self, needs: Sequence[ir.Need], rules: MediaRules, *, restricted: bool
+    ) -> Mapping[ir.Need, ir.Media]:
         """Everything that is needed, at the same time; ``rules.max_size`` bounds all of it together, and
-        ``rules.timeout`` each link with its redirects. Raises Rejected (400) that names the link's host, what is wrong
-        and the mend."""
+        ``rules.timeout`` each link with its redirects. Who asks for a link tells its server, and the one that knows
+        the name, what stands in it: of a ``restricted`` request only hosts of ``rules.allow`` are asked. Raises
+        Rejected (400) that names the link's host, what is wrong and the mend."""
         if not rules.fetch:
             raise Rejected(_invalid("Turnout fetches no links here: send a data: URL."))
         if len(needs) > MAX_LINKS:
             raise Rejected(_invalid(f"A request may hold {MAX_LINKS} links to fetch: send the rest as data: URLs."))
         budget = _Budget(rules.max_size)
-        backend = guard.Guard(guard.hosts(rules.allow), self._resolve)
+        backend = guard.Guard(guard.hosts(rules.allow), self._resolve, restricted=restricted)
         try:
             async with (
                 httpcore2.AsyncConnectionPool(

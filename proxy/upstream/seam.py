@@ -10,6 +10,21 @@ from msgspec import Struct
 from adapters import ir
 
 
+class Cargo(Struct, frozen=True):
+    """What a request carries, and whom to: ``upstream.egress`` judges by nothing else."""
+
+    to: str
+    """How an error names the receiver."""
+    local: bool
+    """It is marked ``local: true``."""
+    restricted: bool
+    """A client's data is in it that may only meet local backends."""
+
+
+OURS = Cargo("a server", local=False, restricted=False)
+"""Nothing of any client's is in it: our own questions after health, load and models."""
+
+
 class Outgoing(Struct, frozen=True):
     """One HTTP request to a backend, host and secret included. Its repr must never be logged."""
 
@@ -17,6 +32,7 @@ class Outgoing(Struct, frozen=True):
     headers: list[tuple[str, str]]
     body: bytes
     connect_timeout: float
+    cargo: Cargo
     proxy: str | None = None
     method: str = "POST"
 

@@ -13,6 +13,7 @@ import httpx2
 
 from adapters import failures, ir
 from proxy import encodings
+from proxy.upstream.egress import admit
 from proxy.upstream.lanes import IDLE_SECONDS, Lanes
 from proxy.upstream.seam import Answer, Outgoing, UpstreamFailed
 
@@ -36,6 +37,7 @@ class StockEngine:
         self._swept = time.monotonic()
 
     async def send(self, outgoing: Outgoing) -> Answer:
+        admit(outgoing)
         await self._sweep()
         with _mapped():
             url = _url(outgoing.url)

@@ -1,15 +1,19 @@
 """Deciding: guards above all, whose policy it is, pins, who is left in the plan, and how a refusal is told."""
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
+import msgspec
 import pytest
-from book_kit import TARGETS, ask, book, decide, facts, nothing, plan, rules
+from book_kit import TARGETS, ask, book, decide, facts, nothing, plan, rules, target, tool
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters import ir
 from policies.moment import Moment
 from policies.rules import Route
+from policies.setting import changes
 from policies.verdict import Caller, Decision
 
 GUARD = "[{when: {data_class: restricted}, only: {local: true}}]"
@@ -219,7 +223,7 @@ def test_503_names_every_target_with_its_reason() -> None:
     decision = decide(rules("{use: [oss, claude]}"), away={"oss": "breaker open"}, refuses={"claude": [LOGPROBS]})
     assert denied(decision) == (503, "no_backend_available", None)
     assert decision.denied is not None
-    assert "oss: breaker open" in decision.denied.reason
+    assert decision.denied.reason.startswith("no backend of p is available now, which needs logprobs: oss: breaker open;")
     assert "claude: cannot take logprobs" in decision.denied.reason
 
 
@@ -234,6 +238,38 @@ def test_a_request_with_an_image_passes_by_a_backend_that_sees_none() -> None:
     decision = decide(rules("{use: [oss, claude]}"), ask(messages=(picture,)))
     assert plan(decision) == ["claude"]
     assert "images" in decision.skipped[0][1]
+
+
+def test_who_needs_what_nobody_has_is_told_both() -> None:
+    picture = ir.Message("user", (ir.Text("what is this?"), ir.Media("image", data="AAAA")))
+    blind = {**TARGETS, "claude": target("claude", images=False)}
+    built = rules("{use: [oss, claude]}", targets=blind)
+    decision = decide(built, ask(messages=(picture,), tools=(tool(),)))
+    assert denied(decision) == (400, "unsupported_parameter", "images")
+    assert decision.denied is not None
+    assert decision.denied.reason == (
+        "no backend of p can serve this request, which needs images, tools: oss: cannot take images (this backend takes "
+        "no images); claude: cannot take images (this backend takes no images). Leave 'images' out or choose another "
+        "model."
+    )
+
+
+def test_what_a_rule_sets_counts_before_targets_are_judged() -> None:
+    """A cap on the output lets a request pass that asked for more than fits."""
+    built = rules("{set: {max_output_tokens: {max: 100}}, use: [oss]}")
+    request = ask(max_output_tokens=100_000)
+    known = facts(request)
+
+    def change(wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+        changed = changes(wanted, request, None)
+        known.request = msgspec.structs.replace(request, **changed)
+        return changed
+
+    route = Route(alias="auto", policy="p")
+    given_ = {"caller": Caller(), "refuses": nothing, "moment": Moment()}
+    decision = built.decide(route, known, **given_, change=change)
+    assert (plan(decision), decision.set) == (["oss"], {"max_output_tokens": 100})
+    assert built.decide(route, facts(request), **given_).denied is not None
 
 
 def test_only_filters_the_rules_own_targets() -> None:

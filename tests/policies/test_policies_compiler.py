@@ -102,18 +102,24 @@ def test_what_comes_after_an_unconditional_rule_is_warned_of() -> None:
     assert built.warnings == ((("policies", "p", "rules", 1), "is never reached: p[0] before it always applies"),)
 
 
-@pytest.mark.parametrize(
-    "word", ["condense: local", "escalate: logprob", "sticky: conversation", "hedge: 1", "cache: 1h"]
-)
-def test_words_of_tomorrow_are_parsed_and_warned_of(word: str) -> None:
-    [(path, text)] = rules(f"{{use: [oss], {word}}}").warnings
-    assert path[-1] == word.split(":", maxsplit=1)[0]
+def test_a_word_of_tomorrow_is_parsed_and_warned_of() -> None:
+    [(path, text)] = rules("{use: [oss], hedge: 1}").warnings
+    assert path[-1] == "hedge"
     assert "not yet in effect" in text
 
 
-def test_an_order_other_than_listed_is_warned_of() -> None:
-    [(path, _)] = rules("{use: [clouds], order: cheapest}").warnings
-    assert path == ("policies", "p", "rules", 0, "order")
+def test_words_that_are_in_effect_are_not_warned_of() -> None:
+    every = "condense: local, escalate: [refusal], sticky: conversation, ttft_target: 2s, order: cheapest"
+    assert rules(f"{{use: [oss, claude], {every}, set: {{cache: {{ttl: 1h}}, data_class: internal}}}}").warnings == ()
+
+
+def test_nobody_to_shorten_is_no_mistake_but_told() -> None:
+    """The library's hybrid serves those, too, who have no model of their own."""
+    cloud = {"roles": {"cloud": ("claude",)}, "pools": {}, "targets": {"claude": TARGETS["claude"]}}
+    [(path, text)] = rules("{use: [cloud], condense: local}", **cloud).warnings
+    assert path == ("policies", "p", "rules", 0, "condense")
+    assert "nobody shortens" in text
+    assert plan(decide(book(**cloud), ask("Explain this"), policy="hybrid")) == ["claude"]
 
 
 def test_a_word_that_is_a_role_and_a_backend_is_warned_of() -> None:

@@ -1,6 +1,6 @@
 """Every word under ``when``: what it matches, what it does not, and how a wrong value is told."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters import ir
+from policies.classify import Verdict
 from policies.conditions import CONTENT, compile_when
+from policies.names import Names
 from policies.rules import RuleErrors
 from policies.verdict import Caller
 
@@ -18,7 +20,15 @@ USER = ir.Message("user", (ir.Text("and now?"),))
 PICTURE = ir.Message("user", (ir.Text("what is this?"), ir.Media("image", url="https://example.org/a.png")))
 TEAM = Caller(name="ci", team="interns", tags=("batch", "night"), data_class="internal")
 MONDAY_LATE = datetime(2026, 11, 16, 23, 15)  # noqa: DTZ001
+SUMMER = datetime(2026, 7, 6, 7, 30, tzinfo=UTC)
+"""A Monday: 09:30 in Berlin, 16:30 in Tokyo, 00:30 in Los Angeles."""
 SCHEMA = ir.Format("json_schema", schema={})
+
+
+def judged(score: float, worse: float = 0.5) -> Any:
+    """A classifier that says so of every prompt."""
+    return lambda _: Verdict("moderate", score, worse)
+
 
 # (the rule's `when`, what makes it hold, what makes it not hold)
 WORDS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
@@ -59,7 +69,12 @@ WORDS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("effort: '>=high'", {"request": ask(effort="xhigh")}, {"request": ask(effort="medium")}),
     ("class: simple", {"request": ask("Hi!")}, {"request": ask("Create a FastAPI server")}),
     ("class: [moderate, complex]", {"request": ask("Create a FastAPI server")}, {"request": ask("Hi!")}),
-    ("score: '>0'", {"request": ask("Create a FastAPI server")}, {"request": ask("Hi!")}),
+    ("score: '>0'", {"classify": judged(0.5)}, {"classify": judged(-0.5)}),
+    ("score: <=-0.5", {"classify": judged(-0.5)}, {"classify": judged(-0.4)}),
+    ("score: -2--1", {"classify": judged(-1.5)}, {"classify": judged(1.5)}),
+    ("score: '>-1'", {"classify": judged(-0.9)}, {"request": None}),
+    ("p_local_worse: '>=60%'", {"classify": judged(0.0, 0.6)}, {"classify": judged(0.0, 0.59)}),
+    ("p_local_worse: 0.2-0.4", {"classify": judged(0.0, 0.3)}, {"classify": judged(0.0, 0.5)}),
     ("language: [pt, es]", {"request": ask("Qual é a capital do país? Não sei, o que você acha?")},
      {"request": ask("What is the capital of the country?")}),
     ("data_class: internal", {"caller": TEAM}, {"caller": Caller()}),
@@ -67,7 +82,13 @@ WORDS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("depth: '>=2'", {"request": ask(messages=(USER, CALL, USER))}, {"request": ask()}),
     ("time: 22:00-06:00", {"now": MONDAY_LATE}, {"now": datetime(2026, 11, 16, 6, 0)}),  # noqa: DTZ001
     ("time: 9-17", {"now": datetime(2026, 11, 16, 9, 0)}, {"now": datetime(2026, 11, 16, 17, 0)}),  # noqa: DTZ001
+    ("time: 9-17 Europe/Berlin", {"now": SUMMER}, {"now": SUMMER.replace(hour=6)}),
+    ("time: 16:00-17:00, timezone: Asia/Tokyo", {"now": SUMMER}, {"now": SUMMER.replace(hour=9)}),
+    ("time: 7-8", {"now": SUMMER}, {"now": SUMMER.replace(hour=9)}),  # without a zone: UTC
     ("weekday: mon-fri", {"now": MONDAY_LATE}, {"now": datetime(2026, 11, 21)}),  # noqa: DTZ001
+    ("weekday: tue, timezone: Pacific/Auckland", {"now": SUMMER.replace(hour=23)}, {"now": SUMMER}),
+    ("weekday: mon, any: [{time: 16-17}, {time: 9-10 Europe/Berlin}], timezone: Asia/Tokyo",
+     {"now": SUMMER}, {"now": SUMMER.replace(hour=9)}),
     ("budget_used: '>80%'", {"conditions": {"budget_used": 0.81}}, {"conditions": {"budget_used": 0.8}}),
     ("budget_used: '>=0%'", {"conditions": {"budget_used": 0.0}}, {"conditions": {}}),
     ("health: {local: down}", {"conditions": {"health": {"oss": "down"}}}, {"conditions": {"health": {"oss": "up"}}}),
@@ -75,6 +96,14 @@ WORDS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
      {"conditions": {"health": {"claude": "down", "gemini": "up"}}}),
     ("load: {oss: '>90%'}", {"conditions": {"load": {"oss": 0.95}}}, {"conditions": {"load": {"oss": 0.5}}}),
     ("load: {oss: '>90%'}", {"conditions": {"load": {"oss": 0.95}}}, {"conditions": {"load": {"oss": None}}}),
+    ("not: {stream: true}", {"stream": False}, {"stream": True}),
+    ("not: {team: interns}", {"caller": Caller()}, {"caller": TEAM}),  # who has no team is not of that team
+    ("not: {stream: true, api: chat}", {"stream": True, "api": "responses"}, {"stream": True}),
+    ("any: [{stream: true}, {api: responses}]", {"api": "responses"}, {"api": "messages"}),
+    ("any: [{stream: true, api: chat}, {team: interns}]", {"caller": TEAM}, {"stream": True, "api": "messages"}),
+    ("alias: auto, any: [{stream: true}, {class: simple}]", {"stream": True, "request": None}, {"request": None}),
+    ("not: {any: [{stream: true}, {api: chat}]}", {"api": "responses"}, {"api": "chat"}),
+    ("any: [{not: {input_tokens: '>100'}}]", {"request": ask("Hi!")}, {"request": ask("word " * 200)}),
 ]  # fmt: skip
 
 
@@ -108,11 +137,23 @@ def test_all_words_of_a_when_must_hold() -> None:
         ("{effort: '>=hihg'}", ("effort",), "did you mean 'high'"),
         ("{stream: 'yes'}", ("stream",), "true or false"),
         ("{time: noon}", ("time",), "takes hours"),
+        ("{time: 9-17 Europe/Berln}", ("time",), "did you mean 'Europe/Berlin'?"),
+        ("{time: 9-17, timezone: Mars}", ("timezone",), "no time zone 'Mars'"),
+        ("{time: 9-17, timezone: ../../etc/passwd}", ("timezone",), "no time zone"),
+        ("{stream: true, timezone: UTC}", ("timezone",), "is the clock of"),
+        ("{any: {stream: true}}", ("any",), "takes conditions, a list"),
+        ("{any: []}", ("any",), "takes conditions, a list"),
+        ("{not: [{stream: true}]}", ("not",), "takes conditions, one such as"),
+        ("{not: {clas: simple}}", ("not", "clas"), "did you mean 'class'"),
+        ("{any: [{stream: true}, {class: simpel}]}", ("any", 1, "class"), "did you mean 'simple'"),
+        ("{ayn: [{stream: true}]}", ("ayn",), "did you mean 'any'"),
+        ("{p_local_worse: 60}", ("p_local_worse",), "per cent"),
+        ("{score: high}", ("score",), "takes a comparison"),
         ("{time: 25-26}", ("time",), "not a time of day"),
         ("{weekday: [monday, fun]}", ("weekday",), "takes days"),
         ("{headers: x}", ("headers",), "takes a mapping"),
         ("{headers: {x-a: 3}}", ("headers", "x-a"), "takes a text"),
-        ("{health: {os: up}}", ("health", "os"), "no backend"),
+        ("{health: {os: up}}", ("health", "os"), "no backend, pool or role 'os': did you mean 'oss'"),
         ("{health: {oss: ill}}", ("health", "oss"), "unknown value"),
         ("{load: {oss: 80}}", ("load", "oss"), "per cent"),
         ("{tools: []}", ("tools",), "takes a text"),
@@ -144,7 +185,9 @@ def test_a_prompt_is_classified_only_when_nothing_cheaper_decides() -> None:
 
 @given(st.integers(0, 10**7), st.integers(0, 10**7), st.sampled_from([">", ">=", "<", "<=", "="]))
 def test_comparisons_are_what_they_say(value: int, bound: int, sign: str) -> None:
-    [condition], problems = compile_when({"input_tokens": f"{sign}{bound}"}, (), lambda _: None)
+    [condition], problems = compile_when({"input_tokens": f"{sign}{bound}"}, (), Names({}, {}, {}))
     expected = {">": value > bound, ">=": value >= bound, "<": value < bound, "<=": value <= bound, "=": value == bound}
     assert problems == []
-    assert condition.test(value) is expected[sign]
+    known = facts(None)
+    known.__dict__["input_tokens"], known.request = value, ask()
+    assert condition.holds(known) is expected[sign]

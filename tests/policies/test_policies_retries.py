@@ -22,7 +22,7 @@ KINDS = {
     "forbidden": ("stop", "stop", "stop"),
     "not_found": ("next", "stop", "stop"),
     "too_large": ("stop", "stop", "stop"),
-    "context_length": ("stop", "stop", "stop"),
+    "context_length": ("next", "stop", "stop"),
     "unsupported": ("stop", "stop", "stop"),
     "interrupted": ("next", "stop", "stop"),
     "cancelled": ("stop", "stop", "stop"),

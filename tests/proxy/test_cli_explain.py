@@ -55,7 +55,7 @@ class TestText:
         lines = turnout("explain", "Hi!").stdout.splitlines()
         told = {line[:10].strip(): line[10:] for line in lines if line[:10].strip()}
         assert told["asked"] == "auto (chat), proxy.yaml"
-        assert told["class"].startswith("simple (score ")
+        assert told["class"].startswith("simple (P(local is worse) ")
         assert told["backend"] == "oss (gpt-oss), then claude"
         assert told["caller"].startswith("no key: a live call would get 401")
         assert "trace" in told

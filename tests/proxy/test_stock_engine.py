@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from proxy.upstream import lanes, stock
-from proxy.upstream.seam import Outgoing
+from proxy.upstream.seam import OURS, Outgoing
 from proxy.upstream.stock import StockEngine
 
 ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
@@ -44,7 +44,7 @@ async def origin() -> AsyncIterator[Origin]:
 
 
 async def get(engine: StockEngine, url: str) -> None:
-    answer = await engine.send(Outgoing(url, [], b"", connect_timeout=5.0, method="GET"))
+    answer = await engine.send(Outgoing(url, [], b"", connect_timeout=5.0, cargo=OURS, method="GET"))
     assert b"".join([chunk async for chunk in answer.chunks()]) == b"{}"
     await answer.close()
     await answer.close()

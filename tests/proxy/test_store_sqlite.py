@@ -15,12 +15,29 @@ import apsw
 import msgspec
 import pytest
 
+from policies.sticky import Answered
 from proxy.state import sqlite
 from proxy.state.opening import BUSY_MS, alone
 from proxy.state.sqlite import SqliteStore
 from proxy.state.store import MOST_TURNS, StoreFailed, ThreadTooLong, Turn
 
 MOST = 99_999
+FIRST = """
+CREATE TABLE turns (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, created INTEGER NOT NULL, previous TEXT, size INTEGER NOT NULL,
+    input BLOB NOT NULL, response BLOB NOT NULL, PRIMARY KEY (tenant, id)
+);
+CREATE INDEX turns_created ON turns (created);
+CREATE TABLE items (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, turn TEXT NOT NULL, PRIMARY KEY (tenant, id)
+) WITHOUT ROWID;
+CREATE INDEX items_turn ON items (tenant, turn);
+CREATE TABLE calls (
+    tenant TEXT NOT NULL, id TEXT NOT NULL, created INTEGER NOT NULL, state BLOB NOT NULL, PRIMARY KEY (tenant, id)
+);
+CREATE INDEX calls_created ON calls (created);
+"""
+"""The tables as the first version made them."""
 NOON = 1_795_176_000
 DAY = 86_400
 T = TypeVar("T")
@@ -130,7 +147,8 @@ def test_the_longest_thread(store: SqliteStore, path: Path) -> None:
     thread(store, 1)
     with apsw.Connection(str(path)) as db:
         rows = [("a", f"r{at}", NOON, f"r{at - 1}", 2, b"[]", b"") for at in range(1, MOST_TURNS + 1)]
-        db.executemany("INSERT INTO turns VALUES (?,?,?,?,?,?,?)", rows)
+        columns = "tenant, id, created, previous, size, input, response"
+        db.executemany(f"INSERT INTO turns ({columns}) VALUES (?,?,?,?,?,?,?)", rows)  # noqa: S608
     assert len(run(store.thread("a", f"r{MOST_TURNS - 1}", most=MOST)) or ()) == MOST_TURNS
     with pytest.raises(ThreadTooLong):
         run(store.thread("a", f"r{MOST_TURNS}", most=MOST))
@@ -393,3 +411,47 @@ def test_a_closed_store_says_so(path: Path, clock: Clock) -> None:
     closed.close()
     with pytest.raises(StoreFailed, match="closed"):
         run(closed.turn("a", "r1"))
+
+
+def test_a_thread_is_found_by_the_first_name_that_is_known(store: SqliteStore) -> None:
+    wide, exact = Answered("b", NOON, 10, None), Answered("a", NOON + 1.5, None, 300.0)
+    run(store.keep_thread("a", [b"one", b"two"], wide))
+    assert run(store.thread_home("a", [b"none", b"two"])) == wide
+    run(store.keep_thread("a", [b"one"], exact))
+    assert run(store.thread_home("a", [b"one", b"two"])) == exact
+    assert run(store.thread_home("a", [b"two", b"one"])) == wide
+    assert run(store.thread_home("b", [b"one", b"two"])) is None
+    assert run(store.thread_home("a", [])) is None
+
+
+def test_threads_are_known_for_a_day_whatever_is_kept_else(store: SqliteStore, clock: Clock) -> None:
+    run(store.keep_turn(turn("r1", home=Answered("a", NOON))))
+    run(store.keep_thread("a", [b"one"], Answered("a", NOON)))
+    clock.now += DAY - 1
+    assert store.prune() == 0
+    assert run(store.thread_home("a", [b"one"])) is not None
+    clock.now += 2
+    assert run(store.thread_home("a", [b"one"])) is None
+    assert store.prune() == 1
+    found = run(store.turn("a", "r1"))
+    assert found is not None
+    assert found.home == Answered("a", NOON)
+
+
+def test_a_store_of_the_first_version_is_taken_over(path: Path) -> None:
+    with apsw.Connection(str(path)) as db:
+        db.execute(FIRST)
+        db.pragma("user_version", 1)
+        db.execute("INSERT INTO turns VALUES ('a', 'old', ?, NULL, 4, CAST('[]' AS BLOB), CAST('{}' AS BLOB))", (NOON,))
+        db.execute("INSERT INTO calls VALUES ('a', 'call', ?, CAST('state' AS BLOB))", (NOON,))
+    db.close()
+    opened = SqliteStore(path)
+    try:
+        found = run(opened.turn("a", "old"))
+        assert found is not None
+        assert (found.home, found.response) == (None, b"{}")
+        assert run(opened.calls("a", ["call"])) == {"call": b"state"}
+        run(opened.keep_turn(turn("new", "old", home=Answered("b", NOON))))
+        assert ids(run(opened.thread("a", "new", most=MOST))) == ["old", "new"]
+    finally:
+        opened.close()

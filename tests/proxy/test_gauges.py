@@ -1,0 +1,91 @@
+"""The gauges of local engines as they are told: every engine's own names, several engines, junk, hostile pages."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from vllm_engine import Engine
+
+from adapters.providers import PROVIDERS
+from policies.queueing import Gauges
+from proxy.upstream.gauges import parse
+
+VLLM = PROVIDERS["vllm"].gauges
+
+
+def test_vllm_tells_all_four() -> None:
+    engine = Engine(seats=2, kv_tokens=10_000, finished=7)
+    for _ in range(5):
+        engine.submit(1_000, 500)
+    engine.step(0.001)
+    assert parse(engine.metrics().encode(), VLLM) == Gauges(running=2, waiting=3, kv=0.3, finished=7)
+
+
+def test_engines_are_added_up_and_their_memory_averaged() -> None:
+    page = b"""# TYPE vllm:num_requests_running gauge
+vllm:num_requests_running{engine="0"} 3.0
+vllm:num_requests_running{engine="1",name="a } \\" b"} 4.0 1700000000
+vllm:num_requests_waiting{engine="0"} 1e1
+vllm:gpu_cache_usage_perc{engine="0"} 0.9
+vllm:kv_cache_usage_perc{engine="0"} 0.2
+vllm:kv_cache_usage_perc{engine="1"} 0.4
+"""
+    found = parse(page, VLLM)
+    assert found is not None
+    assert (found.running, found.waiting, found.finished) == (7, 10, None)
+    assert found.kv == pytest.approx(0.3), "the newer name stands for both"
+
+
+@pytest.mark.parametrize(
+    ("provider", "page", "running", "waiting"),
+    [
+        ("llama_cpp", b"llamacpp:requests_processing 4\nllamacpp:requests_deferred 46\n", 4, 46),
+        ("tgi", b"tgi_batch_current_size 12\r\ntgi_queue_size 3\r\n", 12, 3),
+        (
+            "openai_compatible",
+            b'sglang:num_running_reqs{tp_rank="0"} 5.0\nsglang:num_queue_reqs{tp_rank="0"} 2.0\n',
+            5,
+            2,
+        ),
+    ],
+)
+def test_others_have_their_own_names(provider: str, page: bytes, running: float, waiting: float) -> None:
+    found = parse(page, PROVIDERS[provider].gauges)
+    assert found is not None
+    assert (found.running, found.waiting) == (running, waiting)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"",
+        b"<html>no</html>",
+        b"vllm:num_requests_running NaN\n",
+        b"vllm:num_requests_running -3\nvllm:num_requests_running 1e400\nvllm:num_requests_running 1e+e\n",
+        b"vllm:num_requests_waiting 3\n",
+        b'vllm:num_requests_running{x="} 3\n',
+        b"xvllm:num_requests_running 3\nvllm:num_requests_running_total 3\n",
+    ],
+)
+def test_what_makes_no_sense_is_no_gauge(page: bytes) -> None:
+    assert parse(page, VLLM) is None
+
+
+@given(st.binary(max_size=400))
+def test_no_page_breaks_the_reader(junk: bytes) -> None:
+    found = parse(b"vllm:num_requests_running 3\n" + junk, VLLM)
+    assert found is not None
+    assert found.running is not None
+
+
+@pytest.mark.parametrize(
+    "part",
+    [b'vllm:num_requests_running{a="', b"vllm:num_requests_running{", b'"\\', b"vllm:num_requests_running 1 ", b" "],
+)
+def test_a_hostile_page_costs_no_time(part: bytes) -> None:
+    began = time.perf_counter()
+    parse(part * (4_000_000 // len(part)), VLLM)
+    assert time.perf_counter() - began < 0.5
