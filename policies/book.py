@@ -27,10 +27,14 @@ PIN = "backend/"
 """``model: backend/NAME`` asks for one backend, past the policy's choice of targets."""
 
 Change: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+"""Applies what rules set to the request; what changed by it."""
 
 _SHOWN = frozenset(
-    {"class", "score", "p_local_worse", "input_tokens", "max_output", "depth", "effort", "language", "budget_used", "structured_output"}
-)
+    {
+        "class", "score", "p_local_worse", "input_tokens", "max_output", "depth", "effort", "language", "budget_used",
+        "structured_output",
+    }
+)  # fmt: skip
 """Facts whose value the trace tells when a rule is passed over; all others may be private, or speak for themselves."""
 
 
@@ -96,7 +100,8 @@ class _Walk:
                     break
             else:
                 trace.append(line.applies)
-                self._marked(line)
+                if line.set or line.only is not None or line.terms is not NO_TERMS:
+                    self._marked(line)
                 if line.ends:
                     return line
         return None
@@ -157,7 +162,8 @@ class Book(Struct, frozen=True, kw_only=True):
             walk.trace.append(f"policy {policy.name}: {source}")
             line = walk.guarded(walk.first(policy.lines), self.guards, self.names.targets.values())
         denied = self._denied(policy, line, pin, caller)
-        walk.terms = walk.terms.over(policy.terms)
+        if policy.terms is not NO_TERMS:
+            walk.terms = walk.terms.over(policy.terms)
         if route.ttft_target is not None:
             walk.terms = walk.terms.over(Terms(ttft_target=route.ttft_target))
         decision = self._told(policy, line, walk, pin)
@@ -185,7 +191,8 @@ class Book(Struct, frozen=True, kw_only=True):
     @property
     def ttft_targets(self) -> frozenset[float]:
         """Every one of its policies' and rules', in seconds."""
-        terms = [each.terms for policy in self.policies.values() for each in (policy, *policy.lines)]
+        own = [policy.terms for policy in self.policies.values()]
+        terms = own + [line.terms for policy in self.policies.values() for line in policy.lines]
         return frozenset(each.ttft_target for each in terms if each.ttft_target is not None)
 
     def needs(self, route: Route, caller: Caller) -> frozenset[str]:

@@ -107,7 +107,9 @@ def _barred(target: Target, only: Sequence[Only]) -> Skip | None:
 def _named(target: Target, facts: Facts, refuses: Refuses, context: int | None) -> Sequence[ir.Named]:
     """What the dialect refuses and what the backend lacks, each name once."""
     named = refuses(target)
-    if facts.request is None and (context is not None or _limited(target)):
+    if facts.request is None:
+        if context is None and not _limited(target):
+            return named
         facts.look()
     if facts.request is None:
         return named

@@ -89,12 +89,15 @@ def _classes(call: Call) -> frozenset[str]:
 async def _shortened(call: Call, house: House, found: Shortening, terms: Condensing, ride: Ride) -> Mapping[str, str]:
     """Key -> what may stand in the place of each piece that was asked about; none for those nobody has answered."""
     assert found.by is not None  # noqa: S101 - whoever has pieces has somebody who shortens them
-    asked = [_asked(call, house, batch, found.by, terms, ride) for batch in batches(found.pieces, found.by)]
-    classes, texts = _classes(call), {}
-    for answer in await asyncio.gather(*asked):
-        for key, text in answer.items():
-            house.condensed.put(key, text, classes)
-            texts[key] = text
+    async with asyncio.TaskGroup() as group:
+        asked = [
+            group.create_task(_asked(call, house, batch, found.by, terms, ride))
+            for batch in batches(found.pieces, found.by)
+        ]
+    classes = _classes(call)
+    texts = {key: text for task in asked for key, text in task.result().items()}
+    for key, text in texts.items():
+        house.condensed.put(key, text, classes)
     return texts
 
 

@@ -60,7 +60,7 @@ def extract(view: PromptView) -> Features:
     said = _said(clean, text, asked, english=places is not None)
     if seen.listed:
         said = dict.fromkeys(said, 0.0)
-    elif seen.questions and seen.numbers >= _SUM:
+    elif seen.questions and seen.numbers >= _SUM and not seen.values["code"]:
         said |= {"makes": 0.0, "explains": 0.0, "limits": 0.0, "technical": 0.0}
     values = seen.values | said | _around(view)
     opening = re.split(r"[:：\n]", text, maxsplit=1)[0]

@@ -46,7 +46,10 @@ class Watch:
         self._reading = Line()
 
     def enter(self, attempt: Attempt, now: float) -> None:
-        """One of our calls is about to be sent there."""
+        """One of our calls is about to be sent there. Nobody does sums for a backend whose load nobody looks at."""
+        if now - self.wanted > WANTED:
+            self._riding[id(attempt)] = (attempt, True)
+            return
         self._count(now)
         queued = bool(self._last.wait) or self._gauges.queued or len(self._unborn) >= _CROWD
         self._riding[id(attempt)] = (attempt, queued)
@@ -56,14 +59,16 @@ class Watch:
 
     def leave(self, attempt: Attempt, now: float) -> None:
         """It has ended, well or not."""
+        _, queued = self._riding.pop(id(attempt))
+        if attempt.first_event is not None:
+            self.answered = now
+        if now - self.wanted > WANTED:
+            self._unborn = []
+            return
         self._count(now)
         self._moved = True
-        _, queued = self._riding.pop(id(attempt))
         self._unborn = [each for each in self._unborn if each is not attempt]
-        if attempt.first_event is None:
-            return
-        self.answered = now
-        if attempt.sent is None or not attempt.streamed:
+        if attempt.first_event is None or attempt.sent is None or not attempt.streamed:
             return
         start = attempt.first_event - attempt.sent
         usage = attempt.usage

@@ -49,7 +49,8 @@ class Backends:
         backend = snapshot.backends[target.backend]
         if backend.unavailable is not None:
             return backend.unavailable
-        return health.available(self.breaker(backend), now)
+        breaker = self._breakers.get(backend.identity)
+        return None if breaker is None else health.available(breaker, now)
 
     def standing(self, snapshot: Snapshot, now: float) -> Mapping[str, str]:
         """backend -> up | down, for rules that ask."""

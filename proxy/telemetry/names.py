@@ -79,7 +79,7 @@ SPILL: Final = Metric(
     "turnout_spill_changes_total",
     "counter",
     "How often a busy local backend began or ceased to be relieved by others for the sake of a ttft_target.",
-    ("backend", "to"),
+    ("backend", "outcome"),
 )
 CACHE: Final = Metric(
     "turnout_cache_total",

@@ -88,6 +88,7 @@ class Paper:
                 if now >= next_read[number]:
                     next_read[number] = now + self.period * dice.uniform(0.8, 1.2)
                     frozen = self._read(watch, now, frozen)
+                watch.wanted = now
                 load = watch.load(None, self._targets, now)
                 if bool(load.spilling) != on[number]:
                     on[number] = bool(load.spilling)

@@ -11,7 +11,8 @@ from vllm_engine import Engine
 
 from adapters.providers import PROVIDERS
 from policies.queueing import Gauges
-from proxy.upstream.gauges import parse
+from proxy.snapshot import build_text
+from proxy.upstream.gauges import headers, parse
 
 VLLM = PROVIDERS["vllm"].gauges
 
@@ -89,3 +90,31 @@ def test_a_hostile_page_costs_no_time(part: bytes) -> None:
     began = time.perf_counter()
     parse(part * (4_000_000 // len(part)), VLLM)
     assert time.perf_counter() - began < 0.5
+
+
+CONFIG = """version: 1
+backends:
+  near: {provider: vllm, base_url: "http://10.0.0.1:8000/v1", model: m, credential: sk-its-own-secret}
+  far:  {provider: vllm, base_url: "http://10.0.0.1:8000/v1", model: m, credential: sk-its-own-secret,
+         metrics: "http://10.0.0.1:9090/vllm"}
+  off:  {provider: vllm, base_url: "http://10.0.0.1:8000/v1", model: m, metrics: off}
+  none: {provider: ollama, model: m}
+  away: {provider: openai_compatible, base_url: "https://api.example.com/v1", model: m, credential: sk-far}
+aliases: {auto: {use: [near], ttft_target: 1500ms}}
+policies:
+  p: {ttft_target: 3s, rules: [{use: [near], ttft_target: 2}]}
+"""
+
+
+def test_only_engines_of_ones_own_are_read_and_a_key_goes_to_its_own_origin() -> None:
+    snapshot = build_text(CONFIG, file="proxy.yaml", generation=1, env={})
+    assert {name: each.metrics for name, each in snapshot.backends.items()} == {
+        "near": "http://10.0.0.1:8000/metrics",
+        "far": "http://10.0.0.1:9090/vllm",
+        "off": None,
+        "none": None,
+        "away": None,
+    }
+    assert headers(snapshot.backends["near"])["authorization"] == "Bearer sk-its-own-secret"
+    assert "authorization" not in headers(snapshot.backends["far"])
+    assert snapshot.ttft_targets == {1.5, 2.0, 3.0}

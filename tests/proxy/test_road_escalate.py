@@ -31,13 +31,16 @@ backends:
   deaf:  {{provider: anthropic, base_url: "{url}", model: claude-deaf, credential: sk-x, local: true, price: {{input: 1, output: 1}}}}
   exact: {{provider: openai, base_url: "{url}/v1", model: gpt-4o-mini, dialect: openai_chat, credential: sk-x, price: {{input: 1, output: 1}}}}
   big:   {{provider: openai_compatible, base_url: "{url}/v1", model: big, local: false, price: {{input: 10, output: 10}}}}
+  words: {{provider: transformers, base_url: "{url}/v1", model: words, local: true, price: {{input: 1, output: 1}}}}
 policies:
+  words:   {{rules: [{{use: [words, big], escalate: [invalid_json]}}]}}
   all:     {{rules: [{{use: [oss, big], escalate: true}}]}}
   some:    {{rules: [{{use: [oss, big], escalate: [empty]}}]}}
   deaf:    {{rules: [{{use: [deaf, big], escalate: true}}]}}
   exact:   {{rules: [{{use: [exact, big], escalate: [refusal]}}]}}
   alone:   {{rules: [{{use: [oss], escalate: true}}]}}
 aliases:
+  words: {{policy: words}}
   all:   {{policy: all}}
   some:  {{policy: some}}
   deaf:  {{policy: deaf}}
@@ -209,6 +212,19 @@ def test_bytes_that_would_pass_unread_are_read(live: Live, play: Callable[..., l
     found = post(live, CHAT, chat("exact", stream=streams, strange_field=7))
     assert heard("chat", found.raw, stream=streams).text == GOOD
     assert asked[0].body["strange_field"] == 7
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_format_that_is_emulated_is_mended_first(live: Live, play: Callable[..., list[Asked]], streams: bool) -> None:
+    asked = play(said("no"), said('{"a": 1}'))
+    body = chat("words", stream=streams, response_format={"type": "json_object"})
+    found = post(live, CHAT, body)
+    assert heard("chat", found.raw, stream=streams).text == '{"a": 1}'
+    assert models(asked) == ["words", "words", "big"]
+    assert found.told("reason") == "words: bad_output; words: poor_answer invalid_json"
+    play(said("no"), None)
+    found = post(live, CHAT, body)
+    assert found.status == 502, "free text never stands under a 200"
 
 
 def test_poor_answers_do_not_open_the_breaker(live: Live, play: Callable[..., list[Asked]]) -> None:

@@ -73,7 +73,7 @@ def test_three_times_the_capacity_goes_elsewhere_but_for_what_the_seats_can_take
     assert 0.1 < sum(backend == "oss" for backend, _ in found) / len(found) < 0.7
     told = [line for line in live.log().splitlines() if '"event":"spill"' in line]
     assert len(told) == 1, told
-    assert 'turnout_spill_changes_total{backend="oss",to="spilling"} 1' in live.get("/metrics")[1]
+    assert 'turnout_spill_changes_total{backend="oss",outcome="spilling"} 1' in live.get("/metrics")[1]
     used = [share for _, share in sim.used[began:]]
     assert sum(used) / len(used) > 0.6
 

@@ -15,6 +15,8 @@ from policies.classify.training.matrix import Floats, Matrix, matrix
 FIXED = Thresholds(simple_below=0.2, complex_from=0.4)
 SEEDS = (0, 1, 2)
 PARTS = 6
+INNER = 3
+"""Parts in which the predictions are made that a model is calibrated on."""
 _KEYWORDS = (
     "prove", "derive", "explain", "why", "analyze", "design", "implement", "code", "function", "algorithm", "calculate",
     "equation", "integral", "theorem", "compare", "evaluate", "optimize", "debug", "step by step", "architecture",
@@ -39,7 +41,7 @@ def bench(rows: Sequence[Row]) -> Bench:
 def train(rows: Sequence[Row], seen: Matrix, recipe: fit.Recipe) -> tuple[Numbers, bytes]:
     """A model of these rows, calibrated on predictions that were made without the row they are for."""
     gap = np.zeros(len(rows))
-    for train_on, judge in folds.by_subject(rows, PARTS, seed=9):
+    for train_on, judge in folds.by_subject(rows, INNER, seed=9):
         some = fit.fit([rows[place] for place in train_on], seen.take(train_on), recipe)
         gap[judge] = some.gap(seen.take(judge))
     line = fit.calibrate(gap, seen.priors, rows, recipe.balance)
