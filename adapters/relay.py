@@ -30,7 +30,7 @@ class StreamRelay:
     gathers in ``tail``, for the pump to release once the row is committed (decision D3).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that one stream depends on, by name
         self,
         source: Passable,
         target: Passable,

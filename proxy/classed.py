@@ -79,5 +79,7 @@ async def mark(call: Call, attempt: Attempt, opened: Opened, house: House) -> No
 
 
 def _called(body: bytes) -> Iterator[str]:
+    if b'call_id"' not in body and b'tool_use_id"' not in body:
+        return
     for match in _ID.finditer(body):
         yield legal_id(_text.decode(match[1]))

@@ -14,6 +14,10 @@ from policies.prompt import PromptView
 __all__ = ["Model", "PromptView", "Reason", "Thresholds", "Verdict", "classify", "shipped"]
 
 
+_SURE = 0.0001
+"""Nothing is certain: P(the local answer is worse) is never 0 and never 1."""
+
+
 class Reason(Struct, frozen=True):
     """One feature's part in the score."""
 
@@ -54,7 +58,7 @@ def classify(view: PromptView, model: Model | None = None, thresholds: Threshold
     if seen.places is not None:
         parts.append(Reason("words", float(len(seen.places)), model.of_words(seen.places)))
     score = round(sum(part.contribution for part in parts), 6)
-    worse = round(1 / (1 + exp(-score)), 4)
+    worse = min(max(round(1 / (1 + exp(-score)), 4), _SURE), 1 - _SURE)
     decided = gate(seen)
     plain = seen.question and seen.numbers <= 1
     return Verdict(

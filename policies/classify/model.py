@@ -90,12 +90,6 @@ def version_of(numbers: Numbers, table: bytes) -> str:
     return f"trained-{sha256(said + table).hexdigest()[:10]}"
 
 
-def version_of(numbers: Numbers, table: bytes) -> str:
-    """The version that two such files have by right: another one as soon as a byte of them changes."""
-    said = msgspec.json.encode(msgspec.structs.replace(numbers, version=""), order="deterministic")
-    return f"trained-{sha256(said + table).hexdigest()[:10]}"
-
-
 def build(numbers: Numbers, table: bytes) -> Model:
     """A model of its two files."""
     return Model(

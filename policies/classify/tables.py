@@ -220,7 +220,8 @@ id halo hai terima kasih ya tidak selamat pagi siang
 sw habari jambo asante ndiyo hapana
 """
 GREET_WHOLE = """
-ja どうもありがとう どうもありがとうございます ありがとうございました さようなら またね こんにちは こんばんは おはよう おはようございます ありがとう ありがとうございます はい いいえ やあ
+ja どうもありがとう どうもありがとうございます ありがとうございました さようなら またね
+ja こんにちは こんばんは おはよう おはようございます ありがとう ありがとうございます はい いいえ やあ
 ko 정말 고맙습니다 수고하세요 안녕히 가세요 계세요 안녕 안녕하세요 감사합니다 고마워 고마워요 네 아니요
 zh 非常感谢 非常感謝 多谢 多謝 谢谢你 謝謝你 再见 再見 晚安 你好 您好 嗨 谢谢 謝謝 好的 是 是的 不 早上好 晚上好
 th ขอบคุณครับ ขอบคุณค่ะ ขอบคุณมาก ขอบคุณมากครับ ขอบคุณมากค่ะ ลาก่อน สวัสดี สวัสดีครับ สวัสดีค่ะ ขอบคุณ ใช่ ไม่
@@ -269,7 +270,8 @@ vi là gì|ở đâu|bao nhiêu|khi nào|là ai
 
 TECHNICAL = """
 xx api apis rest sql nosql database databases kubernetes docker microservice* regex algorithm* algoritm* python
-xx oauth nginx docker git github aws azure script* skrypt* skript* pythonie pythonu typescript javascript java rust golang function functions class error exception typeerror stack server
+xx oauth nginx docker git github aws azure script* skrypt* skript* pythonie pythonu
+xx typescript javascript java rust golang function functions class error exception typeerror stack server
 xx servidor schema redis postgresql mongodb tcp udp http architecture distributed concurrency scalab* latency
 xx encryption authentication security vulnerabilit* theorem integral derivative matrix eigenvalue* polynomial
 xx probability equation proof gpu cuda compiler kernel tree pipeline throughput fastapi django react

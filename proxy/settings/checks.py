@@ -210,8 +210,8 @@ def _backend(entry: BackendEntry, *, has_none: bool) -> Found:
     yield from ((("headers", *place), text) for place, text in _sent(entry.headers))
     if entry.credential is not None and not sendable(entry.credential.reveal()):
         yield ("credential",), _NOT_SENDABLE
-    if (text := _gauges(entry, row)) is not None:
-        yield ("metrics",), text
+    if (wrong := _gauges(entry, row)) is not None:
+        yield ("metrics",), wrong
 
 
 def _gauges(entry: BackendEntry, row: Provider) -> str | None:

@@ -1,17 +1,15 @@
-"""The classifier: the five cases of the chat bot in many languages, reasons that add up, and speed on hostile input."""
+"""The classifier's classes: the five cases of the chat bot and others in many languages, and what may never be simple."""
 
-import re
-import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from policies.classify import PromptView, classify
 
-S11: dict[str, dict[str, str]] = msgspec.json.decode((Path(__file__).parent / "s11.json").read_bytes())
+HERE = Path(__file__).parent
+S11: dict[str, dict[str, str]] = msgspec.json.decode((HERE / "s11.json").read_bytes())
 EXPECTED = {"greet": "simple", "sum": "simple", "summarize": "simple", "create": "complex", "deploy": "complex"}
 CASES = [
     pytest.param(text, EXPECTED[case], id=f"{language}-{case}")
@@ -72,44 +70,57 @@ def test_developer_cases(shared: Path) -> None:
     assert not [case["prompt"] for case, got in found if case["label"] == "complex" and got == "simple"]
 
 
-@given(
-    st.text(max_size=300),
-    st.integers(0, 10_000),
-    st.integers(0, 100),
-    st.none() | st.integers(1, 100_000),
-    st.booleans(),
-)
-def test_contributions_add_up_to_the_score(text: str, chars: int, depth: int, output: int | None, flag: bool) -> None:
-    view = PromptView(
-        text=text, system_chars=chars, context_chars=chars, depth=depth, max_output=output, structured=flag, media=flag
-    )
-    verdict = classify(view)
-    assert sum(reason.contribution for reason in verdict.reasons) == pytest.approx(verdict.score, abs=1e-5)
-    assert 0 <= verdict.p_local_worse <= 1
-    assert verdict == classify(view)
+def told(file: str) -> Iterator[tuple[str, str, str, str]]:
+    """(language, expected, got, prompt) of every case of a file."""
+    cases: dict[str, dict[str, list[str]]] = msgspec.json.decode((HERE / file).read_bytes())
+    for language, by_class in cases.items():
+        for expected, prompts in by_class.items():
+            yield from ((language, expected, cls(prompt), prompt) for prompt in prompts)
 
 
-def test_what_stands_around_the_prompt_raises_the_score() -> None:
-    text = "And what about the second one, the one that we talked about yesterday?"
-    alone = classify(PromptView(text=text))
-    among = classify(PromptView(text=text, system_chars=8_000, context_chars=60_000, depth=12, max_output=8_000))
-    assert among.score > alone.score
+def test_other_verbs_greetings_and_facts_in_many_languages() -> None:
+    """The word lists were widened with these: what is left names the lists' limits."""
+    found = list(told("paraphrases.json"))
+    missed = [case for case in found if case[1] != case[2]]
+    assert not [case for case in missed if case[1:3] == ("complex", "simple")]
+    assert len(missed) <= 0.04 * len(found), missed
+
+
+def test_cases_that_the_lists_were_not_made_for() -> None:
+    """Written after the last change of the lists; no list is to be widened for these."""
+    found = list(told("unseen.json"))
+    missed = [case for case in found if case[1] != case[2]]
+    assert not [case for case in missed if case[1:3] == ("complex", "simple")]
+    assert len(missed) <= 0.1 * len(found), missed
 
 
 @pytest.mark.parametrize(
-    "hostile",
-    ["a" * 1_000_000, "\n" * 100_000, "[" * 500_000, "{(" * 300_000, "字" * 1_000_000, "1 " * 500_000, "@" * 1_000_000,
-     "- " * 400_000, "é" * 1_000_000, "?!" * 400_000, "a'" * 500_000, "1.1," * 250_000],
-    ids=lambda text: re.sub(r"\s", "_", text[:3]),
-)  # fmt: skip
-def test_hostile_input_is_bounded(hostile: str) -> None:
-    view = PromptView(text=hostile)
-    classify(view)
-    best = min(_timed(view) for _ in range(5))
-    assert best < 0.02, "2 ms on a free core; ten times that on a shared one"
+    ("text", "gate"),
+    [
+        ("Hello!", "greeting"),
+        ("Deploy the service", "action_verb"),
+        ("Prove that there are infinitely many primes", "reasoning"),
+        ("Translate this: good day", "rewrite"),
+        ("What is 12 * 9?", "arithmetic"),
+        ("Who wrote Hamlet?", "one_fact"),
+        ("The OAuth login of the app", "technical_order"),
+        ("My sister and I went to the lake last summer and it was lovely", None),
+    ],
+)
+def test_the_rule_that_decided_is_named(text: str, gate: str | None) -> None:
+    assert classify(PromptView(text=text)).gate == gate
 
 
-def _timed(view: PromptView) -> float:
-    start = time.perf_counter()
-    classify(view)
-    return time.perf_counter() - start
+def test_a_problem_about_someone_who_makes_something_is_no_order() -> None:
+    text = "Carla can build 4 tables in 3 hours. How many tables will she build in 12 hours?"
+    assert classify(PromptView(text=text)).gate != "action_verb"
+    assert cls(text) != "simple"
+
+
+def test_an_exam_question_is_no_order() -> None:
+    text = "Which tool would you use to build a wall?\nA. A saw\nB. A trowel\nC. A file\nD. A plane"
+    assert classify(PromptView(text=text)).gate is None
+
+
+def test_words_of_other_languages_are_no_orders_in_english() -> None:
+    assert classify(PromptView(text="What should we do about the lag when the others come?")).gate != "action_verb"

@@ -34,7 +34,9 @@ def live(upstream: Upstream) -> Iterator[Live]:
 """
     text = config(upstream.url, more=more, names=("gpt", "oss", "claude"))
     aliases = "aliases:\n  with-tools: {policy: by-tools}\n  brief: {policy: brief}\n  tagged: {policy: tagged}\n"
-    aliases += "  plain: {use: [oss]}\n  low: {policy: oss-kept, defaults: {temperature: 0.5}}\n"
+    aliases += (
+        "  plain: {use: [oss]}\n  twin: {policy: oss-kept}\n  low: {policy: oss-kept, defaults: {temperature: 0.5}}\n"
+    )
     text = text.replace("aliases:\n", aliases)
     text = text.replace("backends:\n", f"backends:\n  own: {{provider: openai, dialect: openai_chat, model: m, "
                         f"base_url: '{upstream.url}/v1', credential: from_client}}\n")  # fmt: skip
@@ -155,10 +157,14 @@ def test_another_question_is_asked_anew(live: Live, upstream: Upstream, change: 
     assert cache_of(put(live, "chat", "oss", "another")) == "hit"
 
 
-def test_another_alias_s_defaults_make_another_question(live: Live, upstream: Upstream) -> None:
+def test_another_alias_has_answers_of_its_own(live: Live, upstream: Upstream) -> None:
     upstream.script(answered())
-    put(live, "chat", "oss", "defaults")
-    assert cache_of(put(live, "chat", "low", "defaults")) == "miss"
+    assert [cache_of(put(live, "chat", alias, "alias")) for alias in ("oss", "twin", "low", "oss")] == [
+        "miss",
+        "miss",
+        "miss",
+        "hit",
+    ]
 
 
 def test_another_rule_has_answers_of_its_own(live: Live, upstream: Upstream) -> None:

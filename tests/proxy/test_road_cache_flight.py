@@ -13,9 +13,11 @@ from http.client import HTTPConnection
 import pytest
 from cache_kit import PATHS, answered, cache_of, chunks, config, put, question, rows_of, streamed
 from checker import check_chat, parse_sse
-from live import Live
+from live import PATIENCE, Live
 from public_door import Heard
 from scripted import Answer, Asked, Upstream, stream, whole
+
+from adapters.sse import KEEP_ALIVE
 
 MANY = 50
 FEW = 4
@@ -129,9 +131,16 @@ def test_a_leader_without_an_answer_sets_all_free_at_once(
 
 def hang_on(live: Live, text: str, *, streaming: bool) -> socket.socket:
     """A client that can leave."""
-    caller = HTTPConnection("127.0.0.1", live.port)
+    caller = HTTPConnection("127.0.0.1", live.port, timeout=PATIENCE)
     caller.request("POST", PATHS["chat"], json.dumps(question("chat", "oss", text, stream=streaming)))
     return caller.sock
+
+
+def heard_on(caller: socket.socket) -> bytes:
+    """What comes next; an end that nobody waits for is a failure."""
+    read = caller.recv(65536)
+    assert read, "the connection was closed"
+    return read
 
 
 @pytest.mark.parametrize("streaming", [False, True])
@@ -187,11 +196,11 @@ def test_a_follower_s_stream_is_promised_and_kept_alive(
     live.until(lambda: len(upstream.asked) == 1, "asked")
     with hang_on(live, text, streaming=True) as follower:
         read = b""
-        while read.count(b"\n: ") + read.count(b"\n:\n") < 2:
-            read += follower.recv(4096)
+        while read.count(KEEP_ALIVE) < 2:
+            read += heard_on(follower)
         gate.set()
         while not read.endswith(b"0\r\n\r\n"):
-            read += follower.recv(65536)
+            read += heard_on(follower)
     assert b"200 OK" in read.partition(b"\r\n")[0]
     assert b"x-turnout-cache" not in read  # it was not known yet
     assert b"Late." in read

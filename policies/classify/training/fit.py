@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-import msgspec
 import numpy as np
 
 from policies.classify.lexicon import BUCKETS
-from policies.classify.model import Numbers, Thresholds, version_of, version_of
+from policies.classify.model import Numbers, Thresholds, version_of
 from policies.classify.priors import PRIORS
 from policies.classify.training.data import Row
 from policies.classify.training.matrix import Floats, Matrix, Sparse
@@ -118,9 +117,9 @@ def calibrate(gap: Floats, priors: Floats, rows: Sequence[Row], balance: float) 
     inputs = np.stack([gap, np.ones_like(gap)], axis=1)
     found = np.array([4.0, -2.0])
     for _ in range(30):
-        chance = 1 / (1 + np.exp(-(inputs @ found + priors)))
+        chance = 1 / (1 + np.exp(-np.clip(inputs @ found + priors, -30, 30)))
         slope = weight * chance * (1 - chance)
-        normal = inputs.T @ (inputs * slope[:, None]) + 1e-6 * np.eye(2)
+        normal = inputs.T @ (inputs * slope[:, None]) + 1e-3 * np.eye(2)
         found = found + np.linalg.solve(normal, inputs.T @ (weight * (label - chance)))
     return float(found[0]), float(found[1])
 
