@@ -7,7 +7,7 @@ DIALECT ?= openai_chat openai_responses anthropic_messages google_gemini
 SHARED := $(abspath $(or $(TURNOUT_SHARED),../shared))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench bench-translate test-real compliance mutate lock clean
+.PHONY: help run test check fmt bench bench-translate bench-policies route-bench test-real compliance mutate lock clean
 
 help: ## What each command does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17
@@ -33,6 +33,17 @@ bench: $(VENV)/run ## Measure Turnout beside nginx (Linux, root, two cores)
 
 bench-translate: $(VENV)/dev ## What translation costs in process: microseconds per stream chunk and per agent request
 	$(BIN)/python tests/bench/translate.py
+
+bench-policies: $(VENV)/dev ## Decisions, cache, stickiness, condensing and spill (ten minutes; the last is a ramp to 3x a simulated vLLM)
+	$(BIN)/python tests/bench/decide.py
+	$(BIN)/python tests/bench/cache.py
+	$(BIN)/python tests/bench/replay.py
+	PYTHONPATH=.:tests:tests/proxy $(BIN)/python tests/bench/condense.py
+	$(BIN)/python tests/bench/ramp.py --seconds 60
+
+route-bench: $(VENV)/dev ## How well the classifier routes: cross-validated on the routing data beside length and keywords, and its latency
+	$(BIN)/python -m policies.classify.train --data $(SHARED)/data/routing --evaluate
+	$(BIN)/python tests/bench/classify.py
 
 test-real: $(VENV)/dev ## In front of transformers serve, an engine that none of us wrote (downloads PyTorch)
 	PYTHON=$(PYTHON) tests/real/run

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ _OWN = 3
 
 LABEL = re.compile(r"[a-z0-9_-]{1,32}")
 """A data class."""
+_LIKE = 0.75
+"""How like a known class (difflib's ratio) a word is that is taken for a slip."""
 NOT_A_LABEL = "must be a word of small letters, digits, '-' and '_', of at most 32"
 
 
@@ -29,12 +32,24 @@ def strictest(labels: Collection[str]) -> frozenset[str]:
     return frozenset(label for label in labels if RANKS.get(label, top) >= top)
 
 
+@lru_cache(maxsize=256)
+def told_classes(header: str) -> tuple[str, ...]:
+    """What a client's header says, one label or several with commas. What is no word at all, and what is nearly
+    ``restricted``, is taken for the strictest, never for none."""
+    return tuple(_taken(label.strip().lower()) for label in header.split(","))
+
+
+def _taken(label: str) -> str:
+    slip = label not in RANKS and get_close_matches(label, (RESTRICTED,), n=1, cutoff=_LIKE)
+    return RESTRICTED if slip or not LABEL.fullmatch(label) else label
+
+
 def label_problems(label: object, path: Path) -> Iterator[Problem]:
     """What is wrong with a data class that the operator writes. One that is nearly a known one is taken for a slip: as
     a class of its own it would let restricted data go."""
     if not isinstance(label, str) or not LABEL.fullmatch(label):
         yield path, f"{NOT_A_LABEL}, not {label!r}"
-    elif label not in RANKS and (near := get_close_matches(label, RANKS, n=1, cutoff=0.75)):
+    elif label not in RANKS and (near := get_close_matches(label, RANKS, n=1, cutoff=_LIKE)):
         text = (
             f"{label!r} would be a class of your own: did you mean {near[0]!r}? Else take a word that is less like it"
         )

@@ -11,7 +11,7 @@ import msgspec
 
 from adapters import ir
 from policies.classify import Verdict
-from policies.data_class import LABEL, RESTRICTED, strictest
+from policies.data_class import strictest, told_classes
 from policies.language import guess_language
 from policies.prompt import PromptView, blocks, media, texts, view
 from policies.text import estimate_tokens
@@ -175,19 +175,13 @@ class Facts:
 def _labels(head: Mapping[str, Any]) -> list[tuple[str, str]]:
     given = []
     if DATA_CLASS_HEADER in head["headers"]:
-        given = [(_told_class(head["headers"][DATA_CLASS_HEADER]), "header")]
+        given = [(label, "header") for label in told_classes(head["headers"][DATA_CLASS_HEADER])]
     if head["key_data_class"] or head["team_data_class"]:
         given = [(head["key_data_class"], "key"), (head["team_data_class"], "team"), *given]
     if head["inherited"] or head["found"]:
         given += [(label, "inherited") for label in sorted(head["inherited"])]
         given += [(label, f"pattern {kind}") for kind, label in head["found"].items()]
     return [(label, by) for label, by in given if label] if given else []
-
-
-def _told_class(told: str) -> str:
-    """The header's label. One that is no word at all is taken for the strictest, never for none."""
-    label = told.strip().lower()
-    return label if LABEL.fullmatch(label) else RESTRICTED
 
 
 _FOUND: dict[str, Callable[[Facts], Any]] = {

@@ -11,10 +11,11 @@ import msgspec
 from msgspec import Struct
 
 from adapters import ir
+from policies import caching
 from policies.moment import Moment
 from policies.pricing import Price
 from policies.verdict import Caller, Decision, Target
-from proxy import ids
+from proxy import cache, ids
 from proxy.apis import APIS
 from proxy.call import Call, Rejected
 from proxy.condense import predict
@@ -24,8 +25,8 @@ from proxy.outside import header_class
 from proxy.prices import Prices
 from proxy.recall import recall, recall_nothing
 from proxy.snapshot import Snapshot
-from proxy.threads import home_of
 from proxy.state.condensed import Condensed
+from proxy.threads import home_of
 
 if TYPE_CHECKING:
     from proxy.house import House
@@ -42,6 +43,10 @@ class Explained(Struct, frozen=True, kw_only=True):
     failure: ir.Failure | None = None
     forecasts: tuple[Forecast, ...] = ()
     """One for each target of the plan, in its order."""
+    cache: Mapping[str, Any] | None = None
+    """What the rule says of the response cache, and why this request passes it by; None: nothing."""
+    condense: str | None = None
+    """What the guard says of shortening old turns, with its numbers; None: no rule asks for it."""
     missing: tuple[str, ...] = ()
     """What the live call would know and this explanation does not."""
 
@@ -152,7 +157,14 @@ def _decided(call: Call, moment: Moment, missing: Sequence[str], remembered: Con
     if shorter is not None and shorter.pieces:
         missing = (*missing, "the shortened texts: bodies and prices are those of the request as it is")
     forecasts = tuple(forecast_of(call, target, moment) for target in decision.plan)
-    return Explained(decision=call.decision, forecasts=forecasts, missing=tuple(missing))
+    rule = cache.rule_of(call)
+    return Explained(
+        decision=call.decision,
+        forecasts=forecasts,
+        cache=caching.told(rule, cache.bypass(call, rule) if rule is not None else None),
+        condense=shorter.told if shorter is not None else None,
+        missing=tuple(missing),
+    )
 
 
 def as_json(found: Explained) -> dict[str, Any]:
@@ -173,13 +185,17 @@ def as_json(found: Explained) -> dict[str, Any]:
         "targets": [msgspec.structs.asdict(each) for each in found.forecasts],
         "dropped": [named.name for named in found.dropped],
         "set": dict(decision.set),
+        "cache": found.cache,
+        "condense": found.condense,
         "data_class": sorted(decision.data_class),
         "pinned": decision.pinned,
         "denied": None if denied is None else {"status": denied.status, "code": denied.code, "reason": denied.reason},
-        "failure": None
-        if failure is None
-        else {"status": failure.status, "code": failure.code, "param": failure.param, "message": failure.message},
+        "failure": None if failure is None else _failure(failure),
         "missing": list(found.missing),
         "trace": list(decision.trace),
         "facts": dict(decision.facts),
     }
+
+
+def _failure(failure: ir.Failure) -> dict[str, Any]:
+    return {"status": failure.status, "code": failure.code, "param": failure.param, "message": failure.message}

@@ -8,6 +8,7 @@ import time
 from litestar.types import HTTPScope, Receive, Send
 
 from adapters import ir
+from policies.facts import DATA_CLASS_HEADER
 from proxy import answers, bodies, ids
 from proxy.call import Api, Call, Rejected
 from proxy.house import House
@@ -80,6 +81,9 @@ async def _refused(call: Call, failure: ir.Failure, house: House, line: Line) ->
 
 def _call(api: Api, house: House, scope: HTTPScope) -> Call:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    if DATA_CLASS_HEADER in headers:  # of several that were sent none may hide another
+        told = [value.decode("latin-1") for name, value in scope["headers"] if name == DATA_CLASS_HEADER.encode()]
+        headers[DATA_CLASS_HEADER] = ", ".join(told)
     client = scope.get("client")
     return Call(
         id=ids.uuid7(),

@@ -1,6 +1,6 @@
 """A ramp to three times the capacity of a simulated vLLM, through a real Turnout: what load-aware spill makes of it.
 
-Run by ``make bench-ramp``: without spill, with it, and with metrics that fail in the middle. Real time, about a minute
+Part of ``make bench-policies``: without spill, with it, and with metrics that fail in the middle. Real time, about a minute
 and a half each; two processes and the load generator share the machine.
 """
 

@@ -75,7 +75,7 @@ def test_how_it_is_told_and_what_its_prefix_costs_do_not_count(fields: dict[str,
         {"api": "responses"}, {"policy_hash": "i"}, {"rule": "p[1]"}, {"headers": {"anthropic-beta": "b"}},
         {"headers": {}},
     ],
-    ids=str,
+    ids=["tenant", "no class", "two classes", "alias", "api", "policy", "rule", "header", "no header"],
 )  # fmt: skip
 def test_who_asks_and_what_was_decided_count(change: dict[str, Any]) -> None:
     assert key(**change) != key()

@@ -139,7 +139,7 @@ def test_without_any_class_the_trace_says_nothing_of_it() -> None:
     assert not any("data class" in line for line in decision.trace)
 
 
-# --- what operators write ----------------------------------------------------------------------------------------------
+# --- what clients and operators write ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("label", ["Restricted", "restrited", "restrict", "confidental", "two words", "", None, 7])
@@ -158,3 +158,15 @@ def test_known_classes_and_own_words_are_taken(label: str) -> None:
 def test_rules_are_told_of_slips_too(line: str) -> None:
     with pytest.raises(Exception, match=r"data_class: .*(must be a word|did you mean 'restricted')"):
         book(f"p: {{rules: [{line}, {{use: [local]}}]}}")
+
+
+@pytest.mark.parametrize(
+    ("told", "classes"),
+    [
+        ("restricted", {"restricted"}), (" Internal ", {"internal"}), ("hr", {"hr"}), ("public, restricted", {"restricted"}),
+        ("hr,export", {"hr", "export"}), ("internal,", {"restricted"}), ("restrited", {"restricted"}),
+        ("restricted;", {"restricted"}), ("", {"restricted"}),
+    ],
+)  # fmt: skip
+def test_a_header_may_name_several_and_a_slip_counts_as_the_strictest(told: str, classes: set[str]) -> None:
+    assert facts(headers={"x-turnout-data-class": told}).data_class == classes

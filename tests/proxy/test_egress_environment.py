@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import msgspec
 from live import Live, demo_upstream
 from public_door import CHAT, RESPONSES, chat, post, responses
 
@@ -46,6 +47,16 @@ def counting_proxy() -> Iterator[Counted]:
         thread.join(10)
 
 
+def twice(live: Live, *classes: str) -> int:
+    """The status of a call to the cloud that names its class more than once."""
+    body = msgspec.json.encode(chat("claude"))
+    with socket.create_connection(("127.0.0.1", live.port)) as line:
+        head = ["POST /v1/chat/completions HTTP/1.1", "host: 127.0.0.1", f"content-length: {len(body)}"]
+        head += [f"x-turnout-data-class: {label}" for label in classes]
+        line.sendall("\r\n".join([*head, "connection: close", "", ""]).encode() + body)
+        return int(line.makefile("rb").readline().split()[1])
+
+
 def test_a_restricted_parent_and_a_child_under_a_cloud_policy() -> None:
     with demo_upstream() as upstream, counting_proxy() as proxy:
         text = f"""version: 1
@@ -65,6 +76,7 @@ aliases: {{local: {{policy: local_only}}, auto: {{policy: hybrid}}, claude: {{po
                 told = post(live, RESPONSES, responses(alias, "Why did it fail? Debug this race condition.", **child))
                 assert told.status == status, told.raw
             assert post(live, CHAT, chat("backend/gpt"), **secret).status == 403
+            assert twice(live, "restricted", "public") == twice(live, "public", "restricted") == 403
             assert (proxy.connections, proxy.bytes) == (0, 0)
             # What is not restricted goes by way of the proxy: it counts.
             assert post(live, CHAT, chat("claude")).status >= 500

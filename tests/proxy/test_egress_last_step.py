@@ -10,9 +10,13 @@ from typing import Any
 
 import pytest
 
+from adapters import ir
 from policies.data_class import RESTRICTED
+from policies.prompt import PromptView
 from policies.verdict import Decision
 from proxy.call import Call
+from proxy.outside import Hook
+from proxy.settings.grammar import ClassHook
 from proxy.upstream.guard import Forbidden, Guard
 from proxy.upstream.seam import OURS, Cargo, Outgoing, UpstreamFailed
 from proxy.upstream.stock import StockEngine
@@ -93,6 +97,29 @@ def test_a_guard_of_restricted_links_looks_up_no_name(host: str) -> None:
     with pytest.raises(Forbidden, match=r"media\.allow"):
         asyncio.run(guard.connect_tcp(host, 443, 1.0))
     assert asked == []
+
+
+class Ear:
+    """An engine that takes down what it is to send, and cannot be reached."""
+
+    def __init__(self) -> None:
+        self.cargo: list[Cargo] = []
+
+    async def send(self, outgoing: Outgoing) -> Any:
+        self.cargo.append(outgoing.cargo)
+        raise UpstreamFailed(ir.Failure("unreachable", 502, "nobody is there"))
+
+    async def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("url", "local"), [("http://127.0.0.1:9000/class", True), ("https://class.example.com/", False)]
+)
+def test_the_hook_is_asked_as_if_all_were_restricted(url: str, local: bool) -> None:
+    """Nobody has decided yet: a public address is an error in proxy.yaml, and would be stopped here, too."""
+    ear = Ear()
+    asyncio.run(Hook().ask(PromptView(text="The patient is Ada."), ClassHook(url=url), ear))
+    assert ear.cargo == [Cargo("classifier.hook", local=local, restricted=True)]
 
 
 def test_only_one_folder_can_open_a_connection() -> None:

@@ -272,14 +272,14 @@ def test_without_both_checks_it_leaks(here: Place, monkeypatch: pytest.MonkeyPat
     """The property can fail: it does as soon as nobody checks."""
     monkeypatch.setattr(book, "stays_local", _everybody)
     monkeypatch.setattr(stock, "admit", lambda outgoing: None)
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match="source="):
         _property(here, Tally(), 60, derandomize=True)()
 
 
 def test_without_the_class_of_stored_turns_it_leaks(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both checks stand, and nothing is inherited: the step after a restricted one gives it away."""
     monkeypatch.setattr(Turn, "data_class", frozenset())
-    with pytest.raises(AssertionError):
+    with pytest.raises(AssertionError, match="source=None"):
         _property(here, Tally(), 200, derandomize=True)()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from egress_kit import CARD, Place, backend, place, told_id
+from egress_kit import CARD, PATHS, Place, backend, place, told_id
 
 from proxy.state.store import StoreFailed
 
@@ -181,7 +181,7 @@ def test_another_class_sticks_as_well(here: Place) -> None:
 def test_small_endpoints_are_no_way_round(
     here: Place, api: str, path: str, body: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("egress_kit").PATHS, api, path)
+    monkeypatch.setitem(PATHS, api, path)
     before = here.cloud.seen
     reply = here.ask(api, {**body, "model": "cloud"}, **ANTHROPIC)
     assert reply.status == 403, reply.body
