@@ -15,8 +15,8 @@ from msgspec import Struct
 
 from adapters import ir
 from policies.durations import seconds
-from policies.grammar import Path, Problem
-from policies.vocabulary import nearest
+from policies.rules.grammar import Path, Problem
+from policies.rules.vocabulary import nearest
 
 MAX_TTL = 30 * 86_400.0
 """Seconds: the state of tool calls is kept no longer either (``state.retention``). Our own limit."""

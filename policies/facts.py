@@ -11,7 +11,7 @@ import msgspec
 
 from adapters import ir
 from policies.classify import Verdict
-from policies.data_class import strictest, told_classes
+from policies.data_classes.data_class import strictest, told_classes
 from policies.language import guess_language
 from policies.prompt import PromptView, blocks, media, texts, view
 from policies.text import estimate_tokens

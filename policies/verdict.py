@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct
 
 from adapters import ir
-from policies.data_class import RESTRICTED
+from policies.data_classes.data_class import RESTRICTED
 
 if TYPE_CHECKING:
     from policies.classify import Verdict
-    from policies.terms import Terms
+    from policies.rules.terms import Terms
 
 
 class Caller(Struct, frozen=True, kw_only=True):

@@ -12,8 +12,8 @@ from adapters import ir, states, strict
 from adapters.dialect import Dialect, Passable
 from adapters.fitting import Emulation, Fitted, fit
 from adapters.states import Keeper, Seal, Unseal
-from policies.data_class import RESTRICTED
-from policies.escalate import Confidence, Escalation
+from policies.data_classes.data_class import RESTRICTED
+from policies.escalation.escalate import Confidence, Escalation
 from policies.reasoning import Source
 from policies.sticky import Answered, Home
 from policies.verdict import Caller, Decision, Target, Told

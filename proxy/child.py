@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from adapters import failures, ir
-from policies.data_class import RESTRICTED
+from policies.data_classes.data_class import RESTRICTED
 from policies.facts import observe
-from policies.plan import Only, nobody, plan
+from policies.rules.plan import Only, nobody, plan
 from policies.verdict import Decision, Target
 from proxy import ids
 from proxy.apis import APIS

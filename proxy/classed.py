@@ -14,7 +14,7 @@ import msgspec
 
 from adapters import ir, states
 from adapters.call_ids import legal_id
-from policies.data_class import RESTRICTED
+from policies.data_classes.data_class import RESTRICTED
 from proxy.call import Attempt, Call
 from proxy.pump import Opened
 from proxy.state.store import StoreFailed

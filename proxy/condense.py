@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from policies import abridging
-from policies.condensable import Piece, replaced
-from policies.condense import Condensing
+from policies.condensing import abridging
+from policies.condensing.condensable import Piece, replaced
+from policies.condensing.condense import Condensing
+from policies.condensing.shortening import Shortening, batches, condense_plan
 from policies.moment import Moment
-from policies.shortening import Shortening, batches, condense_plan
 from policies.text import estimate_tokens
 from policies.verdict import Target
 from proxy.call import Call

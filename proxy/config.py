@@ -11,8 +11,9 @@ import msgspec
 
 from policies import library
 from policies.cards import Card
-from policies.grammar import Policy, RuleErrors
-from policies.rules import Book, compile_book
+from policies.rules.book import Book
+from policies.rules.compiler import compile_book
+from policies.rules.grammar import Policy, RuleErrors
 from proxy import cards, defaults
 from proxy.backends import Backend, resolve, subject
 from proxy.settings import environment, roles
@@ -113,7 +114,7 @@ def resolve_backends(config: Config) -> dict[str, Backend]:
 
 
 def compile_rules(config: Config, backends: Mapping[str, Backend]) -> Book:
-    """Guards, the library's policies and the file's own. Raises policies.grammar.RuleErrors."""
+    """Guards, the library's policies and the file's own. Raises policies.rules.grammar.RuleErrors."""
     return compile_book(
         config.policies,
         config.guards,

@@ -14,11 +14,12 @@ from adapters.counting import Counter, Endpoint
 from adapters.dialect import Dialect, Passable
 from adapters.fitting import formats
 from policies import facts as observing
-from policies import health, setting
+from policies import health
 from policies.classify import classify
 from policies.load import Shares
 from policies.moment import Moment
-from policies.rules import Route
+from policies.rules import setting
+from policies.rules.grammar import Route
 from policies.verdict import Decision, Denied, Target
 from proxy.call import Call, Rejected
 from proxy.snapshot import Backend

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from adapters import ir
-from policies.escalate import Confidence, Escalation, fault
+from policies.escalation.escalate import Confidence, Escalation, fault
 from policies.verdict import Target
 from proxy.call import Attempt, Call
 from proxy.upstream.seam import UpstreamFailed

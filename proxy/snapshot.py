@@ -12,12 +12,14 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from policies import findings, library
+from policies import library
 from policies.classify import Model
-from policies.findings import Sought
-from policies.plan import PINNED
+from policies.data_classes import findings
+from policies.data_classes.findings import Sought
 from policies.retries import Retries
-from policies.rules import Book, Route
+from policies.rules.book import Book
+from policies.rules.grammar import Route
+from policies.rules.plan import PINNED
 from policies.verdict import Caller
 from proxy import defaults
 from proxy.backends import Backend, Timeouts

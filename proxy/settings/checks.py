@@ -10,8 +10,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from adapters import ir
 from adapters.providers import PROVIDERS, Provider
-from policies import findings
-from policies.data_class import label_problems
+from policies.data_classes import findings
+from policies.data_classes.data_class import label_problems
 from proxy.backends import FROM_CLIENT, is_local, is_public, sendable
 from proxy.settings.grammar import Alias, BackendEntry, Document, Key
 from proxy.settings.shape import did_you_mean, mistakes

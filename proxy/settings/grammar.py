@@ -8,8 +8,8 @@ from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
 
 from msgspec import Meta, Struct, field
 
-from policies.findings import Pattern
-from policies.grammar import Guard, Policy
+from policies.data_classes.findings import Pattern
+from policies.rules.grammar import Guard, Policy
 from proxy.settings.units import Dollars, Seconds, Secret, Secrets, Size
 
 Positive = Annotated[int, Meta(ge=1)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from adapters.providers import PROVIDERS
-from policies.grammar import Guard, Rule
+from policies.rules.grammar import Guard, Rule
 from proxy.backends import is_public
 from proxy.settings.grammar import BackendEntry, Document
 from proxy.settings.source import Path, dotted

@@ -27,7 +27,7 @@ class Entry(Struct, frozen=True):
 
 
 class Condensed:
-    """Keys name a text together with its owner and all that stands before it (``policies.condensable``)."""
+    """Keys name a text together with its owner and all that stands before it (``policies.condensing.condensable``)."""
 
     def __init__(self, most: int = MOST_BYTES) -> None:
         self._most = most

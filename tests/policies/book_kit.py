@@ -14,7 +14,9 @@ from policies.classify import classify
 from policies.facts import Facts, observe
 from policies.library import load
 from policies.moment import Moment
-from policies.rules import Book, Guard, Policy, Route, compile_book
+from policies.rules.book import Book
+from policies.rules.compiler import compile_book
+from policies.rules.grammar import Guard, Policy, Route
 from policies.verdict import Caller, Decision, Target
 
 

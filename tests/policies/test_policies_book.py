@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from adapters import ir
 from policies.moment import Moment
-from policies.rules import Book, Route
-from policies.setting import changes
+from policies.rules.book import Book
+from policies.rules.grammar import Route
+from policies.rules.setting import changes
 from policies.verdict import Caller, Decision
 
 GUARD = "[{when: {data_class: restricted}, only: {local: true}}]"
@@ -223,7 +224,9 @@ def test_503_names_every_target_with_its_reason() -> None:
     decision = decide(rules("{use: [oss, claude]}"), away={"oss": "breaker open"}, refuses={"claude": [LOGPROBS]})
     assert denied(decision) == (503, "no_backend_available", None)
     assert decision.denied is not None
-    assert decision.denied.reason.startswith("no backend of p is available now, which needs logprobs: oss: breaker open;")
+    assert decision.denied.reason.startswith(
+        "no backend of p is available now, which needs logprobs: oss: breaker open;"
+    )
     assert "claude: cannot take logprobs" in decision.denied.reason
 
 

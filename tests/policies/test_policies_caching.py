@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from adapters import ir
 from policies import caching
 from policies.caching import MAX_TTL, Caching, Wish
-from policies.grammar import RuleErrors
+from policies.rules.grammar import RuleErrors
 
 RULE = Caching(ttl=60.0)
 

@@ -33,7 +33,9 @@ def classed(each: Verdict, by: Thresholds) -> bool:
 
 VERDICTS = st.lists(
     st.builds(
-        verdict, st.floats(0.0001, 0.9999).map(lambda p: round(p, 4)), st.sampled_from([None, None, None, "simple", "complex"])
+        verdict,
+        st.floats(0.0001, 0.9999).map(lambda p: round(p, 4)),
+        st.sampled_from([None, None, None, "simple", "complex"]),
     ),
     min_size=1,
     max_size=80,

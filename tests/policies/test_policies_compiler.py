@@ -3,7 +3,7 @@
 import pytest
 from book_kit import LIBRARY, TARGETS, ask, book, decide, plan, rules
 
-from policies.rules import Route, RuleErrors
+from policies.rules.grammar import Route, RuleErrors
 from policies.verdict import Caller
 
 FAMILY = """

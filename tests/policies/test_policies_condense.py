@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from adapters import ir
 from adapters.openai_chat import OpenAIChat
-from policies import abridging, evidence
-from policies.condensable import SHORTEST, Piece, replaced, survey
-from policies.condense import Condensing, read_condense
+from policies.condensing import abridging, evidence
+from policies.condensing.condensable import SHORTEST, Piece, replaced, survey
+from policies.condensing.condense import Condensing, read_condense
+from policies.condensing.shortening import Shortening, batches, condense_plan
 from policies.moment import Moment
-from policies.names import Names
 from policies.pricing import Price, per_million
-from policies.rules import RuleErrors
-from policies.shortening import Shortening, batches, condense_plan
+from policies.rules.grammar import RuleErrors
+from policies.rules.names import Names
 from policies.sticky import Home
 from policies.verdict import Target
 

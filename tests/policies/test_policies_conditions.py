@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from adapters import ir
 from policies.classify import Verdict
-from policies.conditions import CONTENT, compile_when
-from policies.names import Names
-from policies.rules import RuleErrors
+from policies.rules.conditions import CONTENT, compile_when
+from policies.rules.grammar import RuleErrors
+from policies.rules.names import Names
 from policies.verdict import Caller
 
 CALL = ir.Message("assistant", (ir.ToolCall("c1", "get_weather", "{}"),))

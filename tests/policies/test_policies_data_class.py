@@ -7,10 +7,11 @@ from book_kit import ask, book, decide, facts, plan, rules
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.data_class import RANKS, label_problems, strictest
+from policies.data_classes.data_class import RANKS, label_problems, strictest
 from policies.facts import observe
 from policies.moment import Moment
-from policies.rules import Book, Route
+from policies.rules.book import Book
+from policies.rules.grammar import Route
 from policies.verdict import Caller, Decision
 
 LABELS = st.sampled_from([*RANKS, "hr", "export"])

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.detectors import DETECTORS, luhn, mod_97
-from policies.findings import ENCODED, Pattern, compiled, problems, texts
+from policies.data_classes.detectors import DETECTORS, luhn, mod_97
+from policies.data_classes.findings import ENCODED, Pattern, compiled, problems, texts
 
 TRUE = {
     "card": [

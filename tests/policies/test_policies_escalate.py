@@ -8,9 +8,9 @@ import pytest
 from book_kit import ask, decide, rules
 
 from adapters import ir
-from policies.escalate import SIGNS, Confidence, Escalation, fault, read_escalate
-from policies.refusals import declines
-from policies.rules import RuleErrors
+from policies.escalation.escalate import SIGNS, Confidence, Escalation, fault, read_escalate
+from policies.escalation.refusals import declines
+from policies.rules.grammar import RuleErrors
 
 ALL = Escalation(on=frozenset(SIGNS))
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from adapters import ir
 from policies.load import Load
 from policies.moment import Moment
-from policies.order import arranged
 from policies.pricing import Price, per_million
-from policies.rules import Route, RuleErrors
+from policies.rules.grammar import Route, RuleErrors
+from policies.rules.order import arranged
 from policies.verdict import Caller, Decision, Target
 
 A, B, C = target("a"), target("b"), target("c")

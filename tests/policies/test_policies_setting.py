@@ -9,8 +9,8 @@ from book_kit import ask, decide, rules
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.rules import RuleErrors
-from policies.setting import changes
+from policies.rules.grammar import RuleErrors
+from policies.rules.setting import changes
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from policies.facts import Facts
 from policies.load import Load
 from policies.moment import Moment
 from policies.pricing import Price, per_million
-from policies.rules import Route
+from policies.rules.grammar import Route
 from policies.sticky import LONG, SHORT, Answered, Home, answered, home, stays
 from policies.verdict import Arranged, Caller, Decision, Target
 

@@ -157,7 +157,13 @@ keys: [{{name: one, secret: sk-1, team: t, tags: [b]}}, {{name: two, sha256: {di
 """
     callers = snapshot(text).callers
     one, two = callers[sha256(b"sk-1").hexdigest()], callers[digest]
-    assert (one.key_id, one.team, one.tags, one.team_data_class, one.pin) == ("one", "t", ("a", "b"), "restricted", "local")
+    assert (one.key_id, one.team, one.tags, one.team_data_class, one.pin) == (
+        "one",
+        "t",
+        ("a", "b"),
+        "restricted",
+        "local",
+    )
     assert one.policy == {"default": "local_only"}
     assert (two.tenant, two.pin, two.team) == ("two", True, None)
 

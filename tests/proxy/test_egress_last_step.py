@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from adapters import ir
-from policies.data_class import RESTRICTED
+from policies.data_classes.data_class import RESTRICTED
 from policies.prompt import PromptView
 from policies.verdict import Decision
 from proxy.call import Call

@@ -15,8 +15,8 @@ from egress_kit import CARD, PROVIDERS, Place, backend, place, told_id
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from policies import book
-from policies.plan import Only
+from policies.rules import book
+from policies.rules.plan import Only
 from proxy.state.store import Turn
 from proxy.upstream import stock
 

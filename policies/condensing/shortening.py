@@ -8,8 +8,8 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from adapters import ir
-from policies.condensable import Conversation, Piece, survey
-from policies.condense import Condensing
+from policies.condensing.condensable import Conversation, Piece, survey
+from policies.condensing.condense import Condensing
 from policies.moment import Moment
 from policies.pricing import NANO, Price, cost
 from policies.text import estimate_tokens

@@ -7,10 +7,10 @@ from typing import Any
 
 from msgspec import Struct
 
-from policies.conditions import nearest
 from policies.durations import seconds
-from policies.grammar import Path, Problem
-from policies.names import Names
+from policies.rules.conditions import nearest
+from policies.rules.grammar import Path, Problem
+from policies.rules.names import Names
 from policies.verdict import Target
 
 KEEP, MIN_TOKENS, TO, TIMEOUT = 4, 2_000, 0.2, 30.0

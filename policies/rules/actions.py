@@ -8,17 +8,17 @@ from typing import Any
 
 from msgspec import Struct
 
-from policies import setting
 from policies.caching import read_cache
-from policies.condense import read_condense
-from policies.conditions import nearest
+from policies.condensing.condense import read_condense
 from policies.durations import seconds
-from policies.escalate import read_escalate
-from policies.grammar import RESERVED, Path, Problem, Rule
-from policies.names import Names
-from policies.order import read_weights
-from policies.plan import Only
-from policies.terms import NO_TERMS, Terms
+from policies.escalation.escalate import read_escalate
+from policies.rules import setting
+from policies.rules.conditions import nearest
+from policies.rules.grammar import RESERVED, Path, Problem, Rule
+from policies.rules.names import Names
+from policies.rules.order import read_weights
+from policies.rules.plan import Only
+from policies.rules.terms import NO_TERMS, Terms
 from policies.verdict import Target
 
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from policies.data_class import LABEL, NOT_A_LABEL, label_problems
-from policies.detectors import DETECTORS, Detector
-from policies.grammar import Path, Problem
-from policies.vocabulary import nearest
+from policies.data_classes.data_class import LABEL, NOT_A_LABEL, label_problems
+from policies.data_classes.detectors import DETECTORS, Detector
+from policies.rules.grammar import Path, Problem
+from policies.rules.vocabulary import nearest
 
 if TYPE_CHECKING:
     import jsonschema_rs

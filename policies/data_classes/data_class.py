@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from policies.grammar import Path, Problem
+    from policies.rules.grammar import Path, Problem
 
 RESTRICTED = "restricted"
 """The data class that may only meet backends marked ``local: true``."""

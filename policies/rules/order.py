@@ -8,10 +8,10 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from policies import forecast
-from policies.grammar import Order, Path, Problem, Rule
-from policies.names import Names
+from policies.rules.grammar import Order, Path, Problem, Rule
+from policies.rules.names import Names
+from policies.rules.vocabulary import nearest
 from policies.verdict import Arranged, Target
-from policies.vocabulary import nearest
 
 if TYPE_CHECKING:
     from policies.facts import Facts

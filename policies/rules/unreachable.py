@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from policies.conditions import Condition
-from policies.grammar import Path, Problem
-from policies.meaning import Span, apart, within
-from policies.vocabulary import REACH
+from policies.rules.conditions import Condition
+from policies.rules.grammar import Path, Problem
+from policies.rules.meaning import Span, apart, within
+from policies.rules.vocabulary import REACH
 
 
 class Placed(Struct, frozen=True):

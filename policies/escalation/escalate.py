@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Struct
 
 from adapters import ir
-from policies.conditions import nearest
-from policies.grammar import Path, Problem
-from policies.refusals import declines
+from policies.escalation.refusals import declines
+from policies.rules.conditions import nearest
+from policies.rules.grammar import Path, Problem
 from policies.verdict import Target
 
 Sign: TypeAlias = Literal["refusal", "empty", "truncated", "invalid_json", "logprob"]

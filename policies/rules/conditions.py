@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 
-from policies.grammar import Path, Problem
-from policies.meaning import Meaning, Written
-from policies.names import Names
-from policies.schedule import zone
-from policies.vocabulary import WORDS, Around, Mistake, Test, nearest, spelled
+from policies.rules.grammar import Path, Problem
+from policies.rules.meaning import Meaning, Written
+from policies.rules.names import Names
+from policies.rules.schedule import zone
+from policies.rules.vocabulary import WORDS, Around, Mistake, Test, nearest, spelled
 
 if TYPE_CHECKING:
     from policies.facts import Facts

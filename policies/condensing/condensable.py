@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters import ir
-from policies.evidence import readable
+from policies.condensing.evidence import readable
 from policies.facts import IMAGE_TOKENS
 from policies.text import estimate_tokens
 

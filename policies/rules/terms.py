@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from policies.caching import Caching
-from policies.condense import Condensing
-from policies.escalate import Escalation
-from policies.grammar import Order
+from policies.condensing.condense import Condensing
+from policies.escalation.escalate import Escalation
+from policies.rules.grammar import Order
 from policies.sticky import Sticky
 
 

@@ -8,9 +8,9 @@ from typing import Any
 from msgspec import Struct
 
 from adapters import ir
-from policies.data_class import LABEL, label_problems
-from policies.grammar import Path, Problem
-from policies.vocabulary import nearest
+from policies.data_classes.data_class import LABEL, label_problems
+from policies.rules.grammar import Path, Problem
+from policies.rules.vocabulary import nearest
 
 TREATED = frozenset({"cache", "data_class"})
 """Words of ``set`` that change how the request is treated, not the request."""

@@ -8,19 +8,19 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
-from policies import escalate
-from policies.conditions import CONTENT, Condition, facts_of, nearest
-from policies.data_class import RESTRICTED
+from policies.data_classes.data_class import RESTRICTED
+from policies.escalation import escalate
 from policies.facts import Facts
-from policies.grammar import Problem, Route
 from policies.load import spilled
 from policies.moment import Moment
-from policies.names import Names
-from policies.order import arranged
-from policies.plan import PINNED, Only, Plan, Refuses, nobody, plan, stays_local
 from policies.retries import Retries
+from policies.rules.conditions import CONTENT, Condition, facts_of, nearest
+from policies.rules.grammar import Problem, Route
+from policies.rules.names import Names
+from policies.rules.order import arranged
+from policies.rules.plan import PINNED, Only, Plan, Refuses, nobody, plan, stays_local
+from policies.rules.terms import NO_TERMS, Terms
 from policies.sticky import Sticky, stays
-from policies.terms import NO_TERMS, Terms
 from policies.verdict import Arranged, Caller, Decision, Denied, Target
 
 PIN = "backend/"

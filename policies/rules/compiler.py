@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from msgspec import Struct
 
-from policies.actions import compile_action, read_seconds
-from policies.book import Book, Compiled, Line, clinging
-from policies.conditions import compile_when, facts_of, nearest
-from policies.grammar import Guard, Path, Policy, Problem, Rule, RuleErrors
-from policies.names import Names
 from policies.retries import Retries
-from policies.show import page, written
-from policies.terms import NO_TERMS, Terms
-from policies.unreachable import Placed, unreachable
+from policies.rules.actions import compile_action, read_seconds
+from policies.rules.book import Book, Compiled, Line, clinging
+from policies.rules.conditions import compile_when, facts_of, nearest
+from policies.rules.grammar import Guard, Path, Policy, Problem, Rule, RuleErrors
+from policies.rules.names import Names
+from policies.rules.show import page, written
+from policies.rules.terms import NO_TERMS, Terms
+from policies.rules.unreachable import Placed, unreachable
 from policies.verdict import Target
 
 _SETTINGS = ("unsupported", "retries", "sticky", "ttft_target")

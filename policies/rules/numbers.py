@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from policies.meaning import Span
+from policies.rules.meaning import Span
 
 _NUMBER = r"(-?\d+(?:\.\d+)?)\s*([kKM%]?)"
 _COMPARE = re.compile(rf"(>=|<=|>|<|=)?\s*{_NUMBER}")
@@ -55,4 +55,3 @@ def _comparison(wanted: object, text: str) -> Span | None:
 def _scaled(number: str, unit: str) -> float:
     """``k`` is 1,000; per cent are shares of one."""
     return round(float(number) * _UNIT[unit], 9)
-

@@ -13,12 +13,12 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from adapters import ir
-from policies import numbers
-from policies.data_class import label_problems
-from policies.grammar import Path
-from policies.meaning import SIGNS, Meaning, Span, Values, Written, passes
-from policies.names import Names
-from policies.schedule import days, hours
+from policies.data_classes.data_class import label_problems
+from policies.rules import numbers
+from policies.rules.grammar import Path
+from policies.rules.meaning import SIGNS, Meaning, Span, Values, Written, passes
+from policies.rules.names import Names
+from policies.rules.schedule import days, hours
 
 Test: TypeAlias = Callable[[Any], object]
 """Is this value of the fact one that the rule asks for? An unknown value (None) never reaches a test. Any true value

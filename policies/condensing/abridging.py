@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from adapters import ir
-from policies.condensable import Piece
-from policies.evidence import invented, mended
+from policies.condensing.condensable import Piece
+from policies.condensing.evidence import invented, mended
 from policies.text import estimate_tokens
 
 MOST = 0.7
