@@ -25,9 +25,9 @@ _FIRST = 8
 """Turns among which a conversation begins: instructions, the first question, the first answer."""
 _LAST = 256
 """Turns among which the results of one answer's calls stand."""
-_RESULTS = frozenset({"function_call_output", "custom_tool_call_output", "tool_result"})
-_CALLS = frozenset({"function_call", "custom_tool_call", "reasoning"})
-_SYSTEM = frozenset({"system", "developer"})
+_RESULTS = ("function_call_output", "custom_tool_call_output", "tool_result")
+_CALLS = ("function_call", "custom_tool_call", "reasoning")
+_SYSTEM = ("system", "developer")
 _NULL = msgspec.Raw(b"null")
 _QUOTE, _BRACKET = b'"['
 

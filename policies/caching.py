@@ -171,14 +171,15 @@ def key(  # noqa: PLR0913 - all that may make one question another, by name
 
 
 def _plain(fields: ir.Extras) -> tuple[dict[str, Any], dict[str, str]]:
-    """The values, and as they were written those that no reader here can hold (``1e999``)."""
+    """The values, and as they were written those that no reader here can hold (``1e999``, what is nested too deeply,
+    bytes that are no text)."""
     plain: dict[str, Any] = {}
     raw: dict[str, str] = {}
     for name, value in fields.items():
         try:
             plain[name] = _decode(value)
-        except msgspec.DecodeError:
-            raw[name] = bytes(value).decode()
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raw[name] = bytes(value).decode("latin-1")
     return plain, raw
 
 

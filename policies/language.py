@@ -39,6 +39,8 @@ vi là và của cho một không này gì như thế nào với các tôi bạn
 id yang dan apa ini itu untuk dengan tidak saya kamu bagaimana di ke dari adalah berapa
 """
 _COMMON = {code: frozenset(words) for code, *words in map(str.split, _TABLE.strip().splitlines())}
+LANGUAGES: tuple[str, ...] = tuple(sorted({*_COMMON, *(code for code, _, _ in _SCRIPTS)}))
+"""The ISO 639-1 codes that can be found."""
 _WORD = re.compile(r"[^\W\d_]+")
 _SAMPLE = 400
 

@@ -8,7 +8,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from policies.pricing import NANO, Price
+from adapters import ir
+from policies.pricing import Price, cost, dollars
 from policies.verdict import Arranged, Target
 
 ADMIT = 0.75
@@ -126,10 +127,10 @@ def spilled(
         return replace(kept, notes=tuple(f"{name} {why}; restricted data stays" for name, why in late.items()))
     behind = [each for each in targets if each.backend in late]
     if [*ahead, *behind] == list(targets):
-        return kept
+        return replace(kept, late=frozenset(late))
     dearer = _dearer(behind[0], ahead[0], price, tokens)
     notes = [f"{each.backend} behind: it {late[each.backend]}" for each in behind]
-    return Arranged((*ahead, *behind), (*notes, f"{ahead[0].backend} instead: {dearer}"))
+    return Arranged((*ahead, *behind), (*notes, f"{ahead[0].backend} instead: {dearer}"), late=frozenset(late))
 
 
 def _late(target: Target, load: Mapping[str, Load], limit: float, tokens: int | None) -> str | None:
@@ -153,10 +154,17 @@ def _gauges(load: Load) -> str:
 
 def _dearer(mine: Target, other: Target, price: Callable[[Target], Price | None], tokens: int | None) -> str:
     """What the move costs by the input, whose size is known; nobody knows how long an answer will be."""
-    here, there = price(mine), price(other)
-    if there is None or there.input is None:
-        return "its price is unknown"
-    more = there.input - ((here.input if here is not None else 0) or 0)
+    here, there = _input(price(mine), tokens), _input(price(other), tokens)
+    if here is None or there is None:
+        return f"the price of {(mine if here is None else other).backend} is unknown"
+    told = f"{dollars(abs(there - here))} {'more' if there >= here else 'less'}"
     if tokens is None:
-        return f"${more / NANO:.2f} more per million input tokens"
-    return f"about ${more * tokens / NANO / 1_000_000:.6f} more for {tokens:,} input tokens, and its output"
+        return f"{told} per million input tokens"
+    return f"about {told} for {tokens:,} input tokens, and its output"
+
+
+def _input(price: Price | None, tokens: int | None) -> int | None:
+    """Nano-dollars of reading so many tokens; of a million at the usual rate, where nobody has counted."""
+    if price is None or tokens is None:
+        return None if price is None else price.input
+    return cost(ir.Usage(input=tokens, output=0), price)

@@ -45,6 +45,13 @@ def per_million(dollars: Decimal | str | int) -> int:
     return int((Decimal(dollars) * NANO).to_integral_value())
 
 
+def dollars(nano: int | None) -> str:
+    """As a trace tells it, to the millionth: ``$0.0125``, ``-$1``, ``unknown``."""
+    if nano is None:
+        return "unknown"
+    return f"{'-' if nano < 0 else ''}${abs(nano) / NANO:.6f}".rstrip("0").rstrip(".")
+
+
 def cost(usage: ir.Usage, price: Price) -> int | None:
     """Nano-dollars of one call. None when the upstream never told, told nonsense, or a needed rate is unknown."""
     if usage.input is None or usage.output is None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from msgspec import Struct
 
 from adapters import ir
 from policies.forecast import expected
-from policies.pricing import NANO, Price, cost
+from policies.pricing import Price, cost, dollars
 from policies.verdict import Arranged, Target
 
 if TYPE_CHECKING:
@@ -73,13 +73,15 @@ def home(last: Answered, now: float, *, answers_calls: bool) -> Home:
     )
 
 
-def stays(targets: Sequence[Target], facts: Facts, moment: Moment, mode: Sticky) -> Arranged:
+def stays(
+    targets: Sequence[Target], facts: Facts, moment: Moment, mode: Sticky, late: Collection[str] = ()
+) -> Arranged:
     """The targets in the order in which they are to be tried, the thread's home first where it is to stay.
 
     ``targets`` are those that are able, in the order that the rule wants. With ``tool_loop`` a thread stays while its
     request answers tool calls; with ``conversation`` also as long as a move to the target that the rule prefers would
-    not pay (or nobody knows what it would cost). From a local home it may always move up to the cloud. The note tells
-    the outcome with its numbers.
+    not pay (or nobody knows what it would cost). From a local home it may always move up to the cloud, and from one
+    that is among the ``late`` to whoever is not. The note tells the outcome with its numbers.
     """
     known = moment.home
     matters = mode == "conversation" or (mode == "tool_loop" and known is not None and known.answers_calls)
@@ -94,8 +96,7 @@ def stays(targets: Sequence[Target], facts: Facts, moment: Moment, mode: Sticky)
         return _kept(targets, here, "tool_loop", "this request answers its tool calls")
     if here.local and not targets[0].local:
         return _moved(targets, known, "upgrade", "from a local model to the cloud a thread may always move")
-    load = moment.load.get(here.backend)
-    if load is not None and load.spilling:
+    if here.backend in late:
         return _moved(targets, known, "busy", f"{here.backend} is too busy to begin in time")
     return _weighed(targets, here, facts, moment, known)
 
@@ -119,7 +120,7 @@ def _weighed(targets: Sequence[Target], here: Target, facts: Facts, moment: Mome
     if bill is None:
         return _kept(targets, here, "unpriced", "a rate that a move needs is unknown")
     saved, lost = bill
-    told = f"moving to {other.backend} saves {_dollars(saved)} and loses {_dollars(lost)} of cache reads"
+    told = f"moving to {other.backend} saves {dollars(saved)} and loses {dollars(lost)} of cache reads"
     if saved > lost:
         return _moved(targets, known, "pays", told)
     return _kept(targets, here, "dearer", told)
@@ -167,7 +168,3 @@ def _moved(targets: Sequence[Target], known: Home, code: str, why: str) -> Arran
 
 def _told(backend: str, code: str) -> Mapping[str, Any]:
     return {"home": backend, "stay": code}
-
-
-def _dollars(nano: int) -> str:
-    return f"{'-' if nano < 0 else ''}${abs(nano) / NANO:.6f}".rstrip("0").rstrip(".")

@@ -61,6 +61,8 @@ class Arranged(Struct, frozen=True):
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Any] = {}
     """What the ledger keeps of it (D16)."""
+    late: frozenset[str] = frozenset()
+    """Backends that stand behind because their answer would begin too late."""
 
 
 class Denied(Struct, frozen=True):

@@ -28,6 +28,7 @@ class BadLine(Struct, frozen=True):
 
     line: int
     why: str
+    id: str | int | None = None
 
 
 class _Labels(Struct):
@@ -43,6 +44,9 @@ class _Labels(Struct):
 
 
 _labels = msgspec.json.Decoder(_Labels)
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_CONTENT = frozenset({"messages", "input"})
+"""What is classified of a request. Its ``model`` changes no class, so that it may be missing."""
 _DIALECTS = {api.name: api.dialect for api in APIS.values()}
 
 
@@ -54,19 +58,24 @@ def samples(lines: Iterable[bytes]) -> Iterator[Sample | BadLine]:
 
 
 def _sample(number: int, line: bytes) -> Sample | BadLine:
+    named = None
     try:
         told = _labels.decode(line)
+        named = told.id
         prompt = PromptView(text=told.prompt) if told.prompt is not None else view(_request(line))
     except (msgspec.DecodeError, UnicodeDecodeError, ir.Invalid) as error:
-        return BadLine(number, str(error))
+        return BadLine(number, str(error), named)
     return Sample(line=number, id=told.id, view=prompt, outcome=_outcome(told))
 
 
 def _request(line: bytes) -> ir.Request:
+    fields = _fields.decode(line)
     dialect = _DIALECTS.get(guessed(line))
-    if dialect is None:
+    if dialect is None or not _CONTENT & fields.keys():
         raise ir.Invalid("it is no chat, Responses or Messages request and has no 'prompt'")
-    return dialect.read_request(line)
+    if "model" in fields:
+        return dialect.read_request(line)
+    return dialect.read_request(msgspec.json.encode({"model": "auto", **fields}))
 
 
 def _outcome(told: _Labels) -> Outcome | None:

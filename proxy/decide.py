@@ -64,7 +64,7 @@ def decide(call: Call, moment: Moment) -> Decision:
         caller=call.caller,
         headers=call.headers,
         now=moment.time,
-        classify=lambda prompt: classify(prompt, call.snapshot.model, moment.thresholds),
+        classify=lambda prompt: classify(prompt, call.snapshot.weights.model, moment.thresholds),
         outside=moment.outside,
         inherited=call.inherited,
         found=_found(call),
@@ -110,10 +110,10 @@ def _found(call: Call) -> Mapping[str, str]:
 
 
 def _plain(raw: msgspec.Raw) -> Any:
-    """A JSON value; as it is written where no reader here can hold it (``1e999``, or nested too deeply)."""
+    """A JSON value; as it is written where no reader here can hold it (``1e999``, nested too deeply, or no text)."""
     try:
         return _json.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return bytes(raw).decode("utf-8", "replace")
 
 
@@ -225,4 +225,8 @@ def _one_model(decision: Decision) -> Decision:
         return decision
     model = decision.plan[0].upstream.model
     plan = tuple(target for target in decision.plan if target.upstream.model == model)
-    return msgspec.structs.replace(decision, plan=plan)
+    left = [(target.backend, "its vectors are another model's") for target in decision.plan if target not in plan]
+    if not left:
+        return decision
+    trace = [*decision.trace, *(f"{name} left out: {why}" for name, why in left)]
+    return msgspec.structs.replace(decision, plan=plan, skipped=(*decision.skipped, *left), trace=tuple(trace))

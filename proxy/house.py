@@ -84,7 +84,7 @@ class House:
         self.ledger.retention = snapshot.config.ledger.retention
         self.store.retention = snapshot.config.state.retention
         self.answers.resize(snapshot.config.cache.max_size)
-        self.steering.adopt(snapshot.config.classifier, snapshot.model)
+        self.steering.adopt(snapshot.weights)
         self.truncation.adopt(snapshot.generation)
         self.telemetry.adopted(snapshot)
 

@@ -13,7 +13,6 @@ import msgspec
 from msgspec import Struct
 
 from policies import library
-from policies.classify import Model
 from policies.data_classes import findings
 from policies.data_classes.findings import Sought
 from policies.retries import Retries
@@ -26,7 +25,7 @@ from proxy.backends import Backend, Timeouts
 from proxy.config import Config, compile_rules, load, resolve_backends
 from proxy.settings.grammar import Alias, Key, Team
 from proxy.settings.units import shown
-from proxy.weighing import model_of
+from proxy.weighing import Weights
 
 __all__ = ["Backend", "Snapshot", "Timeouts", "build", "build_text"]
 
@@ -57,8 +56,8 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     patterns: tuple[Pattern, ...]
     """Wildcards, the longest first."""
     book: Book
-    model: Model
-    """The classifier's weights and thresholds, as calibrated."""
+    weights: Weights
+    """The classifier's, as calibrated."""
     callers: Mapping[str, Caller]
     """SHA-256 of the key, hex -> who has it."""
     warnings: tuple[str, ...] = ()
@@ -128,7 +127,7 @@ def build(config: Config, *, generation: int, text_hash: str, file: str, now: fl
         aliases={name: route for name, route in routes.items() if _ANY not in name},
         patterns=_patterns(routes),
         book=book,
-        model=model_of(config.classifier),
+        weights=Weights(config.classifier),
         callers=dict(_caller(key, config.teams) for key in config.keys),
         warnings=config.warnings,
         sought=findings.compiled(config.data_classes.detect, config.data_classes.patterns),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import msgspec
 
 from policies.classify import Model, Thresholds, Verdict, shipped
@@ -9,8 +11,20 @@ from policies.classify.drift import Drift
 from proxy.settings.grammar import Calibration, ClassifierRules
 
 
-def model_of(rules: ClassifierRules) -> Model:
-    """The weights and thresholds that hold. A calibration that was made with other weights does not count."""
+class Weights:
+    """The classifier of one configuration; its data are read when a prompt is first to be judged."""
+
+    def __init__(self, rules: ClassifierRules) -> None:
+        self.rules = rules
+
+    @cached_property
+    def model(self) -> Model:
+        """The weights and thresholds that hold."""
+        return _model(self.rules)
+
+
+def _model(rules: ClassifierRules) -> Model:
+    """A calibration that was made with other weights does not count."""
     model, found = shipped(), rules.calibration
     if found is None or stale(found) is not None:
         return model
@@ -38,12 +52,13 @@ class Steering:
         self._wanted: tuple[float, Model] | None = None
         self._drift: Drift | None = None
 
-    def adopt(self, rules: ClassifierRules, model: Model) -> None:
+    def adopt(self, weights: Weights) -> None:
         """Follow a configuration."""
-        wanted = None if rules.local_share is None else (rules.local_share, model)
+        share = weights.rules.local_share
+        wanted = None if share is None else (share, weights.model)
         if wanted != self._wanted:
             self._wanted = wanted
-            self._drift = None if wanted is None else Drift(wanted[0], model.thresholds)
+            self._drift = None if wanted is None else Drift(wanted[0], wanted[1].thresholds)
 
     @property
     def thresholds(self) -> Thresholds | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # isort: off
-from proxy import lean  # noqa: F401 - first, see there
+from proxy import lean_worker  # noqa: F401 - first, see there
 # isort: on
 
 import asyncio

@@ -103,7 +103,7 @@ def test_no_network_at_import() -> None:
         "import socket\n"
         "def refuse(*a, **k): raise AssertionError('network at import')\n"
         "socket.socket.connect = refuse\nsocket.getaddrinfo = refuse\n"
-        "import proxy.app, proxy.worker, proxy.supervisor, proxy.cli\n"
+        "import proxy.app, proxy.supervisor, proxy.cli, proxy.worker\n"
     )
     started = time.monotonic()
     subprocess.run([sys.executable, "-c", script], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)

@@ -6,8 +6,6 @@ from math import exp
 
 from msgspec import Struct
 
-from policies.classify.features import extract
-from policies.classify.gates import gate
 from policies.classify.model import Model, Thresholds, shipped
 from policies.prompt import PromptView
 
@@ -50,6 +48,10 @@ def classify(view: PromptView, model: Model | None = None, thresholds: Threshold
 
     ``model`` is the shipped one by default, ``thresholds`` those of the model.
     """
+    # Late: the word lists are a quarter of a megabyte that no process needs before its first prompt.
+    from policies.classify.features import extract
+    from policies.classify.gates import gate
+
     model = model or shipped()
     thresholds = thresholds or model.thresholds
     seen = extract(view)

@@ -11,7 +11,7 @@ from adapters import ir
 from policies.condensing.condensable import Conversation, Piece, survey
 from policies.condensing.condense import Condensing
 from policies.moment import Moment
-from policies.pricing import NANO, Price, cost
+from policies.pricing import Price, cost, dollars
 from policies.text import estimate_tokens
 from policies.verdict import Target
 
@@ -61,7 +61,7 @@ class Shortening(Struct, frozen=True, kw_only=True):
             stand = sum(map(bool, self.known.values()))
             before = f"; {stand} text(s) stand as they were shortened before" if stand else ""
             return f"condense: no, {self.refused}{before}"
-        bill = f"saves {_usd(self.saved)}, loses {_usd(self.lost)} of cache reads, costs {_usd(self.local)}"
+        bill = f"saves {dollars(self.saved)}, loses {dollars(self.lost)} of cache reads, costs {dollars(self.local)}"
         name = self.by.backend if self.by is not None else "nobody"
         return f"condense: about {self.before} old tokens to {self.after} by {name}: {bill}; the answer begins later"
 
@@ -198,8 +198,8 @@ def _weighed(
     if saved is None or lost is None or local is None:
         return _no(found, f"a rate of {target.backend} or {by.backend} is unknown: give it a whole price")
     if saved <= lost + local:
-        costs = f"loses {_usd(lost)} of cache reads and costs {_usd(local)}"
-        return _no(found, f"{made.before} old tokens to {made.after} by {by.backend} saves {_usd(saved)}, {costs}")
+        costs = f"loses {dollars(lost)} of cache reads and costs {dollars(local)}"
+        return _no(found, f"{made.before} old tokens to {made.after} by {by.backend} saves {dollars(saved)}, {costs}")
     return made
 
 
@@ -240,9 +240,3 @@ def _local(pieces: Sequence[Piece], after: Mapping[str, int], by: Target, price:
         bills.append(cost(ir.Usage(input=said, output=heard), price))
     known = [bill for bill in bills if bill is not None]
     return sum(known) if len(known) == len(bills) else None
-
-
-def _usd(nano: int | None) -> str:
-    if nano is None:
-        return "unknown"
-    return f"${nano / NANO:.6f}".rstrip("0").rstrip(".")

@@ -11,15 +11,18 @@ MOST_TOKENS = 120
 """A longer answer says more than that it declines; our own limit."""
 
 _LEAD = re.compile(r"^[\s\W_]+")
-_APOLOGY = (
-    r"(?:(?:i'?m|i am|we'?re)\s+(?:very\s+|so\s+|really\s+)?(?:sorry|afraid)|sorry|my apologies|i apologi[sz]e"
-    r"|apologies|unfortunately|regrettably|thank you for asking"
-    r"|as an? (?:ai|artificial intelligence|large language)[^,.!]{0,40})"
-)
 _CANNOT = r"(?:can'?t|cannot|can not|won'?t|will not|couldn'?t|could not|must decline|have to decline|need to decline)"
 _UNABLE = (
     r"(?:(?:am|'m|are)\s+(?:not able|unable|not allowed|not permitted|not comfortable|not in a position)\s+(?:to|with))"
 )
+_APOLOGY = (
+    r"(?:(?:i'?m|i am|we'?re)\s+(?:very\s+|so\s+|really\s+)?(?:sorry|afraid)|sorry|my apologies|i apologi[sz]e"
+    r"|apologies|unfortunately|regrettably|thank you for asking"
+    r"|(?>as an? (?:ai|artificial intelligence|large language)"
+    rf"[^,.!]{{0,40}}?(?=[,.!]|\s(?:i|we)\s*(?:{_CANNOT}|{_UNABLE}))))"
+)
+"""What it is that speaks reaches to a comma or to what it cannot do, in one way only: with several the time would
+double with each phrase that is said again."""
 _HELP = (
     r"(?:help|assist|comply|fulfil+|provide|answer|do that|do this|discuss|engage|support|continue|proceed|process"
     r"|generate|create|write|complete|satisfy|accommodate|share|give|offer|participate|respond|handle|advise|tell|say)"

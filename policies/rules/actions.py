@@ -19,7 +19,11 @@ from policies.rules.names import Names
 from policies.rules.order import read_weights
 from policies.rules.plan import Only
 from policies.rules.terms import NO_TERMS, Terms
+from policies.rules.vocabulary import spelled
 from policies.verdict import Target
+
+_TOLD = ("sticky", "ttft_target", "condense", "escalate")
+"""Words whose values the trace tells as they are written."""
 
 
 class Action(Struct, frozen=True):
@@ -35,7 +39,7 @@ class Action(Struct, frozen=True):
 
 def compile_action(rule: Rule, path: Path, names: Names) -> tuple[Action, list[Problem], list[Problem]]:
     """The action, what is wrong with it, and what the operator should know."""
-    problems = [*_shape(rule, path), *_use_problems(rule.use, path, names)]
+    problems = [*_shape(rule, path), *_empty(rule, path), *_use_problems(rule.use, path, names)]
     problems.extend(setting.problems(rule.set or {}, (*path, "set")))
     only, mistakes = _only(rule.only, path, names)
     problems.extend(mistakes)
@@ -82,6 +86,16 @@ def _shape(rule: Rule, path: Path) -> Iterator[Problem]:
     if rule.use is None and rule.deny is None and not rule.continue_:
         mend = "add `continue: true`" if _changes(rule) else "add `use`, `deny`, or `set` with `continue: true`"
         yield path, f"would end the walk with nobody to ask: {mend}"
+
+
+def _empty(rule: Rule, path: Path) -> Iterator[Problem]:
+    """Deeds that say nothing."""
+    if rule.deny is not None and not rule.deny.strip():
+        yield (*path, "deny"), "is empty: say why, the client is told"
+    if rule.set is not None and not rule.set:
+        yield (*path, "set"), "is empty: write what is to be set, such as {effort: low}, or leave it out"
+    if rule.continue_ and not _changes(rule) and rule.set is None and rule.use is None and rule.deny is None:
+        yield path, "does nothing: add `set`, `only`, `sticky`, `condense`, `escalate` or `ttft_target`, or leave it out"
 
 
 def _changes(rule: Rule) -> bool:
@@ -159,5 +173,6 @@ def _does(rule: Rule) -> str:
     deeds += [f"order {rule.order}"] if rule.order else []
     deeds += [f"deny: {rule.deny}"] if rule.deny is not None else []
     deeds += [f"set {setting.told(rule.set)}"] if rule.set else []
-    deeds += [f"only {', '.join(f'{key} {value}' for key, value in rule.only.items())}"] if rule.only else []
+    deeds += [f"only {spelled(rule.only)}"] if rule.only else []
+    deeds += [f"{word} {spelled(value)}" for word in _TOLD if (value := getattr(rule, word)) is not None]
     return "; ".join(deeds)

@@ -38,6 +38,9 @@ _SHOWN = frozenset(
 """Facts whose value the trace tells when a rule is passed over; all others may be private, or speak for themselves."""
 
 
+_JUDGED = frozenset({"chat", "responses", "messages"})
+"""APIs whose answers ``escalate`` judges; those of the others pass as bytes."""
+
 _STICKY: tuple[Sticky, ...] = ("conversation", "tool_loop")
 """What asks for more comes first."""
 
@@ -331,7 +334,7 @@ def _settled(decision: Decision, found: Plan, facts: Facts, moment: Moment) -> l
         tokens=facts.input_tokens if facts.request is not None and terms.ttft_target is not None else None,
         price=moment.price,
     )
-    return [ordered, spread, stays(spread.targets, facts, moment, terms.sticky or "tool_loop")]
+    return [ordered, spread, stays(spread.targets, facts, moment, terms.sticky or "tool_loop", spread.late)]
 
 
 def _left_out(found: Plan) -> Sequence[str]:
@@ -350,7 +353,7 @@ def _planned(decision: Decision, found: Plan, steps: Sequence[Arranged]) -> Deci
         noted = {**noted, **step.facts}
     if targets:
         trace.append("plan: " + ", ".join([target.backend for target in targets]))
-    if decision.terms is not None and decision.terms.escalate is not None:
+    if decision.terms is not None and decision.terms.escalate is not None and decision.facts.get("api") in _JUDGED:
         trace += escalate.told(decision.terms.escalate, targets)
     return msgspec.structs.replace(
         decision,

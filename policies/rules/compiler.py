@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -16,15 +17,13 @@ from policies.rules.grammar import Guard, Path, Policy, Problem, Rule, RuleError
 from policies.rules.names import Names
 from policies.rules.show import page, written
 from policies.rules.terms import NO_TERMS, Terms
-from policies.rules.unreachable import Placed, unreachable
+from policies.rules.unreachable import GUARDS, Placed, unreachable
 from policies.verdict import Target
 
 _SETTINGS = ("unsupported", "retries", "sticky", "ttft_target")
 """What a policy says for all its rules; a child that is silent has its parent's."""
 _SIZE = frozenset({"input_tokens"})
 """What must be known of a request before it, or a move of its thread, can be priced."""
-_GUARDS = 1_000
-"""The layer of the guards: beyond any policy's parents."""
 
 
 class _Placed(Struct, frozen=True):
@@ -33,7 +32,7 @@ class _Placed(Struct, frozen=True):
     label: str
     path: Path
     rule: Rule
-    layer: int = _GUARDS
+    layer: int = GUARDS
     """0: the policy's own; 1: its parent's, and so on."""
     own: bool = True
     """It stands in the operator's file."""
@@ -100,6 +99,9 @@ class _Compiler:
         lines, compiled = self._lines(placed, problems, warnings)
         warnings.extend(unreachable([*self.guarding, *compiled]))
         if own:
+            problems.extend(_retries_problems(name, self.policies[name].retries))
+            if not placed:
+                warnings.append((("policies", name), "has no rules, so that it refuses every request: add some"))
             self.problems.extend(_once(problems, self.problems))
             self.warnings.extend(_once(warnings, self.warnings))
         return self._compiled(name, base, placed, lines, "; ".join(text for _, text in problems) or None)
@@ -109,7 +111,7 @@ class _Compiler:
     ) -> Compiled:
         settings = {key: value for key, value in written(base).items() if key in _SETTINGS}
         text = page(settings, [(each.label, each.rule) for each in placed])
-        canonical = "\n".join(line.partition("  # ")[0] for line in text.splitlines())
+        canonical = page(settings, [("", each.rule) for each in placed])
         every = (*self.guards, *lines)
         terms = self._terms(name, base)
         sticky = clinging(lines, terms)
@@ -132,7 +134,8 @@ class _Compiler:
         target = None
         if base.ttft_target is not None:
             target, problems = read_seconds(base.ttft_target, ("policies", name, "ttft_target"))
-            self.problems.extend(problems)
+            if name in self.policies and self.policies[name].ttft_target is not None:
+                self.problems.extend(problems)
         return NO_TERMS if target is None and base.sticky is None else Terms(sticky=base.sticky, ttft_target=target)
 
     def check_policy(self, path: Path, name: str, compiled: Compiled | None) -> None:
@@ -177,6 +180,8 @@ class _Compiler:
 
     def _extends_problem(self, here: str, parent: str, *, own: bool, seen: set[tuple[str, bool]]) -> Problem | None:
         path: Path = ("policies", here, "extends")
+        if parent == here and parent not in self.library:
+            return path, f"{here!r} extends itself: name another policy, or leave `extends` out"
         if (parent, own) in seen:
             return path, f"{here!r} extends itself by way of {parent!r}: break the circle"
         if not own and parent not in self.library:
@@ -189,8 +194,7 @@ class _Compiler:
         """The rules that compile, to decide by and to be compared."""
         found = [(each, self._line(each, problems, warnings)) for each in placed]
         lines = [(each, line) for each, line in found if line is not None]
-        compared = [Placed(at.label, at.path, line.conditions, line.ends, at.layer, at.own) for at, line in lines]
-        return tuple(line for _, line in lines), compared
+        return tuple(line for _, line in lines), [_compared(at, line) for at, line in lines]
 
     def _line(self, placed: _Placed, problems: list[Problem], warnings: list[Problem]) -> Line | None:
         rule, path = placed.rule, placed.path
@@ -217,6 +221,11 @@ class _Compiler:
         )
 
 
+def _compared(at: _Placed, line: Line) -> Placed:
+    raises = line.terms.data_class is not None
+    return Placed(at.label, at.path, line.conditions, line.ends, at.layer, at.own, raises)
+
+
 def _inherited(layers: Sequence[Policy]) -> Policy:
     """The settings: the nearest layer that says something wins."""
     told = {name: [value for layer in layers if (value := getattr(layer, name)) is not None] for name in _SETTINGS}
@@ -239,6 +248,16 @@ def _in_order(layers: Sequence[tuple[str, Policy, bool]]) -> list[_Placed]:
         first += before + rules
         last = after + last
     return first + last
+
+
+def _retries_problems(name: str, retries: Retries | None) -> Iterator[Problem]:
+    path: Path = ("policies", name, "retries")
+    if retries is not None and retries.attempts < 1:
+        yield (*path, "attempts"), f"must be a whole number of at least 1, not {retries.attempts}"
+    for word in ("base", "cap", "deadline"):
+        value = getattr(retries, word, None)
+        if value is not None and not 0 <= value < math.inf:
+            yield (*path, word), f"must be a number of seconds of at least 0, not {value:g}"
 
 
 def _guard(guard: Guard, index: int) -> _Placed:

@@ -125,7 +125,8 @@ def _nested(word: str, wanted: Any, path: Path, around: Around, problems: list[P
     told = " or ".join(" and ".join(each.text for each in part) for part in parts)
     text = f"{word} ({told})"
     some = _one_holds(parts)
-    return [Condition(word, some if word == "any" else lambda facts: not some(facts), text, Written(text), parts)]
+    meaning = Written(tuple(tuple((each.fact, each.meaning) for each in part) for part in parts))
+    return [Condition(word, some if word == "any" else lambda facts: not some(facts), text, meaning, parts)]
 
 
 def _one_holds(parts: Sequence[tuple[Condition, ...]]) -> Holds:

@@ -45,9 +45,9 @@ class Span(Struct, frozen=True):
 
 
 class Written(Struct, frozen=True):
-    """What can only be compared as it is written."""
+    """What can only be compared as it is written, with all that it is read by (its kind, its clock)."""
 
-    text: str
+    value: object
 
 
 Meaning: TypeAlias = Values | Span | Written

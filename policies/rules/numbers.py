@@ -22,6 +22,13 @@ def span(wanted: object) -> Span:
     return found
 
 
+def number(wanted: object) -> Span:
+    """Anything but a share: tokens, turns, a logit. Raises ValueError with the mend."""
+    if "%" in str(wanted):
+        raise ValueError(f"is no share: write a plain number, such as '>32000' or '>-0.5', not {wanted!r}")
+    return span(wanted)
+
+
 def share(wanted: object) -> Span:
     """A share of one, so ``80`` alone is surely a slip for ``80%``. Raises ValueError with the mend."""
     if any(float(number) > 10 and unit != "%" for number, unit in re.findall(_NUMBER, str(wanted))):

@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from policies import forecast
+from policies.pricing import dollars
 from policies.rules.grammar import Order, Path, Problem, Rule
 from policies.rules.names import Names
 from policies.rules.vocabulary import nearest
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from policies.facts import Facts
     from policies.moment import Moment
 
-NANO = 1e9
 _EXPECTED_INPUT = 1_000
 """Tokens of a request whose body nobody has read."""
 
@@ -83,7 +83,7 @@ def _cheapest(targets: Sequence[Target], facts: Facts, moment: Moment) -> Arrang
     tokens = _EXPECTED_INPUT if request is None else facts.input_tokens
     usage = forecast.expected(tokens, None if request is None else request.max_output_tokens)
     costs = {target.backend: forecast.expected_cost(usage, moment.price(target)) for target in targets}
-    told = ", ".join(f"{name} {_dollars(cost)}" for name, cost in costs.items())
+    told = ", ".join(f"{name} {dollars(cost)}" for name, cost in costs.items())
 
     def rank(target: Target) -> float:
         cost = costs[target.backend]
@@ -91,10 +91,6 @@ def _cheapest(targets: Sequence[Target], facts: Facts, moment: Moment) -> Arrang
 
     note = f"expected cost of {usage.input} tokens in, {usage.output} out: {told}"
     return Arranged(tuple(sorted(targets, key=rank)), (note,))
-
-
-def _dollars(nano: int | None) -> str:
-    return "unknown" if nano is None else f"${nano / NANO:.6f}"
 
 
 def read_weights(rule: Rule, path: Path, names: Names) -> tuple[dict[str, float] | None, list[Problem]]:
@@ -128,3 +124,5 @@ def _weights_problems(rule: Rule, path: Path, names: Names) -> Iterator[Problem]
         for twice in (name for name in members if name in weighed):
             yield (*path, word), f"{twice!r} has a weight already, by {weighed[twice]!r}: leave one out"
         weighed |= dict.fromkeys(members, word)
+    if used and used <= weighed.keys() and not any((rule.weights or {}).values()):
+        yield path, "are all 0, so that nobody is ever drawn: give one of them more"

@@ -6,14 +6,16 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
 from difflib import get_close_matches
-from zoneinfo import ZoneInfo, available_timezones
 
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _SPAN = re.compile(r"(\d{1,2})(?::(\d\d))?\s*-\s*(\d{1,2})(?::(\d\d))?(?:\s+(\S+))?")
 
 
 def zone(name: object) -> tzinfo:
     """``Europe/Berlin`` or ``UTC``, from the machine's own tables, read once, at load. ValueError with the nearest."""
+    # Late: most files name no zone, and the module is heavy.
+    from zoneinfo import ZoneInfo, available_timezones
+
     try:
         return ZoneInfo(str(name))
     except (ValueError, OSError, KeyError) as mistake:
@@ -31,6 +33,8 @@ def hours(text: str, clock: tzinfo = UTC) -> Callable[[datetime], bool]:
     if found is None:
         raise ValueError(f"takes hours such as '9-17', '22:00-06:00' or '9-17 Europe/Berlin', not {text!r}")
     start, end = _minute(found[1], found[2]), _minute(found[3], found[4])
+    if start == end:
+        raise ValueError(f"begins when it ends, so that no hour is in it: write 0-24 for all of the day, not {text!r}")
     told = _clock(zone(found[5]) if found[5] else clock)
 
     def between(now: datetime) -> bool:
@@ -52,8 +56,8 @@ def days(texts: Sequence[str], clock: tzinfo = UTC) -> Callable[[datetime], bool
     """``mon``, ``mon-fri``, ``sat`` …; a span may cross the weekend. ValueError if not so."""
     wanted: set[int] = set()
     for text in texts:
-        first, _, last = text.lower().partition("-")
-        start, end = _day(first), _day(last or first)
+        first, dash, last = text.lower().partition("-")
+        start, end = _day(first.strip()), _day(last.strip() if dash else first.strip())
         wanted.update((start + step) % 7 for step in range((end - start) % 7 + 1))
     told = _clock(clock)
     return lambda now: told(now).weekday() in wanted
@@ -67,6 +71,7 @@ def _clock(wanted: tzinfo) -> Callable[[datetime], datetime]:
 
 
 def _day(text: str) -> int:
-    if text[:3] not in _DAYS:
+    found = [day for day, name in enumerate(_DAYS) if len(text) > 2 and name.startswith(text)]
+    if not found:
         raise ValueError(f"takes days such as 'mon' or 'mon-fri', not {text!r}")
-    return _DAYS.index(text[:3])
+    return found[0]

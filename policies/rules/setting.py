@@ -10,7 +10,7 @@ from msgspec import Struct
 from adapters import ir
 from policies.data_classes.data_class import LABEL, label_problems
 from policies.rules.grammar import Path, Problem
-from policies.rules.vocabulary import nearest
+from policies.rules.vocabulary import nearest, spelled
 
 TREATED = frozenset({"cache", "data_class"})
 """Words of ``set`` that change how the request is treated, not the request."""
@@ -113,5 +113,6 @@ def told(wanted: Mapping[str, Any]) -> str:
 
 
 def _told(value: Any) -> str:
-    bounds = isinstance(value, Mapping) and not value.keys() - {"min", "max"}
-    return f"{value.get('min', '')}..{value.get('max', '')}" if bounds else str(value)
+    if isinstance(value, Mapping) and not value.keys() - {"min", "max"}:
+        return f"{value.get('min', '')}..{value.get('max', '')}"
+    return spelled(value)

@@ -30,6 +30,8 @@ def written(part: msgspec.Struct) -> dict[str, Any]:
 
 
 def page(settings: Mapping[str, Any], rules: Iterable[tuple[str, msgspec.Struct]]) -> str:
-    """A policy with its ``extends`` resolved; each rule is followed by the label under which the trace names it."""
+    """A policy with its ``extends`` resolved; each rule is followed by the label under which the trace names it, if
+    it has one."""
     head = [f"{name}: {flow(value)}" for name, value in settings.items()]
-    return "\n".join([*head, "rules:", *(f"  - {flow(written(rule))}  # {label}" for label, rule in rules), ""])
+    lines = [f"  - {flow(written(rule))}" + (f"  # {label}" if label else "") for label, rule in rules]
+    return "\n".join([*head, "rules:", *lines, ""])

@@ -6,10 +6,14 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
-from policies.rules.conditions import Condition
+from policies.rules.conditions import Condition, facts_of
 from policies.rules.grammar import Path, Problem
 from policies.rules.meaning import Span, apart, within
 from policies.rules.vocabulary import REACH
+
+GUARDS = 1_000
+"""The layer of the guards: beyond any policy's parents."""
+_CLASS = "data_class"
 
 
 class Placed(Struct, frozen=True):
@@ -22,12 +26,16 @@ class Placed(Struct, frozen=True):
     ends: bool
     layer: int
     own: bool = True
+    raises: bool = False
+    """It may raise the data class, so that rules behind it see another one than those before it."""
 
 
 def unreachable(rules: Sequence[Placed]) -> Iterator[Problem]:
     """Each rule that can never apply, and why. A parent's rule that its child takes over is no mistake."""
     ending: list[Placed] = []
     for rule in rules:
+        if rule.raises:
+            ending = [each for each in ending if each.layer == GUARDS or _CLASS not in facts_of(each.conditions)]
         taken = next((each for each in ending if rule.layer <= each.layer and _covers(each, rule)), None)
         if not rule.own:
             ending += [rule] if rule.ends else []

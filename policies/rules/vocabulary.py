@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from adapters import ir
 from policies.data_classes.data_class import label_problems
+from policies.language import LANGUAGES
 from policies.rules import numbers
 from policies.rules.grammar import Path
 from policies.rules.meaning import SIGNS, Meaning, Span, Values, Written, passes
@@ -104,11 +105,6 @@ def _known(word: str, known: Collection[str]) -> str:
     return word
 
 
-def _words(*, one: bool) -> Kind:
-    """Words of an open list: data classes and languages."""
-    return lambda wanted, _: _meets(frozenset(_texts(wanted)), one=one)
-
-
 def _labels(wanted: object, _: Around) -> Understood:
     """Data classes: the known ones, and the operator's own."""
     texts = _texts(wanted)
@@ -131,6 +127,7 @@ def _structured(wanted: object, around: Around) -> Understood:
 
 
 _FORMATS = ("json_object", "json_schema")
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 
 def _flag(wanted: object, _: Around) -> Understood:
@@ -162,6 +159,8 @@ def _headers(wanted: object, around: Around) -> Understood:
     """Header name -> a pattern, several, or true (present) and false (absent)."""
     tests: list[tuple[str, bool, Test]] = []
     for name, value in _mapping(wanted, "headers, such as {x-team: blue}").items():
+        if not _HEADER.fullmatch(name):
+            raise Mistake(f"{name!r} is not the name of a header: write one such as 'x-team'", (name,))
         test = _anything if isinstance(value, bool) else _at(name, _globs(one=True), value, around)
         tests.append((name.lower(), value is not False, test))
 
@@ -172,7 +171,7 @@ def _headers(wanted: object, around: Around) -> Understood:
                 return False
         return True
 
-    return test_all, Written(spelled(wanted))
+    return test_all, Written(repr(wanted))
 
 
 def _anything(_: object) -> bool:
@@ -198,7 +197,7 @@ def _per_backend(kind: Kind, pick: Callable[[list[Any]], Any]) -> Kind:
                     return False
             return True
 
-        return test_all, Written(spelled(wanted))
+        return test_all, Written(repr(wanted))
 
     return compile_mapping
 
@@ -249,16 +248,16 @@ WORDS: dict[str, Kind] = {
     "tools": _tools,
     "needs": _one_of("tools", "images", "files", "audio", "structured_output", "reasoning"),
     "modality": _one_of("text", "image", "file", "audio"),
-    "input_tokens": _number(numbers.span),
-    "max_output": _number(numbers.span),
+    "input_tokens": _number(numbers.number),
+    "max_output": _number(numbers.number),
     "structured_output": _structured,
     "effort": _effort,
     "class": _one_of("simple", "moderate", "complex", one=True),
-    "score": _number(numbers.span),
+    "score": _number(numbers.number),
     "p_local_worse": _number(numbers.share),
-    "language": _words(one=True),
+    "language": _one_of(*LANGUAGES, one=True),
     "data_class": _labels,
-    "depth": _number(numbers.span),
+    "depth": _number(numbers.number),
     "time": _hours,
     "weekday": _days,
     "budget_used": _number(numbers.share),

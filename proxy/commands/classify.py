@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 def classify(config: Config = None) -> None:
     """Read requests from stdin, one JSON object a line, and write the class of each, one JSON object a line.
 
-    A line is a chat, Responses or Messages request, or {"prompt": "…"}; an "id" is repeated. The answer has id, class,
-    score, p_local_worse, reasons, gate and latency_us. Nothing is sent. Where classifier.local_share is set, the
-    thresholds follow the prompts as they do in service. A line that cannot be read has an "error", and the exit status
-    is then 1.
+    A line is a chat, Responses or Messages request (its "model" may be missing), or {"prompt": "…"}; an "id" is
+    repeated. The answer has id, class, score, p_local_worse, reasons, gate and latency_us. Nothing is sent. Where
+    classifier.local_share is set, the thresholds follow the prompts as they do in service. A line that cannot be read
+    has an "error", and the exit status is then 1.
 
     \b
     Examples:
@@ -37,14 +37,14 @@ def classify(config: Config = None) -> None:
 
     snapshot = written(config)
     steering = Steering()
-    steering.adopt(snapshot.config.classifier, snapshot.model)
+    steering.adopt(snapshot.weights)
     bad = False
     for each in samples(sys.stdin.buffer):
         if isinstance(each, BadLine):
             bad = True
-            told: dict[str, Any] = {"line": each.line, "error": each.why}
+            told: dict[str, Any] = {"id": each.id, "line": each.line, "error": each.why}
         else:
-            told = _told(each, snapshot.model, steering)
+            told = _told(each, snapshot.weights.model, steering)
         typer.echo(msgspec.json.encode(told).decode())
     raise typer.Exit(1 if bad else 0)
 

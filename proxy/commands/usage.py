@@ -62,13 +62,15 @@ def show(
 ) -> None:
     """The report of one call: its route, its attempts, tokens, reasoning against completion, cost and times.
 
+    Calls that helped it (condensing) stand after its own attempts. --json prints every column of their rows.
+
     \b
     Examples:
     turnout usage show 0198c5b2-6f3e-7a41-9c3d-2f4e5a6b7c8d
     """
     from proxy.commands.sources import ledger_file
     from proxy.ledger.reader import find
-    from proxy.ledger.record import public
+    from proxy.ledger.record import whole
     from proxy.ledger.show import show as report
 
     path = ledger_file(config, ledger)
@@ -76,7 +78,7 @@ def show(
     if not found:
         fail(f"{path} knows no call {request_id}: give the x-request-id of an answer (turnout usage --rows lists them)")
     if json:
-        say_json([public(record) for record in found])
+        say_json([whole(record) for record in found])
     else:
         typer.echo(report(found), nl=False)
 

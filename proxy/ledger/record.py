@@ -140,6 +140,14 @@ def iso(millis: int) -> str:
     return datetime.fromtimestamp(millis / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def whole(record: UsageRecord) -> dict[str, Any]:
+    """Every column of the row, ``started_at`` as ISO 8601, ``facts`` as a mapping, ``trace`` as lines."""
+    values = dict(zip(COLUMNS, msgspec.structs.astuple(record), strict=True))
+    facts = None if record.facts is None else msgspec.json.decode(record.facts)
+    trace = None if record.trace is None else record.trace.splitlines()
+    return values | {"started_at": iso(record.started_at), "facts": facts, "trace": trace}
+
+
 def public(record: UsageRecord) -> dict[str, Any]:
     """The row as decision D19 shows it: exactly those keys, ``started_at`` as ISO 8601, unknown as None."""
     values = dict(zip(COLUMNS, msgspec.structs.astuple(record), strict=True))

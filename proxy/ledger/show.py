@@ -18,10 +18,12 @@ def dollars(nano: int | None) -> str:
 
 
 def show(records: Sequence[UsageRecord]) -> str:
-    """The report of one call from its rows, oldest attempt first. What nobody told is printed as ``unknown``."""
+    """The report of one call from its rows, oldest attempt first, and its helper calls after them. What nobody told is
+    printed as ``unknown``."""
     if not records:
         return "no such call in the ledger\n"
-    lines = [*_head(records[-1]), *_route(records[-1])]
+    call = [record for record in records if record.request_id == records[0].request_id][-1]
+    lines = [*_head(call), *_route(call)]
     spent: int | None = 0
     for record in records:
         if record.attempt > 0:
@@ -56,11 +58,14 @@ def _route(call: UsageRecord) -> Iterator[str]:
 
 
 def _attempt(record: UsageRecord, spent: int | None, known: int) -> Iterator[str]:
-    yield _line(f"attempt {record.attempt}", _outcome(record))
+    helps = f" to {record.purpose}" if record.purpose else ""
+    yield _line(f"attempt {record.attempt}", f"{_outcome(record)}{helps}")
     if record.error_code or record.error_message:
         yield _line("  error", ": ".join(text for text in (record.error_code, record.error_message) if text))
     if record.cached_from:
         yield _line("  kept from", f"{record.cached_from}: nobody was asked, nothing was spent")
+    if record.flags:
+        yield _line("  flags", record.flags)
     if record.attempt == 0:
         return
     yield _line("  tokens", _tokens(record))

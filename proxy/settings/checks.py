@@ -25,6 +25,8 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s/:@\[\]]+)(:[0-9]{1,5})?")
 _OUR_HEADERS = frozenset(
     {"host", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection", "accept"}
 )
+_HOOK_MOST = 5
+"""Seconds."""
 _NOT_SENDABLE = "no header can carry this: printable ASCII only, and no line break"
 _ENDPOINTS = ("/chat/completions", "/responses", "/messages", "/completions", "/embeddings", "/models")
 
@@ -82,7 +84,13 @@ def _classifier(document: Document) -> Found:
             yield path, "not a URL: write http://127.0.0.1:9000/class"
         elif is_public(rules.hook.url):
             yield path, "prompts of every data class are sent there: it must be in your own network"
+        if not 0 < rules.hook.timeout <= _HOOK_MOST:
+            yield ("classifier", "hook", "timeout"), f"every call waits for it: more than 0s and at most {_HOOK_MOST}s"
         yield from ((("classifier", "hook", "headers", *place), text) for place, text in _sent(rules.hook.headers))
+    found = rules.calibration
+    if found is not None and found.simple_below > found.complex_from:
+        path = ("classifier", "calibration", "simple_below")
+        yield path, "is over complex_from: run 'turnout calibrate --write' again, or change one"
 
 
 def _sent(headers: Mapping[str, Secret]) -> Found:

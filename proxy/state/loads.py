@@ -155,7 +155,8 @@ class Watch:
             span = max(0.0, now - self._counted)
             self._starting = self._starting.went(len(self._unborn) - len(left), span)
             if self._gauges.queued:
-                self._riding.update((id(each), (each, True)) for each in self._unborn)
+                # Not one that is just leaving: nobody would ever take it out again.
+                self._riding.update((id(each), (each, True)) for each in self._unborn if id(each) in self._riding)
             self._unborn = left
         self._counted = now
 

@@ -91,7 +91,7 @@ def _told(body: Json, status: int, text: str = "") -> Told:
 
 _TYPES = {
     "rate_limit_exceeded": "rate_limit_error", "context_length_exceeded": "invalid_request_error",
-    "model_not_found": "not_found_error", "upstream_overloaded": "overloaded_error",
+    "model_not_found": "not_found_error", "upstream_overloaded": "overloaded_error", "upstream_loading": "overloaded_error",
     "overloaded_error": "overloaded_error",
 }  # fmt: skip
 """Anthropic's word for an error; any other failure is an ``api_error``."""

@@ -60,7 +60,7 @@ def _overloaded(status: int, body: Json) -> Fault:
 
 def _server(flavour: chat.Flavour, provider: str, tells: frozenset[str], refused: Fault, broken: Fault) -> Shape:
     return Shape(
-        f"provider: {provider}, model: m, timeouts: {{{{load: 100ms}}}}, base_url: '{{url}}/v1'",
+        f"provider: {provider}, model: m, timeouts: {{{{load: 1ms}}}}, base_url: '{{url}}/v1'",
         tells,
         chat.answer(flavour),
         lambda body: assert_chat_request(body, server=True),
@@ -144,7 +144,7 @@ SHAPES: Mapping[str, Shape] = {
     ),
     "llama_cpp": _server(
         chat.LLAMA, "llama_cpp", frozenset({"cached"}),
-        _overloaded(503, chat.fault("Loading model", "unavailable_error", 503)),
+        Fault(503, chat.fault("Loading model", "unavailable_error", 503), 503, "server_error", "upstream_loading"),
         Fault(200, chat.fault(_FULL, "exceed_context_size_error", 400), 400, "invalid_request_error", "context_length_exceeded"),
     ),
 }  # fmt: skip

@@ -99,6 +99,7 @@ def test_what_defaults_and_rules_change_counts(change: dict[str, Any]) -> None:
         (b'{"x":null}', b"{}"),
         (b'{"x":"1"}', b'{"x":1}'),
         (b'{"a":["b"]}', b'{"a":"b"}'),
+        (b'{"x":"\xff"}', b'{"x":"\xfe"}'),
     ],
 )
 def test_values_that_look_alike_are_not_taken_for_each_other(one: bytes, other: bytes) -> None:

@@ -181,6 +181,44 @@ def test_the_hash_follows_the_rules_and_nothing_else() -> None:
     assert decide(one).policy_hash == hashes[0]
 
 
+def test_the_hash_follows_a_text_that_looks_like_a_comment() -> None:
+    for one, two in (
+        ('{deny: "no  # 1"}', '{deny: "no  # 2"}'),
+        ('{when: {team: "a  # b"}, use: [oss]}', '{when: {team: "a  # b"}, use: [claude]}'),
+    ):
+        assert rules(one).policies["p"].hash != rules(two).policies["p"].hash
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "condense: local", "escalate: true", "sticky: conversation", "ttft_target: 2s", "order: cheapest",
+        "order: weighted, weights: {oss: 2}", "set: {cache: {ttl: 1h}}", "set: {data_class: internal}",
+        "when: {time: 9-17, timezone: Europe/Berlin}", "when: {time: 9-17, timezone: UTC}",
+    ],
+)  # fmt: skip
+def test_whatever_a_rule_asks_for_is_in_the_hash(words: str) -> None:
+    assert rules(f"{{use: [oss, claude], {words}}}").policies["p"].hash != (
+        rules("{use: [oss, claude]}").policies["p"].hash
+    )
+
+
+def test_a_setting_that_is_wrong_is_told_once_where_it_stands() -> None:
+    with pytest.raises(RuleErrors) as told:
+        book("a: {ttft_target: soon, rules: [{use: [oss]}]}\nb: {extends: a}\nc: {extends: b}")
+    assert [path for path, _ in told.value.problems] == [("policies", "a", "ttft_target")]
+
+
+def test_the_trace_tells_what_a_rule_asks_for_beside_its_targets() -> None:
+    built = rules(
+        "{condense: {by: local, keep: 2}, escalate: [empty], sticky: conversation, ttft_target: 2s, continue: true}",
+        "{use: [claude], only: {backends: [oss, claude]}, set: {cache: {ttl: 1h}}}",
+    )
+    trace = decide(built, ask()).trace
+    assert "p[0] applies: sticky conversation; ttft_target 2s; condense by local, keep 2; escalate empty" in trace
+    assert "p[1] applies: use claude; set cache=ttl 1h; only backends oss|claude" in trace
+
+
 def test_needs_tell_whether_the_body_must_be_read() -> None:
     built = book("p: {rules: [{when: {stream: true}, use: [oss]}, {use: [claude]}]}")
     route = Route(alias="auto", policy="p")

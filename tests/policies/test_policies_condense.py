@@ -274,6 +274,13 @@ def test_an_answer_in_another_form_is_none() -> None:
         assert abridging.answers(ir.Reply(blocks=blocks), [piece(OLD)]) == {"k": ""}
 
 
+@pytest.mark.parametrize("said", ["<text-1>" + " \n" * 8_000, "<text-1>" * 4_000, "<text-1>x" + "<" * 16_000])
+def test_an_answer_that_never_ends_is_read_once(said: str) -> None:
+    """A small model that runs on in white space: with a reading for each blank this took hours."""
+    reply = ir.Reply(blocks=[ir.ReplyBlock("text", 0, 0, {}, said)])
+    assert abridging.answers(reply, [piece(OLD)]) == {"k": ""}
+
+
 def test_the_question_frames_the_texts_as_material() -> None:
     asked = abridging.question("auto", [piece("one"), piece("two")], 0.2)
     told = asked.messages[0].blocks[0]

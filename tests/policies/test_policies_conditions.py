@@ -191,3 +191,21 @@ def test_comparisons_are_what_they_say(value: int, bound: int, sign: str) -> Non
     known = facts(None)
     known.__dict__["input_tokens"], known.request = value, ask()
     assert condition.holds(known) is expected[sign]
+
+
+@pytest.mark.parametrize(
+    ("when", "told"),
+    [
+        ("{time: 9-9}", "no hour is in it: write 0-24"),
+        ("{time: '22:00-22:00 Europe/Berlin'}", "no hour is in it"),
+        ("{weekday: monthly}", "takes days such as 'mon'"),
+        ("{weekday: [mon, tues-funday]}", "takes days such as 'mon'"),
+    ],
+)
+def test_hours_and_days_that_are_none_are_refused(when: str, told: str) -> None:
+    with pytest.raises(RuleErrors, match=told):
+        rules(f"{{when: {when}, use: [oss]}}")
+
+
+def test_days_may_be_written_out() -> None:
+    assert rules("{when: {weekday: [tues, thurs, saturday-sun]}, use: [oss]}").warnings == ()

@@ -156,6 +156,30 @@ def test_hostile_texts_are_quick() -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "as an ai " * 24, "as an ai - " * 20, "as a large language " * 12, "as an ai I " * 18, "I'm sorry but " * 20,
+        "As an AI model, sorry " * 9,
+    ],
+)  # fmt: skip
+def test_phrases_that_are_said_again_and_again_do_not_multiply(text: str) -> None:
+    """With two ways to read each phrase, these took from seconds to for ever."""
+    assert not declines(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "As an AI language model, I cannot help with that.", "As an AI I can't assist.",
+        "As an AI developed by others, I'm sorry, but I cannot comply.",
+        "I'm sorry, but as an AI assistant I am unable to provide that.", "As an AI that we built, I can't do this.",
+    ],
+)  # fmt: skip
+def test_a_refusal_that_says_what_speaks(text: str) -> None:
+    assert declines(text)
+
+
+@pytest.mark.parametrize(
     ("value", "on", "below"),
     [
         (True, set(SIGNS), -1.5),
@@ -197,5 +221,7 @@ def test_the_trace_says_who_is_judged_and_what_cannot_be() -> None:
     book = rules("{use: [oss, claude], escalate: true}")
     trace = "\n".join(decide(book, ask()).trace)
     assert "an answer of oss is collected and judged (refusal, empty, truncated, invalid_json, logprob)" in trace
+    vectors = decide(book, None, api="embeddings").trace
+    assert not any("escalate:" in line for line in vectors), "nobody judges a vector"
     alone = decide(rules("{use: [oss], escalate: true}"), ask())
     assert not any("judged" in line for line in alone.trace)

@@ -34,16 +34,39 @@ def test_a_late_backend_goes_behind_and_the_trace_tells_the_numbers() -> None:
     assert [each.backend for each in found.targets] == ["cloud", "oss"]
     assert found.notes == (
         "oss behind: it would begin in 4.2 s, target 2 s (waiting 12, KV 93%)",
-        "cloud instead: about $0.006000 more for 2,000 input tokens, and its output",
+        "cloud instead: about $0.006 more for 2,000 input tokens, and its output",
     )
 
 
 @pytest.mark.parametrize(
-    ("price", "told"), [(None, "its price is unknown"), (Price(input=10**9), "$1.00 more per mill")]
+    ("mine", "theirs", "told"),
+    [
+        (Price(input=0), None, "the price of cloud is unknown"),
+        (None, Price(input=10**9), "the price of oss is unknown"),
+        (Price(input=0), Price(input=10**9), "$1 more per million input tokens"),
+        (Price(input=10**9), Price(input=500_000_000), "$0.5 less per million input tokens"),
+    ],
 )
-def test_a_cost_that_is_half_known_is_told_as_that(price: Price | None, told: str) -> None:
-    found = spilled([OSS, CLOUD], {"oss": BUSY}, ttft_target=2.0, restricted=False, price=lambda _: price)
-    assert told in found.notes[-1].replace("$0.00", "$1.00")
+def test_a_cost_that_is_half_known_is_told_as_that(mine: Price | None, theirs: Price | None, told: str) -> None:
+    prices = {"oss": mine, "cloud": theirs}
+    found = spilled(
+        [OSS, CLOUD], {"oss": BUSY}, ttft_target=2.0, restricted=False, price=lambda each: prices[each.backend]
+    )
+    assert found.notes[-1] == f"cloud instead: {told}"
+
+
+def test_a_long_prompt_is_told_at_the_price_of_long_prompts() -> None:
+    dear = Price(input=10**9, above=((200_000, Price(input=2 * 10**9)),))
+    prices = {"oss": Price(input=0), "cloud": dear}
+    found = spilled(
+        [OSS, CLOUD],
+        {"oss": BUSY},
+        ttft_target=2.0,
+        restricted=False,
+        tokens=500_000,
+        price=lambda each: prices[each.backend],
+    )
+    assert found.notes[-1].startswith("cloud instead: about $1 more for 500,000 input tokens")
 
 
 def test_restricted_data_stays_whatever_it_costs_in_time() -> None:

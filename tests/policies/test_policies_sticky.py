@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 import pytest
-from book_kit import ask, book, decide, facts, rules, target
+from book_kit import ask, book, decide, facts, nothing, rules, target
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -41,12 +42,13 @@ def settle(
     mode: Any = "conversation",
     request: ir.Request | None = None,
     prices: dict[str, Price | None] | None = None,
+    late: Collection[str] = (),
     **more: Any,
 ) -> Arranged:
     given = PRICES if prices is None else prices
     seen: Facts = facts(request or ask(LONG_TEXT))
     moment = Moment(home=known, price=lambda each: given.get(each.backend), **more)
-    return stays(targets, seen, moment, mode)
+    return stays(targets, seen, moment, mode, late)
 
 
 def first(arranged: Arranged) -> str:
@@ -120,9 +122,25 @@ def test_a_thread_may_always_move_up() -> None:
 
 def test_a_local_home_that_is_too_busy_is_left_for_another_local_one() -> None:
     twin = target("twin", local=True)
-    load = {"oss": Load(spilling=frozenset({2.0}))}
-    assert first(settle(twin, OSS, known=at("oss"), load=load)) == "twin"
+    assert first(settle(twin, OSS, known=at("oss"), late={"oss"})) == "twin"
     assert first(settle(twin, OSS, known=at("oss"))) == "oss"
+
+
+@pytest.mark.parametrize(("target_seconds", "goes_to"), [("1s", "twin"), ("9s", "oss")])
+def test_a_home_is_busy_by_the_target_of_its_own_rule_only(target_seconds: str, goes_to: str) -> None:
+    twin = target("twin", local=True)
+    built = rules(
+        f"{{use: [twin, oss], sticky: conversation, ttft_target: {target_seconds}}}", targets={"twin": twin, "oss": OSS}
+    )
+    busy = {"oss": Load(wait=4.0, spilling=frozenset({2.0}))}
+    decision = built.decide(
+        Route(alias="auto", policy="p"),
+        facts(ask()),
+        caller=Caller(),
+        refuses=nothing,
+        moment=Moment(load=busy, home=at("oss")),
+    )
+    assert decision.plan[0].backend == goes_to, decision.trace
 
 
 def test_a_home_that_cannot_serve_is_left_with_the_reason() -> None:

@@ -55,6 +55,14 @@ def test_what_an_earlier_rule_takes_is_never_reached(earlier: str, later: str) -
         ("{any: [{class: simple}, {stream: true}]}", "{class: moderate}"),
         ("{not: {class: simple}}", "{class: moderate}"),
         ("{time: 9-17 Europe/Berlin}", "{time: 9-17}"),
+        (
+            "{not: {time: 9-17}, timezone: Europe/Berlin}",
+            "{not: {time: 9-17}, timezone: America/New_York}",
+        ),
+        ("{headers: {x-a: true}}", "{headers: {x-a: 'true'}}"),
+        ("{headers: {x-a: 'true'}}", "{headers: {x-a: true}}"),
+        ("{headers: {x-a: [b, c]}}", "{headers: {x-a: 'b|c'}}"),
+        ("{any: [{team: a}, {headers: {x-a: [b, c]}}]}", "{any: [{team: a}, {headers: {x-a: 'b|c'}}]}"),
     ],
 )
 def test_what_may_still_apply_is_not_told(earlier: str, later: str) -> None:
@@ -77,6 +85,22 @@ def test_what_excludes_itself_is_told(when: str) -> None:
     [(path, text)] = rules(f"{{when: {when}, use: [oss]}}", "{use: [claude]}").warnings
     assert path == ("policies", "p", "rules", 0)
     assert "can never apply" in text
+
+
+def test_a_class_that_a_rule_raises_is_another_one_behind_it() -> None:
+    raising = "{when: {tools: any}, set: {data_class: internal}, continue: true}"
+    kept = "{when: {data_class: internal}, use: [claude]}"
+    built = rules("{when: {data_class: internal}, use: [oss]}", raising, kept, kept)
+    assert [path[3] for path, _ in built.warnings] == [3]
+    assert decide(built, ask(tools=(tool(),))).rule == "p[2]"
+
+
+def test_a_guard_takes_what_is_raised_too() -> None:
+    raising = "{when: {tools: any}, set: {data_class: internal}, continue: true}"
+    built = rules(
+        raising, "{when: {data_class: internal}, use: [oss]}", guards="[{when: {data_class: internal}, deny: no}]"
+    )
+    assert [path[3] for path, _ in built.warnings] == [1]
 
 
 def test_two_tools_may_both_be_on_offer() -> None:

@@ -90,7 +90,7 @@ def test_what_is_written_is_what_is_printed_and_the_rest_of_the_file_stays(tmp_p
     assert text.startswith("# mine\nversion: 1   # the first\nmedia: {fetch: false}\n")
     assert YAML(typ="safe").load(text)["classifier"] == printed["classifier"]
     found = build_text(text, file="proxy.yaml", generation=1, env={})
-    assert found.model.thresholds.simple_below == printed["classifier"]["calibration"]["simple_below"]
+    assert found.weights.model.thresholds.simple_below == printed["classifier"]["calibration"]["simple_below"]
     assert turnout("check", "proxy.yaml").exit_code == 0
 
 
@@ -157,4 +157,4 @@ def test_a_calibration_of_other_weights_does_not_count_and_is_told_of(tmp_path: 
     result = turnout("check", "proxy.yaml")
     assert result.exit_code == 0
     assert "classifier.calibration does not count: it was made with the weights of-yesterday" in result.output
-    assert build_text(CONFIG + old, file="p", generation=1, env={}).model == shipped()
+    assert build_text(CONFIG + old, file="p", generation=1, env={}).weights.model == shipped()
