@@ -60,7 +60,8 @@ def _asked(call: Call) -> Headers:
 def _again(kept: Kept) -> Headers:
     """Of an answer that is given again: who gave it, and that nobody was asked now."""
     told = [_some("backend", kept.target.backend), _some("model", kept.target.upstream.model), _some("attempts", "0")]
-    return [*told, *_maybe("effort", kept.effort), *_maybe("dropped", kept.dropped)]
+    told += _maybe("effort", kept.effort)
+    return [*told, *_maybe("dropped", kept.dropped), *_maybe("condensed", kept.condensed)]
 
 
 def whole_headers(call: Call, now: float) -> Headers:

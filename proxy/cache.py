@@ -247,6 +247,7 @@ def keep_answer(call: Call, attempt: Attempt, opened: Opened, house: House) -> N
         model=attempt.model or attempt.upstream.model,
         effort=attempt.effort,
         dropped=attempt.dropped_names,
+        condensed=call.condensed,
         finish=attempt.finish,
         events=recording.encode(events),
     )

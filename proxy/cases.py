@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from policies.load import Load
 from policies.moment import Moment
@@ -55,11 +55,11 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """ISO 8601; UTC unless it says otherwise."""
     down: list[str] = []
     """Backends that are not to be offered."""
-    load: dict[str, float] = {}
+    load: dict[str, Annotated[float, Meta(ge=0, le=1)]] = {}
     """backend -> share of what it can do at once."""
-    budget_used: float | None = None
+    budget_used: Annotated[float, Meta(ge=0, le=10)] | None = None
     """Share of one."""
-    draw: float = 0.0
+    draw: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     """What ``order: weighted`` draws by: 0 <= draw < 1."""
     expect: Expect
 

@@ -19,13 +19,11 @@ from policies.classify import classify
 from policies.load import Shares
 from policies.moment import Moment
 from policies.rules import setting
+from policies.rules.book import PIN
 from policies.rules.grammar import Route
 from policies.verdict import Decision, Denied, Target
 from proxy.call import Call, Rejected
 from proxy.snapshot import Backend
-
-PIN = "backend/"
-"""``model: backend/NAME`` asks for one backend, past the policy's choice of targets."""
 
 _FORMATS = frozenset({"response_format", "text", "output_config"})
 """The fields in which clients ask for a format."""

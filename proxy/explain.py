@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -22,7 +23,7 @@ from proxy.condense import predict
 from proxy.decide import decide
 from proxy.forecast import Forecast, forecast_of
 from proxy.outside import header_class
-from proxy.prices import Prices
+from proxy.prices import Prices, from_sheet
 from proxy.recall import recall, recall_nothing
 from proxy.snapshot import Snapshot
 from proxy.state.condensed import Condensed
@@ -109,6 +110,8 @@ async def explain_here(
     call.outside = header_class(call)
     hooked = house.snapshot.config.classifier.hook is not None and call.outside is None
     missing = ("the class that classifier.hook would give: the built-in one stands here",) if hooked else ()
+    if from_sheet(house.snapshot.backends.values()):
+        await asyncio.to_thread(house.prices.warm)  # for the forecasts, and not on the loop
     return await house.in_turn(call.body, lambda: _decided(call, house.moment(call), missing, house.condensed))
 
 

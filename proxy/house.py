@@ -86,6 +86,8 @@ class House:
         self.answers.resize(snapshot.config.cache.max_size)
         self.steering.adopt(snapshot.weights)
         self.truncation.adopt(snapshot.generation)
+        if snapshot.book.weighs_prices:
+            self.prices.expect(snapshot.backends.values())
         self.telemetry.adopted(snapshot)
 
     def reloaded(self, outcome: dict[str, Any]) -> None:
@@ -170,7 +172,7 @@ class House:
         if failure is not None:
             attempt.ended, attempt.failure = time.monotonic(), failure
             raise UpstreamFailed(failure)
-        self.prices.expect(attempt.backend.price, local=attempt.target.local)
+        self.prices.expect((attempt.backend,))
         self.loads.enter(attempt, time.monotonic())
         try:
             yield

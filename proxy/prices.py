@@ -7,7 +7,7 @@ its cost is unknown until the operator tells it.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,8 @@ from policies.pricing import Price, per_million
 if TYPE_CHECKING:
     from genai_prices.data_snapshot import DataSnapshot
     from genai_prices.types import ModelInfo, ModelPrice
+
+    from proxy.backends import Backend
 
 _STANDARD = frozenset({"default", "standard", "auto", "on_demand", "standard_only"})
 """Service tiers that mean the sheet's ordinary price."""
@@ -79,18 +81,24 @@ class Prices:
             kept = self._kept[key] = (step, _look_up(provider, model, tier, now))
         return kept[1]
 
-    def expect(self, own: Price | None, *, local: bool) -> None:
-        """A call goes to a backend: if its price is the sheet's, load that in a thread while the upstream thinks.
+    def expect(self, backends: Iterable[Backend]) -> None:
+        """The prices of these backends will be asked for, by a decision or when a call that goes there has its answer:
+        if one is the sheet's, load that in a thread meanwhile.
 
         It takes 0.2 s and brings pydantic, which neither a loop nor an idle server should pay for.
         """
-        if not self._loading and not local and own is None:
+        if not self._loading and from_sheet(backends):
             self._loading = True
             threading.Thread(target=self.warm, name="prices", daemon=True).start()
 
     def warm(self) -> None:
         """Load the sheet now."""
         _look_up("", "", None, 0.0)
+
+
+def from_sheet(backends: Iterable[Backend]) -> bool:
+    """Is any of them priced by the sheet?"""
+    return any(each.price is None and not each.local for each in backends)
 
 
 def _look_up(provider: str, model: str, tier: str | None, now: float) -> Quote:

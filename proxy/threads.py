@@ -16,9 +16,9 @@ import msgspec
 
 from adapters import threads
 from adapters.threads import Marks
+from policies.rules.book import PIN
 from policies.sticky import Answered, Home, Sticky, answered, home
 from proxy.call import Attempt, Call
-from proxy.decide import PIN
 from proxy.state.store import Store, StoreFailed
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from policies.caching import read_cache
 from policies.condensing.condense import read_condense
+from policies.data_classes.data_class import RESTRICTED
 from policies.durations import seconds
 from policies.escalation.escalate import read_escalate
 from policies.rules import setting
@@ -47,7 +48,8 @@ def compile_action(rule: Rule, path: Path, names: Names) -> tuple[Action, list[P
     problems.extend(mistakes)
     use = None if rule.use is None else tuple(names.targets[name] for name in names.backends(rule.use))
     changed = {key: value for key, value in (rule.set or {}).items() if key not in setting.TREATED}
-    return Action(use, only, changed, terms, _does(rule)), problems, list(_warnings(rule, path, names))
+    told = [*_warnings(rule, path, names), *_nobody_left(use, only, terms, path)]
+    return Action(use, only, changed, terms, _does(rule)), problems, told
 
 
 def _terms(rule: Rule, path: Path, names: Names) -> tuple[Terms, list[Problem]]:
@@ -70,11 +72,12 @@ def _terms(rule: Rule, path: Path, names: Names) -> tuple[Terms, list[Problem]]:
 
 
 def read_seconds(value: Any, path: Path) -> tuple[float | None, list[Problem]]:
-    """A duration, or what is wrong with it."""
+    """A duration of some length, or what is wrong with it."""
     try:
-        return seconds(value), []
+        found = seconds(value)
     except ValueError as mistake:
         return None, [(path, str(mistake))]
+    return (found, []) if found > 0 else (None, [(path, f"must be more than 0s, or never, not {value!r}")])
 
 
 def _shape(rule: Rule, path: Path) -> Iterator[Problem]:
@@ -94,8 +97,12 @@ def _empty(rule: Rule, path: Path) -> Iterator[Problem]:
         yield (*path, "deny"), "is empty: say why, the client is told"
     if rule.set is not None and not rule.set:
         yield (*path, "set"), "is empty: write what is to be set, such as {effort: low}, or leave it out"
-    if rule.continue_ and not _changes(rule) and rule.set is None and rule.use is None and rule.deny is None:
-        yield path, "does nothing: add `set`, `only`, `sticky`, `condense`, `escalate` or `ttft_target`, or leave it out"
+    if (
+        rule.continue_
+        and not _changes(rule)
+        and all(word is None for word in (rule.set, rule.only, rule.use, rule.deny))
+    ):
+        yield path, "goes on without having done anything: add `set`, `only` or another deed, or leave it out"
 
 
 def _changes(rule: Rule) -> bool:
@@ -166,6 +173,17 @@ def _warnings(rule: Rule, path: Path, names: Names) -> Iterator[Problem]:
             yield (*path, "use", index), names.unbound(word)
         elif names.ambiguous(word):
             yield (*path, "use", index), f"{word!r} is a role and also a pool or backend: the role is meant here"
+
+
+def _nobody_left(use: tuple[Target, ...] | None, only: Only | None, terms: Terms, path: Path) -> Iterator[Problem]:
+    """A rule's own words that leave out all whom it uses, so that it refuses every request it applies to."""
+    if use and only is not None and only.backends.isdisjoint(target.backend for target in use):
+        yield (*path, "use"), "nobody is left of it, for `only` leaves all of them out"
+    if use and terms.data_class == RESTRICTED and not any(target.local for target in use):
+        yield (
+            (*path, "use"),
+            "nobody is left of it, for none of them is `local: true` and the rule makes data restricted",
+        )
 
 
 def _does(rule: Rule) -> str:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
-from policies.data_classes.data_class import RESTRICTED
 from policies.escalation import escalate
 from policies.facts import Facts
 from policies.load import spilled
 from policies.moment import Moment
 from policies.retries import Retries
-from policies.rules.conditions import CONTENT, Condition, facts_of, nearest
+from policies.rules.conditions import CONTENT, facts_of, nearest
 from policies.rules.grammar import Problem, Route
 from policies.rules.names import Names
 from policies.rules.order import arranged
-from policies.rules.plan import PINNED, Only, Plan, Refuses, nobody, plan, stays_local
+from policies.rules.plan import PINNED, Plan, Refuses, nobody, plan
 from policies.rules.terms import NO_TERMS, Terms
+from policies.rules.walking import Line, Walk
 from policies.sticky import Sticky, stays
-from policies.verdict import Arranged, Caller, Decision, Denied, Target
+from policies.verdict import Arranged, Caller, Decision, Denied
 
 PIN = "backend/"
 """``model: backend/NAME`` asks for one backend, past the policy's choice of targets."""
@@ -29,36 +29,11 @@ PIN = "backend/"
 Change: TypeAlias = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 """Applies what rules set to the request; what changed by it."""
 
-_SHOWN = frozenset(
-    {
-        "class", "score", "p_local_worse", "input_tokens", "max_output", "depth", "effort", "language", "budget_used",
-        "structured_output",
-    }
-)  # fmt: skip
-"""Facts whose value the trace tells when a rule is passed over; all others may be private, or speak for themselves."""
-
-
 _JUDGED = frozenset({"chat", "responses", "messages"})
 """APIs whose answers ``escalate`` judges; those of the others pass as bytes."""
 
 _STICKY: tuple[Sticky, ...] = ("conversation", "tool_loop")
 """What asks for more comes first."""
-
-
-class Line(Struct, frozen=True, kw_only=True):
-    """A compiled rule or guard. ``label`` is its name in the trace: ``hybrid[2]``, ``premium.before[0]``."""
-
-    label: str
-    conditions: tuple[Condition, ...]
-    use: tuple[Target, ...] | None = None
-    only: Only | None = None
-    deny: str | None = None
-    set: Mapping[str, Any] = {}
-    terms: Terms = NO_TERMS
-    ends: bool = True
-    reason: str | None = None
-    applies: str = ""
-    """What the trace says when it applies."""
 
 
 class Compiled(Struct, frozen=True, kw_only=True):
@@ -77,60 +52,6 @@ class Compiled(Struct, frozen=True, kw_only=True):
     """The most that any of its rules asks for; ``never`` where they name a single backend between them."""
     broken: str | None = None
     """Why it cannot be used here (a library policy whose role is unbound, and that nothing refers to)."""
-
-
-class _Walk:
-    """One pass over the lines: what they add up to."""
-
-    def __init__(self, facts: Facts) -> None:
-        self.facts = facts
-        self.trace: list[str] = []
-        self.only: list[Only] = []
-        self.set: dict[str, Any] = {}
-        self.terms = NO_TERMS
-        self.raised = False
-        """A rule has raised the data class."""
-        if facts.labels:
-            self.trace.append("data class: " + ", ".join([f"{label} ({by})" for label, by in facts.labels]))
-
-    def first(self, lines: Sequence[Line]) -> Line | None:
-        """The line that ends the walk, or None; lines that go on leave their marks."""
-        facts, trace = self.facts, self.trace
-        for line in lines:
-            for condition in line.conditions:
-                if not condition.holds(facts):
-                    trace.append(self._passed(condition) if condition.fact in _SHOWN else condition.miss)
-                    break
-            else:
-                trace.append(line.applies)
-                if line.set or line.only is not None or line.terms is not NO_TERMS:
-                    self._marked(line)
-                if line.ends:
-                    return line
-        return None
-
-    def _marked(self, line: Line) -> None:
-        """What a rule that applies leaves behind, whether the walk ends with it or goes on."""
-        self.set.update(line.set)
-        self.terms = line.terms.over(self.terms)
-        if line.only is not None:
-            self.only.append(line.only)
-        if line.terms.data_class is not None:
-            self.raised = self.facts.raise_class(line.terms.data_class, line.label) or self.raised
-
-    def guarded(self, line: Line | None, guards: Sequence[Line], targets: Iterable[Target]) -> Line | None:
-        """What stands around the rules is so by the data class that they end with: where one of them has raised it,
-        the guards are looked at once more (none of their filters is ever taken back), and restricted data stays."""
-        if self.raised:
-            self.trace.append(f"the rules made the data class {'+'.join(sorted(self.facts.data_class))}: guards again")
-            line = self.first(guards) or line
-        if RESTRICTED in self.facts.data_class:
-            self.only.append(stays_local(targets))
-        return line
-
-    def _passed(self, missing: Condition) -> str:
-        value = self.facts.value(missing.fact)
-        return missing.miss if value is None else f"{missing.miss} (it is {value})"
 
 
 class Book(Struct, frozen=True, kw_only=True):
@@ -159,7 +80,7 @@ class Book(Struct, frozen=True, kw_only=True):
         A refusal is a value: ``Decision.denied``.
         """
         policy, source = self._policy(route, caller)
-        walk = _Walk(facts)
+        walk = Walk(facts)
         line = walk.first(self.guards)
         if line is None:
             walk.trace.append(f"policy {policy.name}: {source}")
@@ -197,6 +118,13 @@ class Book(Struct, frozen=True, kw_only=True):
         own = [policy.terms for policy in self.policies.values()]
         terms = own + [line.terms for policy in self.policies.values() for line in policy.lines]
         return frozenset(each.ttft_target for each in terms if each.ttft_target is not None)
+
+    @property
+    def weighs_prices(self) -> bool:
+        """May the very first call make somebody ask what a token costs? (A thread may do so from its second on.)"""
+        lines = [*self.guards, *(line for policy in self.policies.values() for line in policy.lines)]
+        terms = [*(line.terms for line in lines), *(policy.terms for policy in self.policies.values())]
+        return any(each.order == "cheapest" or each.condense or each.ttft_target is not None for each in terms)
 
     def needs(self, route: Route, caller: Caller) -> frozenset[str]:
         """The facts that the rules on this road look at."""
@@ -271,7 +199,7 @@ class Book(Struct, frozen=True, kw_only=True):
             return Denied(f"{caller.name} may not pin {which}: send an alias as `model` instead", param="model")
         return None
 
-    def _told(self, policy: Compiled, line: Line | None, walk: _Walk, pin: str | None) -> Decision:
+    def _told(self, policy: Compiled, line: Line | None, walk: Walk, pin: str | None) -> Decision:
         facts = walk.facts.recorded()
         ended = line.label if line is not None else ""
         denies = line is not None and line.deny is not None

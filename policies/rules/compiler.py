@@ -11,13 +11,14 @@ from msgspec import Struct
 
 from policies.retries import Retries
 from policies.rules.actions import compile_action, read_seconds
-from policies.rules.book import Book, Compiled, Line, clinging
+from policies.rules.book import Book, Compiled, clinging
 from policies.rules.conditions import compile_when, facts_of, nearest
 from policies.rules.grammar import Guard, Path, Policy, Problem, Rule, RuleErrors
 from policies.rules.names import Names
 from policies.rules.show import page, written
 from policies.rules.terms import NO_TERMS, Terms
 from policies.rules.unreachable import GUARDS, Placed, unreachable
+from policies.rules.walking import Line
 from policies.verdict import Target
 
 _SETTINGS = ("unsupported", "retries", "sticky", "ttft_target")
@@ -81,10 +82,10 @@ class _Compiler:
 
     def guard(self, guards: Sequence[Guard]) -> None:
         """The guards, which stand before every policy that is compiled after them."""
-        placed = [_guard(guard, index) for index, guard in enumerate(guards)]
-        for guard, each in zip(guards, placed, strict=True):
-            if guard.only is None and guard.deny is None:
-                self.problems.append((each.path, "a guard must have `only` or `deny`"))
+        placed = [_guard(guard, index) for index, guard in enumerate(guards) if guard.only or guard.deny is not None]
+        for index, guard in enumerate(guards):
+            if not guard.only and guard.deny is None:
+                self.problems.append((("guards", index), "a guard must have `only` or `deny`"))
         self.guards, self.guarding = self._lines(placed, self.problems, self.warnings)
         self.warnings.extend(unreachable(self.guarding))
 

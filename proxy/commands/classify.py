@@ -31,6 +31,8 @@ def classify(config: Config = None) -> None:
     """
     import msgspec
 
+    from policies.classify import PromptView
+    from policies.classify import classify as classified
     from proxy.commands.sources import written
     from proxy.corpus import BadLine, samples
     from proxy.weighing import Steering
@@ -38,6 +40,7 @@ def classify(config: Config = None) -> None:
     snapshot = written(config)
     steering = Steering()
     steering.adopt(snapshot.weights)
+    classified(PromptView(text=""), snapshot.weights.model)  # reads its tables, which is no latency of a prompt
     bad = False
     for each in samples(sys.stdin.buffer):
         if isinstance(each, BadLine):

@@ -38,6 +38,8 @@ def lines(found: Explained, asker: str | None, source: str, *, body: bool) -> It
         yield _line("set", f"{name}: {value}")
     for named in found.dropped:
         yield _line("dropped", f"{named.name}: {named.why}")
+    if found.cache is not None:
+        yield _line("cache", ", ".join(f"{name} {value}" for name, value in found.cache.items() if value is not None))
     yield from _column("targets", [_target(each) for each in found.forecasts])
     yield from _column("", [f"{name}: left out, {why}" for name, why in decision.skipped])
     if body and found.forecasts:

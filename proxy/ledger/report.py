@@ -33,8 +33,8 @@ class Sum(Struct):
 
 
 class Total(Struct):
-    """One line of the totals. ``calls`` counts each call once, ``attempts`` every try; sums run over attempts that
-    reached an upstream."""
+    """One line of the totals. ``calls`` and ``failed`` count what clients asked, once each; ``attempts`` every try, those
+    of helper calls included. Sums run over attempts that reached an upstream."""
 
     calls: int = 0
     attempts: int = 0
@@ -46,8 +46,9 @@ class Total(Struct):
     cost: Sum = msgspec.field(default_factory=Sum)
 
     def add(self, record: UsageRecord) -> None:
-        self.calls += record.outcome != "fallback"
-        self.failed += record.outcome in {"error", "interrupted", "denied"}
+        if record.parent_id is None:
+            self.calls += record.outcome != "fallback"
+            self.failed += record.outcome in {"error", "interrupted", "denied"}
         if record.attempt == 0:
             return
         self.attempts += 1

@@ -13,7 +13,7 @@ from adapters.providers import PROVIDERS, Provider
 from policies.data_classes import findings
 from policies.data_classes.data_class import label_problems
 from proxy.backends import FROM_CLIENT, is_local, is_public, sendable
-from proxy.settings.grammar import Alias, BackendEntry, Document, Key
+from proxy.settings.grammar import Alias, BackendEntry, ClassHook, Document, Key
 from proxy.settings.shape import did_you_mean, mistakes
 from proxy.settings.source import Mistake, Path
 from proxy.settings.units import Secret
@@ -78,19 +78,21 @@ def _classifier(document: Document) -> Found:
     if rules.header is not None and not _HEADER.fullmatch(rules.header):
         yield ("classifier", "header"), f"'{rules.header}' is not the name of a header: write 'x-task-class'"
     if rules.hook is not None:
-        path: Path = ("classifier", "hook", "url")
-        url = _web(rules.hook.url)
-        if url is None:
-            yield path, "not a URL: write http://127.0.0.1:9000/class"
-        elif is_public(rules.hook.url):
-            yield path, "prompts of every data class are sent there: it must be in your own network"
-        if not 0 < rules.hook.timeout <= _HOOK_MOST:
-            yield ("classifier", "hook", "timeout"), f"every call waits for it: more than 0s and at most {_HOOK_MOST}s"
-        yield from ((("classifier", "hook", "headers", *place), text) for place, text in _sent(rules.hook.headers))
+        yield from ((("classifier", "hook", *place), text) for place, text in _hook(rules.hook))
     found = rules.calibration
     if found is not None and found.simple_below > found.complex_from:
-        path = ("classifier", "calibration", "simple_below")
-        yield path, "is over complex_from: run 'turnout calibrate --write' again, or change one"
+        place: Path = ("classifier", "calibration", "simple_below")
+        yield place, "is over complex_from: run 'turnout calibrate --write' again, or change one"
+
+
+def _hook(hook: ClassHook) -> Found:
+    if _web(hook.url) is None:
+        yield ("url",), "not a URL: write http://127.0.0.1:9000/class"
+    elif is_public(hook.url):
+        yield ("url",), "prompts of every data class are sent there: it must be in your own network"
+    if not 0 < hook.timeout <= _HOOK_MOST:
+        yield ("timeout",), f"every call waits for it: write more than 0s and at most {_HOOK_MOST}s"
+    yield from ((("headers", *place), text) for place, text in _sent(hook.headers))
 
 
 def _sent(headers: Mapping[str, Secret]) -> Found:

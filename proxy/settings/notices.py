@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from adapters.providers import PROVIDERS
 from policies.rules.grammar import Guard, Rule
+from policies.rules.meaning import SIGNS
 from proxy.backends import is_public
 from proxy.settings.grammar import BackendEntry, Document
+from proxy.settings.shape import did_you_mean
 from proxy.settings.source import Path, dotted
 from proxy.weighing import stale
 
@@ -27,7 +29,10 @@ def notices(document: Document, written: Mapping[str, object], absent: Mapping[s
     """``written``: the file's own values, so that a default is not taken for the operator's word."""
     found = [f"backends.{name} is left out: {reason}" for name, reason in absent.items()]
     found += [f"{dotted(path)} has no effect in this build" for key in _LATER for path in _places(written, key)]
-    found += [f"{dotted(path)} never matches: this build counts no budgets" for path in _uncounted(document)]
+    whens = list(_whens(document))
+    found += [f"{dotted(path)} never matches: this build counts no budgets" for path, _ in _asked(whens, _UNCOUNTED)]
+    found += _strangers(whens, "alias", document.aliases)
+    found += _strangers(whens, "team", document.teams)
     if document.classifier.calibration is not None and (why := stale(document.classifier.calibration)) is not None:
         found.append(f"classifier.calibration does not count: it {why}")
     if document.backends and not document.aliases:
@@ -37,26 +42,32 @@ def notices(document: Document, written: Mapping[str, object], absent: Mapping[s
     return found
 
 
-def _uncounted(document: Document) -> Iterator[Path]:
+def _whens(document: Document) -> Iterator[tuple[Path, object]]:
     rules: list[tuple[Path, Guard | Rule]] = [(("guards", i), guard) for i, guard in enumerate(document.guards)]
     for name, policy in document.policies.items():
         for part in ("before", "rules", "after"):
             rules += [(("policies", name, part, i), rule) for i, rule in enumerate(getattr(policy, part))]
-    for path, rule in rules:
-        yield from _asked(rule.when or {}, (*path, "when"))
+    yield from (((*path, "when"), rule.when or {}) for path, rule in rules)
 
 
-def _asked(when: object, path: Path) -> Iterator[Path]:
-    """Where a ``when`` asks for it, ``any`` and ``not`` included."""
-    if isinstance(when, list):
-        for index, each in enumerate(when):
-            yield from _asked(each, (*path, index))
-    elif isinstance(when, Mapping):
-        for word, value in when.items():
-            if word == _UNCOUNTED:
-                yield (*path, word)
-            elif word in {"any", "not"}:
-                yield from _asked(value, (*path, word))
+def _asked(whens: Iterable[tuple[Path, object]], word: str) -> Iterator[tuple[Path, object]]:
+    """Where these ask for ``word``, and for what, ``any`` and ``not`` included."""
+    for path, when in whens:
+        if isinstance(when, list):
+            yield from _asked([((*path, index), each) for index, each in enumerate(when)], word)
+        elif isinstance(when, Mapping):
+            yield from (((*path, word), value) for key, value in when.items() if key == word)
+            yield from _asked([((*path, key), value) for key, value in when.items() if key in {"any", "not"}], word)
+
+
+def _strangers(whens: Iterable[tuple[Path, object]], word: str, known: Mapping[str, object]) -> Iterator[str]:
+    """Names that a rule asks for and that nobody has: surely a slip."""
+    for path, wanted in _asked(whens, word):
+        for name in wanted if isinstance(wanted, list) else [wanted]:
+            if not isinstance(name, str) or not SIGNS.isdisjoint(name) or name.startswith("backend/"):
+                continue
+            if name not in known:
+                yield f"{dotted(path)} never matches '{name}': there is no such {word}, {did_you_mean(name, known)}"
 
 
 def _backend(entry: BackendEntry) -> Iterator[str]:

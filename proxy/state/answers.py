@@ -35,6 +35,8 @@ class Kept(Struct, frozen=True, kw_only=True):
     """What that upstream called its model."""
     effort: str | None = None
     dropped: str = ""
+    condensed: str | None = None
+    """It answers a request whose old text was shortened: ``1500>100``."""
     finish: str | None = None
     events: bytes = b""
 

@@ -96,10 +96,17 @@ class Watcher:
         self._loads = loads
         self._snapshot = snapshot
         self._looked = asyncio.Event()
-        loads.looked = self._looked.set
 
     async def run(self) -> None:
         """Until it is cancelled."""
+        loop = asyncio.get_running_loop()
+
+        def looked() -> None:
+            """Large requests are decided in a thread of their own, from which no event may be set."""
+            if not self._looked.is_set():
+                loop.call_soon_threadsafe(self._looked.set)
+
+        self._loads.looked = looked
         readers: dict[str, asyncio.Task[None]] = {}
         async with asyncio.TaskGroup() as group:
             while await self._looked.wait():

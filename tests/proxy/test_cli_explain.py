@@ -120,6 +120,16 @@ class TestRequest:
             "oss"
         ]
 
+    def test_vectors_of_another_model_are_left_out_with_the_reason(self, folder: Path) -> None:
+        twin = "  twin: {provider: vllm, base_url: 'http://127.0.0.1:1/v1', model: other, local: true}\n"
+        text = CONFIG.replace("backends:\n", f"backends:\n{twin}", 1)
+        text = text.replace("aliases:\n", "aliases:\n  vectors: {use: [oss, twin]}\n", 1)
+        (folder / "proxy.yaml").write_text(text)
+        asked = json.dumps({"model": "vectors", "input": "Hi!"})
+        found = said(turnout("explain", "--request", "-", "--api", "embeddings", "--json", given=asked))
+        assert (found["plan"], found["trace"][-1]) == (["oss"], "twin left out: its vectors are another model's")
+        assert found["skipped"][-1]["backend"] == "twin"
+
     @pytest.mark.usefixtures("folder")
     def test_another_alias_for_the_same_body(self) -> None:
         found = said(turnout("explain", "--request", "-", "--model", "direct", "--json", given=body()))

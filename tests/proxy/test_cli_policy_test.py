@@ -94,6 +94,8 @@ def test_the_moment_of_a_case(tmp_path: Path) -> None:
         ("- {text: a, key: nobody, expect: {}}", "turnout policy test: a: there is no key 'nobody' in the configuration"),
         ("- {text: a, down: [osss], expect: {}}", "turnout policy test: a: there is no backend 'osss' in the configuration"),
         ("- {text: a, time: noon, expect: {}}", "turnout policy test: a: 'noon' is no time: write 2026-11-21T22:30"),
+        ("- {text: a, load: {oss: 90}, expect: {}}", "-:1: cases[0].load.oss: expected float <= 1.0"),
+        ("- {text: a, draw: 1, expect: {}}", "-:1: cases[0].draw: expected float < 1.0"),
         ("- {", "-:1: not valid YAML"),
     ],
 )  # fmt: skip

@@ -15,7 +15,7 @@ from egress_kit import CARD, PROVIDERS, Place, backend, place, told_id
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from policies.rules import book
+from policies.rules import walking
 from policies.rules.plan import Only
 from proxy.state.store import Turn
 from proxy.upstream import stock
@@ -262,7 +262,7 @@ def test_restricted_data_never_reaches_what_is_not_local(here: Place) -> None:
 
 def test_the_last_step_holds_by_itself(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The filter of the plan is gone: what it would have left out is stopped before its socket."""
-    monkeypatch.setattr(book, "stays_local", _everybody)
+    monkeypatch.setattr(walking, "stays_local", _everybody)
     tally = Tally()
     _property(here, tally, 60)()
     assert tally.refused >= 10
@@ -270,7 +270,7 @@ def test_the_last_step_holds_by_itself(here: Place, monkeypatch: pytest.MonkeyPa
 
 def test_without_both_checks_it_leaks(here: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The property can fail: it does as soon as nobody checks."""
-    monkeypatch.setattr(book, "stays_local", _everybody)
+    monkeypatch.setattr(walking, "stays_local", _everybody)
     monkeypatch.setattr(stock, "admit", lambda outgoing: None)
     with pytest.raises(AssertionError, match="source="):
         _property(here, Tally(), 60, derandomize=True)()

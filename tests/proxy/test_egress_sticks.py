@@ -212,6 +212,14 @@ def test_patterns_find_it_wherever_a_backend_would_be_told(here: Place, hidden: 
     assert here.cloud.seen == before
 
 
+def test_bytes_that_are_no_text_hide_nothing(here: Place) -> None:
+    body = {"messages": [QUESTION], "max_tokens": 99, "model": "cloud", "odd": f"~ {CARD}"}
+    before = here.cloud.seen
+    reply = here.ask("messages", msgspec.json.encode(body).replace(b"~", b"\xff"), **ANTHROPIC)
+    assert 400 <= reply.status < 500, reply.body
+    assert here.cloud.seen == before
+
+
 def test_a_link_of_restricted_data_is_not_even_looked_up(here: Place) -> None:
     text = here.house.snapshot.config
     fetching = msgspec.structs.replace(text, media=msgspec.structs.replace(text.media, fetch=True))

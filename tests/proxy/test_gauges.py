@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +15,9 @@ from vllm_engine import Engine
 from adapters.providers import PROVIDERS
 from policies.queueing import Gauges
 from proxy.snapshot import build_text
-from proxy.upstream.gauges import headers, parse
+from proxy.state.loads import Loads, Watch
+from proxy.upstream.gauges import Watcher, headers, parse
+from proxy.upstream.stock import StockEngine
 
 VLLM = PROVIDERS["vllm"].gauges
 
@@ -118,3 +123,37 @@ def test_only_engines_of_ones_own_are_read_and_a_key_goes_to_its_own_origin() ->
     assert headers(snapshot.backends["near"])["authorization"] == "Bearer sk-its-own-secret"
     assert "authorization" not in headers(snapshot.backends["far"])
     assert snapshot.ttft_targets == {1.5, 2.0, 3.0}
+
+
+def test_a_call_that_leaves_a_queue_has_left() -> None:
+    """Whoever began between two looks was put back among those that ride, and stayed there for ever."""
+    watch = Watch()
+    watch.wanted = 0.0
+    for at in (0.0, 1.0):
+        watch.read(Gauges(running=4, waiting=3 + at), at)
+    call: Any = SimpleNamespace(first_event=None, sent=1.0, streamed=True, cold=False, usage=None)
+    watch.enter(call, 1.1)
+    call.first_event = 1.5
+    watch.leave(call, 1.6)
+    assert watch.load(2, frozenset(), 10.0).share == 0.0
+
+
+@pytest.mark.anyio
+async def test_a_look_from_the_thread_of_large_requests_wakes_the_watcher() -> None:
+    """Only the loop's own thread may set an event; asyncio says so in debug mode, uvloop breaks."""
+    asyncio.get_running_loop().set_debug(True)
+    loads, looked = Loads(), asyncio.Event()
+    snapshot = build_text("version: 1\n", file="x", generation=1, env={})
+
+    def now() -> Any:
+        looked.set()
+        return snapshot
+
+    watching = asyncio.create_task(Watcher(StockEngine(), loads, now).run())
+    try:
+        await asyncio.sleep(0)
+        await asyncio.to_thread(loads.looked)
+        async with asyncio.timeout(10):
+            await looked.wait()
+    finally:
+        watching.cancel()

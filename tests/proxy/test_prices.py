@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from live import Live
 
 from adapters import ir
 from policies.pricing import Price, cost, per_million
@@ -71,3 +73,30 @@ def test_neither_the_import_nor_a_local_call_loads_the_sheet() -> None:
         "assert not {'pydantic', 'genai_prices'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def _loaded(live: Live) -> bool:
+    (worker,) = live.workers()
+    return "pydantic_core" in Path(f"/proc/{worker}/maps").read_text()
+
+
+@pytest.mark.parametrize("order", ["cheapest", "listed"])
+def test_the_sheet_is_there_before_the_first_decision_that_weighs_prices_and_only_then(order: str) -> None:
+    chat = "provider: openai, credential: k, base_url: 'http://127.0.0.1:9/v1'"
+    text = f"""version: 1
+backends:
+  a: {{{chat}, model: gpt-4.1}}
+  b: {{{chat}, model: gpt-4o}}
+policies:
+  p: {{rules: [{{use: [a, b], order: {order}}}]}}
+aliases: {{x: {{policy: p}}}}
+"""
+    with Live(text) as live:
+        if order == "cheapest":
+            live.until(lambda: _loaded(live), "loaded")
+        else:
+            assert not _loaded(live)
+            live.call(
+                "POST", "/admin/explain", b'{"request":{"model":"x","messages":[{"role":"user","content":"Hi"}]}}'
+            )
+            assert _loaded(live), "an explanation tells what a call would cost"

@@ -31,6 +31,7 @@ AWAY = whole({"error": {"message": "x"}}, 500)
 # fmt: off
 MORE = {
     "p": "condense: oss",
+    "kept": "condense: oss, set: {cache: {ttl: 1h, tools: true}}",
     "unpriced": "condense: mystery",
     "dear": "condense: dear",
     "cloudy": "condense: other",
@@ -159,6 +160,19 @@ def test_it_pays_and_nothing_is_lost(live: Live, play: Callable[..., list[Asked]
     plain = ask(live, "unpriced", before, mark="plain")
     (row,) = live.rows_of(plain.id)
     assert sum(costs) < (row.cost_nano_usd or 0)
+
+
+def test_an_answer_that_is_given_again_tells_that_its_question_was_shortened(
+    live: Live, play: Callable[..., list[Asked]]
+) -> None:
+    asked = play()
+    first, second = (ask(live, "kept", conversation(), mark="kept twice") for _ in range(2))
+    assert (first.told("cache"), (second.told("cache") or "")[:4]) == ("miss", "hit;")
+    assert first.told("condensed") == second.told("condensed") is not None
+    assert second.told("cost-usd") == "0"
+    assert sum(not _is_oss(each) for each in asked) == 1
+    (row,) = live.rows_of(second.id)
+    assert (row.attempt, row.cached_from, row.cost_nano_usd) == (0, first.id, 0)
 
 
 def test_the_next_turn_finds_the_same_prefix(live: Live, play: Callable[..., list[Asked]]) -> None:

@@ -104,3 +104,11 @@ def test_the_table_never_prints_unknown_as_zero(record: Row) -> None:
     assert "$2.00 + 1 unknown" in text
     text = render(table(totals([record("b")], by), by))
     assert text.split()[-5:] == ["unknown"] * 5
+
+
+def test_helper_calls_are_attempts_and_money_but_nobody_asked_them(record: Row) -> None:
+    asked = record(request_id="r1", attempt=1, cost_nano_usd=5)
+    helped = record(request_id="r2", parent_id="r1", purpose="condense", attempt=1, cost_nano_usd=2)
+    failed = record(request_id="r3", parent_id="r1", purpose="condense", attempt=1, outcome="error", cost_nano_usd=None)
+    (total,) = totals([asked, helped, failed]).values()
+    assert (total.calls, total.attempts, total.failed, total.cost.value, total.cost.unknown) == (1, 3, 0, 7, 1)
