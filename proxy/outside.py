@@ -49,10 +49,13 @@ class Hook:
 
     def __init__(self) -> None:
         self._breaker = health.CLOSED
+        self._url = ""
 
     async def ask(self, prompt: PromptView, hook: ClassHook, engine: Engine) -> str | None:
         """The class, or None: too late, dead, or no class at all."""
         now = time.monotonic()
+        if hook.url != self._url:  # a reload has named another service
+            self._url, self._breaker = hook.url, health.CLOSED
         if health.available(self._breaker, now) is not None:
             return None
         self._breaker = health.started(self._breaker, now)

@@ -39,7 +39,8 @@ def lines(found: Explained, asker: str | None, source: str, *, body: bool) -> It
     for named in found.dropped:
         yield _line("dropped", f"{named.name}: {named.why}")
     if found.cache is not None:
-        yield _line("cache", ", ".join(f"{name} {value}" for name, value in found.cache.items() if value is not None))
+        passes = found.cache["bypass"]
+        yield _line("cache", f"passed by: {passes}" if passes else f"an answer is kept for {found.cache['ttl']:g} s")
     yield from _column("targets", [_target(each) for each in found.forecasts])
     yield from _column("", [f"{name}: left out, {why}" for name, why in decision.skipped])
     if body and found.forecasts:

@@ -52,7 +52,7 @@ def _as_json(rows: Sequence[UsageRecord], since: str | None) -> dict[str, Any]:
     """The keys of a fresh explanation; the ledger does not keep the plan as such, so it is None."""
     row = rows[-1]
     facts = _facts(row)
-    denied = {"status": row.status, "code": row.error_code, "reason": row.error_message} if row.attempt == 0 else None
+    refused = {"status": row.status, "code": row.error_code, "reason": row.error_message}
     return {
         "request_id": row.request_id,
         "started_at": iso(row.started_at),
@@ -69,7 +69,8 @@ def _as_json(rows: Sequence[UsageRecord], since: str | None) -> dict[str, Any]:
         "plan": None,
         "skipped": None,
         "dropped": row.dropped.split(", ") if row.dropped else [],
-        "denied": denied,
+        "denied": refused if row.attempt == 0 and row.outcome != "ok" else None,
+        "cached_from": row.cached_from,
         "attempts": [{"backend": r.backend, "outcome": r.outcome, "error": r.error_code} for r in rows if r.attempt],
         "generation": row.generation,
         "trace": (row.trace or "").splitlines(),
@@ -102,5 +103,7 @@ def _lines(rows: Sequence[UsageRecord], since: str | None) -> Iterable[str]:
 
 def _attempt(row: UsageRecord) -> str:
     where = f"{row.backend} ({row.upstream_model})" if row.backend else "no backend was asked"
+    if row.cached_from:
+        return f"the answer of {row.cached_from} again, first given by {where}"
     why = f": {row.error_message}" if row.error_message else ""
     return f"{where}, {row.outcome}{why}"

@@ -33,8 +33,8 @@ class Sum(Struct):
 
 
 class Total(Struct):
-    """One line of the totals. ``calls`` and ``failed`` count what clients asked, once each; ``attempts`` every try, those
-    of helper calls included. Sums run over attempts that reached an upstream."""
+    """One line of the totals. ``calls`` and ``failed`` count what clients asked, once each; ``attempts`` counts every
+    try, those of helper calls included. Sums run over attempts that reached an upstream."""
 
     calls: int = 0
     attempts: int = 0

@@ -127,3 +127,15 @@ def test_a_dead_hook_does_no_harm() -> None:
     with demo_upstream() as url, Live(demo_config(url, f"classifier: {{hook: {{url: '{gone}'}}}}\n")) as live:
         assert asked(live, EASY)["x-turnout-backend"] == "local"
         assert asked(live, HARD)["x-turnout-backend"] == "claude"
+
+
+def test_another_hook_is_asked_at_once_after_a_reload() -> None:
+    with scripted() as service:
+        gone = service.url
+    hook = "classifier: {{hook: {{url: '{}', timeout: 2s}}}}\n"
+    with scripted() as service, demo_upstream() as url, Live(demo_config(url, hook.format(gone))) as live:
+        service.script(whole({"class": "simple"}))
+        assert {asked(live, HARD)["x-turnout-class"] for _ in range(6)} == {"complex"}, "dead, then left alone"
+        live.write(demo_config(url, hook.format(service.url)))
+        assert live.reload()["ok"]
+        assert asked(live, HARD)["x-turnout-class"] == "simple"
