@@ -90,6 +90,11 @@ def bypass(call: Call, rule: Caching) -> str | None:
         return "unread"
 
 
+def passed_by(call: Call, rule: Caching) -> str | None:
+    """Why no kept answer is looked for: as ``bypass`` says, or the client asks for a new one, which then is kept."""
+    return bypass(call, rule) or (None if _wish(call).look else "no-cache")
+
+
 def _wish(call: Call) -> Wish:
     return caching.wish(call.headers.get("cache-control", ""))
 

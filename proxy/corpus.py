@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Annotated
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from adapters import ir
 from policies.classify import PromptView
@@ -31,16 +32,19 @@ class BadLine(Struct, frozen=True):
     id: str | int | None = None
 
 
+Score = Annotated[float, Meta(ge=0, le=1)]
+
+
 class _Labels(Struct):
     """What a line may have beside its request. The means stand before the single scores: they have less noise."""
 
     id: str | int | None = None
     prompt: str | None = None
-    local_worse: bool | float | None = None
-    weak: float | None = None
-    strong: float | None = None
-    weak_mean: float | None = None
-    strong_mean: float | None = None
+    local_worse: bool | Score | None = None
+    weak: Score | None = None
+    strong: Score | None = None
+    weak_mean: Score | None = None
+    strong_mean: Score | None = None
 
 
 _labels = msgspec.json.Decoder(_Labels)

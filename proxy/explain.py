@@ -164,7 +164,7 @@ def _decided(call: Call, moment: Moment, missing: Sequence[str], remembered: Con
     return Explained(
         decision=call.decision,
         forecasts=forecasts,
-        cache=caching.told(rule, cache.bypass(call, rule) if rule is not None else None),
+        cache=caching.told(rule, cache.passed_by(call, rule) if rule is not None else None),
         condense=shorter.told if shorter is not None else None,
         missing=tuple(missing),
     )

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import Struct
 
+from policies.data_classes.data_class import RESTRICTED
 from policies.escalation import escalate
 from policies.facts import Facts
 from policies.load import spilled
@@ -17,7 +18,7 @@ from policies.rules.conditions import CONTENT, facts_of, nearest
 from policies.rules.grammar import Problem, Route
 from policies.rules.names import Names
 from policies.rules.order import arranged
-from policies.rules.plan import PINNED, Plan, Refuses, nobody, plan
+from policies.rules.plan import NO_PLAN, PINNED, Plan, Refuses, nobody, plan
 from policies.rules.terms import NO_TERMS, Terms
 from policies.rules.walking import Line, Walk
 from policies.sticky import Sticky, stays
@@ -90,11 +91,11 @@ class Book(Struct, frozen=True, kw_only=True):
             walk.terms = walk.terms.over(policy.terms)
         if route.ttft_target is not None:
             walk.terms = walk.terms.over(Terms(ttft_target=route.ttft_target))
-        decision = self._told(policy, line, walk, pin)
+        recorded = facts.recorded()
         if denied is not None:
-            return _refused(decision, denied)
+            return _refused(_told(policy, line, walk, recorded, pinned=pin is not None), denied)
         if walk.set and change is not None:
-            decision = msgspec.structs.replace(decision, set=change(walk.set))
+            walk.set = dict(change(walk.set))
         targets = (line.use if line is not None else None) or ()
         if pin is not None:
             targets = (self.names.targets[_pinned(pin)],)
@@ -107,7 +108,8 @@ class Book(Struct, frozen=True, kw_only=True):
             reject=policy.reject,
             contexts=moment.contexts,
         )
-        decision = _planned(decision, found, [] if pin is not None else _settled(decision, found, facts, moment))
+        steps = [] if pin is not None else _settled(walk, found, moment)
+        decision = _told(policy, line, walk, recorded, found, steps, pinned=pin is not None)
         if decision.plan:
             return decision
         return _refused(decision, nobody(policy.name, found.skips, facts.needs if facts.request is not None else ()))
@@ -199,28 +201,6 @@ class Book(Struct, frozen=True, kw_only=True):
             return Denied(f"{caller.name} may not pin {which}: send an alias as `model` instead", param="model")
         return None
 
-    def _told(self, policy: Compiled, line: Line | None, walk: Walk, pin: str | None) -> Decision:
-        facts = walk.facts.recorded()
-        ended = line.label if line is not None else ""
-        denies = line is not None and line.deny is not None
-        return Decision(
-            policy=policy.name,
-            policy_hash=policy.hash,
-            rule=ended if denies or pin is None else PINNED,
-            reason=line.reason if line is not None else None,
-            cls=facts.get("class"),
-            score=facts.get("score"),
-            gate=facts.get("gate"),
-            verdict=walk.facts.judged,
-            set=walk.set,
-            terms=walk.terms,
-            data_class=walk.facts.data_class,
-            allowed=frozenset.intersection(*(only.backends for only in walk.only)) if walk.only else None,
-            pinned=pin is not None,
-            trace=tuple(walk.trace),
-            facts=facts,
-        )
-
 
 def _pinned(pin: str) -> str:
     return pin.removeprefix(PIN)
@@ -247,10 +227,10 @@ def _refused(decision: Decision, denied: Denied) -> Decision:
     return msgspec.structs.replace(decision, denied=denied, trace=trace)
 
 
-def _settled(decision: Decision, found: Plan, facts: Facts, moment: Moment) -> list[Arranged]:
+def _settled(walk: Walk, found: Plan, moment: Moment) -> list[Arranged]:
     """The able targets in the order in which they are tried, one step after the other: as the rule wants them, past
     those that are too busy, and where the thread stays."""
-    terms = decision.terms or NO_TERMS
+    terms, facts = walk.terms, walk.facts
     if terms is NO_TERMS and moment.home is None:
         return []
     ordered = arranged(found.targets, terms.order or "listed", terms.weights or {}, facts, moment)
@@ -258,7 +238,7 @@ def _settled(decision: Decision, found: Plan, facts: Facts, moment: Moment) -> l
         ordered.targets,
         moment.load,
         ttft_target=terms.ttft_target,
-        restricted=decision.restricted,
+        restricted=RESTRICTED in facts.data_class,
         tokens=facts.input_tokens if facts.request is not None and terms.ttft_target is not None else None,
         price=moment.price,
     )
@@ -271,23 +251,46 @@ def _left_out(found: Plan) -> Sequence[str]:
     return [*(f"{skip.backend} left out: {skip.why}" for skip in found.skips), *found.notes]
 
 
-def _planned(decision: Decision, found: Plan, steps: Sequence[Arranged]) -> Decision:
-    """The decision with its plan, and in its trace how it came about."""
+def _told(
+    policy: Compiled,
+    line: Line | None,
+    walk: Walk,
+    recorded: dict[str, Any],
+    found: Plan = NO_PLAN,
+    steps: Sequence[Arranged] = (),
+    *,
+    pinned: bool,
+) -> Decision:
+    """The decision with its plan, and in its trace how it came about. ``recorded``: the facts as they were before the
+    targets were looked at."""
     targets = steps[-1].targets if steps else found.targets
-    trace = [*decision.trace, *_left_out(found)]
-    noted = decision.facts
+    trace = [*walk.trace, *_left_out(found)]
+    facts = recorded
     for step in steps:
         trace += step.notes
-        noted = {**noted, **step.facts}
+        facts = {**facts, **step.facts}
     if targets:
         trace.append("plan: " + ", ".join([target.backend for target in targets]))
-    if decision.terms is not None and decision.terms.escalate is not None and decision.facts.get("api") in _JUDGED:
-        trace += escalate.told(decision.terms.escalate, targets)
-    return msgspec.structs.replace(
-        decision,
+    if targets and walk.terms.escalate is not None and recorded.get("api") in _JUDGED:
+        trace += escalate.told(walk.terms.escalate, targets)
+    denies = line is not None and line.deny is not None
+    return Decision(
+        policy=policy.name,
+        policy_hash=policy.hash,
+        rule=PINNED if pinned and not denies else line.label if line is not None else "",
+        reason=line.reason if line is not None else None,
+        cls=recorded.get("class"),
+        score=recorded.get("score"),
+        gate=recorded.get("gate"),
+        verdict=walk.facts.judged,
         plan=targets,
         skipped=tuple([(skip.backend, skip.why) for skip in found.skips]) if found.skips else (),
         dropped=found.dropped,
+        set=walk.set,
+        terms=walk.terms,
+        data_class=walk.facts.data_class,
+        allowed=frozenset.intersection(*(only.backends for only in walk.only)) if walk.only else None,
+        pinned=pinned,
         trace=tuple(trace),
-        facts=noted,
+        facts=facts,
     )

@@ -55,6 +55,10 @@ class Plan(Struct, frozen=True):
     """What the trace tells of those who are asked all the same."""
 
 
+NO_PLAN = Plan((), (), {})
+"""Nobody was looked at."""
+
+
 def plan(
     targets: Iterable[Target],
     facts: Facts,

@@ -48,3 +48,11 @@ def test_a_bad_line_is_told_by_its_id_and_number_and_does_not_stop_the_others(li
     assert code == 1
     assert (bad["id"], bad["line"], good["id"], good["class"]) == (7, 1, 8, "simple")
     assert error in bad["error"]
+
+
+@pytest.mark.parametrize("label", ['"local_worse": 5', '"weak": -1, "strong": 1', '"weak_mean": 40, "strong_mean": 60'])
+def test_a_label_beyond_0_to_1_is_no_label(label: str) -> None:
+    code, (bad,) = classified(f'{{"prompt": "Hi!", {label}}}')
+
+    assert (code, bad["line"]) == (1, 1)
+    assert "Expected `float`" in bad["error"]
