@@ -57,7 +57,7 @@ class House:
         self.store = store
         self.seals = seals
         self.media = MediaFetcher()
-        self.hook = Hook()
+        self.hook = Hook(telemetry.hook_left)
         self.steering = Steering()
         self.in_turn = InTurn()
         self.condensed = Condensed()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import msgspec
@@ -47,9 +48,11 @@ _answer = msgspec.json.Decoder(_Answer)
 class Hook:
     """Asks the operator's service, and keeps the breaker that leaves it alone after repeated failures."""
 
-    def __init__(self) -> None:
+    def __init__(self, left_alone: Callable[[float], None]) -> None:
+        """``left_alone`` hears, with its seconds, of each pause that begins."""
         self._breaker = health.CLOSED
         self._url = ""
+        self._left_alone = left_alone
 
     async def ask(self, prompt: PromptView, hook: ClassHook, engine: Engine) -> str | None:
         """The class, or None: too late, dead, or no class at all."""
@@ -63,7 +66,9 @@ class Hook:
             async with asyncio.timeout(hook.timeout):
                 found = _answer.decode(await _asked(engine, _outgoing(prompt, hook))).cls
         except (TimeoutError, UpstreamFailed, msgspec.MsgspecError, UnicodeDecodeError):
-            self._breaker = health.failed(self._breaker, _FAILED, time.monotonic())
+            before, self._breaker = self._breaker, health.failed(self._breaker, _FAILED, time.monotonic())
+            if self._breaker.opened_until != before.opened_until:
+                self._left_alone(self._breaker.pause)
             return None
         except BaseException:
             self._breaker = health.left(self._breaker)
@@ -85,7 +90,9 @@ async def told_class(call: Call, house: House) -> Told | None:
     if _ASKED.isdisjoint(call.snapshot.book.needs(route, call.caller)):
         return None
     prompt = await house.in_turn(call.body, lambda: view(call.request()))
+    began = time.monotonic()
     found = await house.hook.ask(prompt, hook, house.engine)
+    call.upstream_seconds += time.monotonic() - began
     return Told(found, "hook") if found is not None else None
 
 

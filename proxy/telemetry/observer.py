@@ -95,6 +95,11 @@ class Telemetry:
         start = None if load.start is None else round(load.start, 3)
         _log.info("spill", backend=backend, spilling=on, ttft_target=target, predicted=start, waiting=load.waiting)
 
+    def hook_left(self, seconds: float) -> None:
+        """The hook that gives classes has failed again and again, and is left alone for a while."""
+        mend = "see that classifier.hook.url answers within classifier.hook.timeout; the built-in class stands in"
+        _log.warning("class_hook.left_alone", seconds=seconds, mend=mend)
+
     def store_failed(self, call_id: str | None, operation: str, why: str) -> None:
         """A stored turn or tool state could not be kept (``write``) or looked up (``read``)."""
         self.meters.store_failed(operation)
