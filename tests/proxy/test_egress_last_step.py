@@ -118,7 +118,7 @@ class Ear:
 def test_the_hook_is_asked_as_if_all_were_restricted(url: str, local: bool) -> None:
     """Nobody has decided yet: a public address is an error in proxy.yaml, and would be stopped here, too."""
     ear = Ear()
-    asyncio.run(Hook().ask(PromptView(text="The patient is Ada."), ClassHook(url=url), ear))
+    asyncio.run(Hook(lambda _: None).ask(PromptView(text="The patient is Ada."), ClassHook(url=url), ear))
     assert ear.cargo == [Cargo("classifier.hook", local=local, restricted=True)]
 
 
