@@ -81,10 +81,25 @@ class Live:
         if self._await_ready:
             try:
                 self.until(self.ready, "ready")
+            except AssertionError:
+                self.kill()
+                if not self._port_taken():
+                    raise
+                return self.__enter__()
             except BaseException:
                 self.kill()
                 raise
         return self
+
+    def _port_taken(self) -> bool:
+        """Has somebody else got the port between our look and its start? Then another is chosen."""
+        taken = f"cannot listen on 127.0.0.1:{self.port}"
+        at = self._args.index("--port") + 1
+        if self._args[at] != str(self.port) or taken not in self.log():
+            return False
+        self.port = free_port()
+        self._args[at] = str(self.port)
+        return True
 
     def __exit__(self, *_: object) -> None:
         self.kill()
