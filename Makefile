@@ -56,9 +56,9 @@ mutate: $(VENV)/dev ## Delete each field mapping of the dialects, list what no t
 
 lock: $(VENV)/dev ## Pin every dependency again, with hashes
 	$(BIN)/python -m pip install -q pip-tools
-	$(BIN)/pip-compile -q --allow-unsafe --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links \
+	$(BIN)/pip-compile -q --allow-unsafe --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links \
 		--no-emit-trusted-host --build-deps-for=editable -o requirements.txt pyproject.toml
-	$(BIN)/pip-compile -q --allow-unsafe --generate-hashes --strip-extras --no-emit-index-url --no-emit-find-links \
+	$(BIN)/pip-compile -q --allow-unsafe --generate-hashes --no-strip-extras --no-emit-index-url --no-emit-find-links \
 		--no-emit-trusted-host --build-deps-for=editable --extra dev -o requirements-dev.txt pyproject.toml
 
 clean: ## Remove what was installed and made here
