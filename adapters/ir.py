@@ -426,24 +426,44 @@ class UpstreamRequest(Struct, frozen=True):
 
 class Usage(Struct, frozen=True):
     """Tokens. ``input`` includes ``cached`` and ``cache_write``; ``output`` includes ``reasoning``.
-    ``None`` means that the upstream did not tell."""
+    ``None`` means that the upstream did not tell; what it told that cannot be so stands in ``flaws``, and is None."""
 
     input: int | None = None
     output: int | None = None
     cached: int | None = None
     cache_write: int | None = None
     cache_write_1h: int | None = None
-    """The part of ``cache_write`` that is kept for an hour or longer."""
+    """The part of ``cache_write`` that is kept for an hour (Anthropic); what is in neither part is kept for minutes."""
     reasoning: int | None = None
     tool_input: int | None = None
     """Tokens that server-run tools fed back in (Gemini's toolUsePromptTokenCount); part of ``input``."""
     total: int | None = None
     service_tier: str | None = None
+    """The tier that the vendor says it served, in its own word: it changes the price."""
     extras: Extras = {}
+    cache_write_12h: int | None = None
+    """The part of ``cache_write`` that is kept for twelve hours (OpenAI)."""
+    input_audio: int | None = None
+    input_image: int | None = None
+    input_video: int | None = None
+    """Parts of ``input``; what is in none of them is text."""
+    cached_audio: int | None = None
+    cached_image: int | None = None
+    """Parts of ``cached``, and of the input of that kind."""
+    output_audio: int | None = None
+    output_image: int | None = None
+    output_video: int | None = None
+    """Parts of ``output``."""
+    calls: Mapping[str, int] = {}
+    """How often tools that the vendor runs itself were used: ``web_search``, ``web_fetch``, ``file_search`` … -> times."""
+    speed: str | None = None
+    """Anthropic's ``fast``: it changes the price, beside the tier."""
+    flaws: tuple[str, ...] = ()
+    """Fields of the upstream's usage that could not be so (negative, no number, a part larger than its whole)."""
 
     def merged(self, later: Usage) -> Usage:
         """Field by field, the later snapshot wins where it knows."""
-        changes = {f: v for f in self.__struct_fields__ if (v := getattr(later, f)) is not None and v != {}}
+        changes = {f: v for f in self.__struct_fields__ if (v := getattr(later, f)) is not None and v != {} and v != ()}
         return msgspec.structs.replace(self, **changes)
 
 

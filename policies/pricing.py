@@ -6,6 +6,7 @@ a small model costs $0.0125 a million). The sum is exact; it is rounded once, ha
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from msgspec import Struct
@@ -28,6 +29,19 @@ class Price(Struct, frozen=True, kw_only=True, omit_defaults=True):
     cache_write_1h: int | None = None
     """A cache write kept for an hour or longer. Unknown beside a known ``cache_write``: such tokens have no price."""
     output: int | None = None
+    cache_write_12h: int | None = None
+    """As ``cache_write_1h``, for twelve hours."""
+    input_audio: int | None = None
+    cached_audio: int | None = None
+    input_image: int | None = None
+    cached_image: int | None = None
+    input_video: int | None = None
+    output_audio: int | None = None
+    output_image: int | None = None
+    output_video: int | None = None
+    """Media have rates of their own. ``None``: the sheet has none, and the rate of text holds."""
+    calls: Mapping[str, int] = {}
+    """Nano-dollars per million calls of tools that the vendor runs itself, by the words of ``ir.Usage.calls``."""
     above: tuple[tuple[int, Price], ...] = ()
     """Long context: (input tokens, the rates for the *whole* call past them), in rising order."""
 

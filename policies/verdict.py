@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from adapters import ir
 from policies.data_classes.data_class import RESTRICTED
+from policies.limits.limit import Limit
 
 if TYPE_CHECKING:
     from policies.classify import Verdict
@@ -28,11 +29,19 @@ class Caller(Struct, frozen=True, kw_only=True):
     pin: bool | Literal["local"] = True
     policy: Mapping[str, str] = {}
     """alias -> policy, and ``default``: the team's own choice."""
+    owner: str | None = None
+    """Who has the key, where it is no team's."""
+    aliases: tuple[str, ...] | None = None
+    """The model names that it may ask for (``*`` is any text); None: all."""
+    expires: float | None = None
+    """Seconds since 1970; None: never."""
+    limits: tuple[Limit, ...] = ()
+    """The team's, then the key's own: every one of them must hold."""
 
     @property
     def tenant(self) -> str:
         """Whose stored turns, cache and usage these are (D15)."""
-        return self.team or self.name
+        return self.team or self.owner or self.name
 
 
 class Target(Struct, frozen=True):

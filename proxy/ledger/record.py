@@ -93,6 +93,24 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
     flags: str | None = None
     """What was special, comma-separated: ``condensed 1500>100``, ``truncated_prompt``."""
 
+    parts: str | None = None
+    """JSON: the rarer classes of tokens by the names of ``ir.Usage``, ``calls`` of vendors' own tools, and the characters
+    of thought and answer that an estimated split goes by. Only what was told and is not 0."""
+    service_tier: str | None = None
+    """The tier (or speed) that was priced, where it is not the usual one."""
+    machine_ms: float | None = None
+    """Of a backend with running costs: this attempt's share of its time, calls at one time sharing it."""
+    baseline: str | None = None
+    """What savings are counted against: ``provider/model``."""
+    baseline_nano_usd: int | None = None
+    """What the baseline would have cost for this call; only on the row whose answer the client got."""
+    user: str | None = None
+    """The caller's own user, hashed unless ``ledger.users`` says otherwise."""
+    session: str | None = None
+    """The thread that its client named, hashed."""
+    tags: str | None = None
+    """JSON: name -> value, from ``metadata`` keys in ``ledger.attribution``, ``x-turnout-tag`` and ``OpenAI-Project``."""
+
 
 COLUMNS: tuple[str, ...] = UsageRecord.__struct_encode_fields__
 PUBLIC: tuple[str, ...] = COLUMNS[: COLUMNS.index("ttft_ms") + 1]

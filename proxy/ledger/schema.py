@@ -33,6 +33,16 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE usage ADD COLUMN purpose TEXT;
     ALTER TABLE usage ADD COLUMN flags TEXT;
     """,
+    """
+    ALTER TABLE usage ADD COLUMN parts TEXT;
+    ALTER TABLE usage ADD COLUMN service_tier TEXT;
+    ALTER TABLE usage ADD COLUMN machine_ms REAL;
+    ALTER TABLE usage ADD COLUMN baseline TEXT;
+    ALTER TABLE usage ADD COLUMN baseline_nano_usd INTEGER;
+    ALTER TABLE usage ADD COLUMN user TEXT;
+    ALTER TABLE usage ADD COLUMN session TEXT;
+    ALTER TABLE usage ADD COLUMN tags TEXT;
+    """,
 )
 """One script per version: version n is what the first n scripts make. Append only, never edit."""
 

@@ -25,6 +25,8 @@ _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s/:@\[\]]+)(:[0-9]{1,5})?")
 _OUR_HEADERS = frozenset(
     {"host", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection", "accept"}
 )
+_REDIS = ("redis://", "rediss://", "redis+sentinel://", "redis+cluster://")
+_POSTGRES = ("postgresql://", "postgres://")
 _HOOK_MOST = 5
 """Seconds."""
 _NOT_SENDABLE = "no header can carry this: printable ASCII only, and no line break"
@@ -61,10 +63,18 @@ def _server(document: Document, *, has_keys: bool) -> Found:
 
 
 def _stores(document: Document) -> Found:
-    if document.state.redis is not None:
-        yield ("state", "redis"), "this build keeps state in process and in SQLite only: set 'redis: null'"
-    if not document.ledger.url.startswith("sqlite:///"):
-        yield ("ledger", "url"), "this build keeps the ledger in SQLite only: write 'sqlite:///turnout.db'"
+    url = document.state.redis
+    if url is not None and not url.startswith(_REDIS):
+        yield ("state", "redis"), "not the address of a Redis: write redis://host:6379/0"
+    if not document.ledger.url.startswith(("sqlite:///", *_POSTGRES)):
+        yield ("ledger", "url"), "write 'sqlite:///turnout.db' or 'postgresql://user@host/name'"
+    shared: dict[Path, bool] = {
+        ("state", "redis"): url is not None,
+        ("ledger", "url"): document.ledger.url.startswith(_POSTGRES),
+    }
+    for path, used in shared.items():
+        if used and document.server.secret is None:
+            yield path, "machines that share a store must share a secret: set 'server.secret'"
 
 
 def _media(document: Document) -> Found:

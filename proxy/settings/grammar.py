@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar, dataclass_transform
+from typing import Annotated, Any, Literal, TypeVar
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
 from policies.data_classes.findings import Pattern
 from policies.rules.grammar import Guard, Policy
-from proxy.settings.units import Dollars, Seconds, Secret, Secrets, Size
+from proxy.settings.money import Budget, CallerLimits, Cost, DatedPrice, Limits, PriceSheet
+from proxy.settings.part import Part
+from proxy.settings.units import Seconds, Secret, Secrets, Size
 
 Positive = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -23,11 +25,6 @@ def given(value: T) -> T:
     """A default that msgspec's schema cannot write by itself (proxy.schema adds it)."""
     made: T = field(default_factory=lambda: value)
     return made
-
-
-@dataclass_transform(frozen_default=True, kw_only_default=True)
-class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A mapping of the file. An unknown key is an error."""
 
 
 class Server(Part):
@@ -62,6 +59,8 @@ class ServerTimeouts(Part):
     """Without a first event by then, a stream is promised (200) and kept alive; ``never``: wait on."""
     keepalive: Seconds = given(Seconds(15))
     """A comment into a stream that is silent for so long."""
+    count_wait: Seconds = given(Seconds(0.05))
+    """How long the end of an answer may wait until its reasoning is counted, where the backend does not report it."""
 
 
 class RetryRules(Part):
@@ -74,10 +73,20 @@ class RetryRules(Part):
     """No new try starts later than this after the request came in."""
 
 
+class Away(Part):
+    """What holds while Redis cannot be asked."""
+
+    limits: Literal["share", "open", "closed"] = "share"
+    """``share``: each process goes on with its part of every limit; ``open``: none holds; ``closed``: 503."""
+    budgets: Literal["known", "open", "closed"] = "known"
+    """``known``: each process spends its part of what was left when Redis was last heard."""
+
+
 class State(Part):
     """What several processes share. None: in process and SQLite."""
 
     redis: str | None = None
+    away: Away = Away()
     retention: Seconds = given(Seconds(30 * 86_400))
     """How long stored responses and the state of tool calls are kept."""
 
@@ -155,7 +164,9 @@ class Ledger(Part):
     url: str = "sqlite:///turnout.db"
     retention: Seconds = given(Seconds(90 * 86_400))
     attribution: tuple[str, ...] = ()
-    """Tags of a request that its rows keep."""
+    """Keys of a request's ``metadata`` that its rows keep as tags."""
+    users: Literal["hashed", "plain", "off"] = "hashed"
+    """How its rows keep ``user`` and ``safety_identifier``."""
 
 
 class Timeouts(Part):
@@ -171,32 +182,6 @@ class Timeouts(Part):
     """Between two pieces of a stream."""
     total: Seconds = given(Seconds(600))
     """For a whole answer; streams have no total."""
-
-
-class PriceSheet(Part):
-    """The operator's own price, USD per million tokens; it wins over the shipped sheet."""
-
-    input: Dollars | None = None
-    output: Dollars | None = None
-    cached: Dollars | None = None
-    cache_write: Dollars | None = None
-    cache_write_1h: Dollars | None = None
-
-
-class Cost(Part):
-    """What running a local backend costs."""
-
-    gpu_hour_usd: Dollars | None = None
-    kwh_usd: Dollars | None = None
-
-
-class Limits(Part):
-    """Per minute."""
-
-    rpm: Positive | None = None
-    tpm: Positive | None = None
-    input_tpm: Positive | None = None
-    output_tpm: Positive | None = None
 
 
 class BackendEntry(Part):
@@ -230,6 +215,9 @@ class BackendEntry(Part):
     """What the model can do, where the shipped tables are wrong."""
     price: PriceSheet | None = None
     cost: Cost | None = None
+    tokenizer: str = "auto"
+    """Counts reasoning that the backend does not report: ``server`` (its own ``/tokenize``), ``o200k_base``,
+    ``cl100k_base``, ``o200k_harmony``, the path of a ``tokenizer.json``, or ``off``. ``auto``: by provider and model."""
     prompt_cache: Literal["auto", "off"] | None = None
     """``auto``: a cache breakpoint is set where the client set none. None: auto for anthropic, off for others."""
     limits: Limits | None = None
@@ -274,16 +262,6 @@ class Alias(Part):
     chat: AliasChat = AliasChat()
 
 
-class Budget(Part):
-    """Money for a window of time."""
-
-    usd: Dollars
-    window: Literal["day", "week", "month"] = "month"
-    timezone: str = "UTC"
-    counts: Literal["all", "cloud"] = "all"
-    on_exhausted: Literal["policy", "deny"] = "deny"
-
-
 class Team(Part):
     """Who shares policies, pins, data class and budget."""
 
@@ -293,6 +271,8 @@ class Team(Part):
     """May its callers ask for ``backend/NAME``?"""
     data_class: str | None = None
     tags: tuple[str, ...] = ()
+    limits: CallerLimits = CallerLimits()
+    """All its keys together."""
     budget: Budget | None = None
 
 
@@ -307,6 +287,14 @@ class Key(Part):
     secret: Secret | None = None
     secret_file: str | None = None
     tags: tuple[str, ...] = ()
+    owner: str | None = None
+    """Who has it, where it is no team's: keys of one owner share stored turns and cache."""
+    aliases: tuple[str, ...] | None = None
+    """The model names that it may ask for (``gpt-*``); None: all."""
+    expires: str | None = None
+    """A day or a time (ISO 8601; UTC where it has no zone) from which on it is refused."""
+    limits: CallerLimits = CallerLimits()
+    budget: Budget | None = None
 
 
 class Telemetry(Part):
@@ -338,6 +326,8 @@ class Document(Part):
     backends: Mapping[str, BackendEntry] = {}
     pools: Mapping[str, tuple[str, ...]] = {}
     roles: Mapping[str, str] = {}
+    prices: Mapping[str, tuple[DatedPrice, ...]] = {}
+    """provider/model -> prices of the operator's own, which win over the shipped sheet."""
     guards: tuple[Guard, ...] = ()
     aliases: Mapping[str, Alias] = {}
     policies: Mapping[str, Policy] = {}

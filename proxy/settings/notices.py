@@ -13,16 +13,11 @@ from proxy.settings.shape import did_you_mean
 from proxy.settings.source import Path, dotted
 from proxy.weighing import stale
 
-_LATER: tuple[Path, ...] = (
-    ("ledger", "attribution"),
-    ("backends", "*", "cost"),
-    ("backends", "*", "limits"),
-    ("aliases", "*", "baseline"),
-    ("teams", "*", "budget"),
-)
+_LATER: tuple[Path, ...] = (("backends", "*", "limits"),)
 """Keys of the grammar that this build reads and does not act on. ``*`` is any name."""
-_UNCOUNTED = "budget_used"
-"""What a rule may ask and nobody tells it yet. An unknown fact matches nothing."""
+_NO_BUDGET = "never matches but for keys of the store: no team or key here has a budget"
+_BUDGET = "budget_used"
+"""What a rule may ask, and only a caller with a budget answers. An unknown fact matches nothing."""
 
 
 def notices(document: Document, written: Mapping[str, object], absent: Mapping[str, str]) -> list[str]:
@@ -30,7 +25,8 @@ def notices(document: Document, written: Mapping[str, object], absent: Mapping[s
     found = [f"backends.{name} is left out: {reason}" for name, reason in absent.items()]
     found += [f"{dotted(path)} has no effect in this build" for key in _LATER for path in _places(written, key)]
     whens = list(_whens(document))
-    found += [f"{dotted(path)} never matches: this build counts no budgets" for path, _ in _asked(whens, _UNCOUNTED)]
+    if not any(owner.budget is not None for owner in (*document.teams.values(), *document.keys)):
+        found += [f"{dotted(path)} {_NO_BUDGET}" for path, _ in _asked(whens, _BUDGET)]
     found += _strangers(whens, "alias", document.aliases)
     found += _strangers(whens, "team", document.teams)
     if document.classifier.calibration is not None and (why := stale(document.classifier.calibration)) is not None:

@@ -15,7 +15,7 @@ from proxy.snapshot import Snapshot, build_text
 README = Path(__file__).resolve().parents[2] / "policies" / "README.md"
 ENV = {"ANTHROPIC_API_KEY": "sk-a", "GEMINI_API_KEY": "sk-g"}
 _BLOCK = re.compile(r"^```yaml\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-BUDGET = "never matches: this build counts no budgets"
+BUDGET = "no team or key here has a budget"
 
 
 class Recipe(NamedTuple):
