@@ -455,7 +455,7 @@ class Usage(Struct, frozen=True):
     output_video: int | None = None
     """Parts of ``output``."""
     calls: Mapping[str, int] = {}
-    """How often tools that the vendor runs itself were used: ``web_search``, ``web_fetch``, ``file_search`` … -> times."""
+    """How often the vendor's own tools ran: ``web_search``, ``web_fetch``, ``file_search`` … -> times."""
     speed: str | None = None
     """Anthropic's ``fast``: it changes the price, beside the tier."""
     flaws: tuple[str, ...] = ()
@@ -463,7 +463,7 @@ class Usage(Struct, frozen=True):
 
     def merged(self, later: Usage) -> Usage:
         """Field by field, the later snapshot wins where it knows."""
-        changes = {f: v for f in self.__struct_fields__ if (v := getattr(later, f)) is not None and v != {} and v != ()}
+        changes = {f: v for f in self.__struct_fields__ if (v := getattr(later, f)) is not None and v not in ({}, ())}
         return msgspec.structs.replace(self, **changes)
 
 

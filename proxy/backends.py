@@ -18,8 +18,9 @@ from adapters.providers import PROVIDERS, Provider
 from policies.cards import Card, overlay, proves_tools
 from policies.pricing import Price, per_million
 from policies.verdict import Target
-from proxy.settings.grammar import BackendEntry, PriceSheet
+from proxy.settings.grammar import BackendEntry
 from proxy.settings.grammar import Timeouts as TimeoutRules
+from proxy.settings.money import PriceSheet
 from proxy.settings.units import Secret
 
 _SHORTEST_SECRET = 8

@@ -8,6 +8,7 @@ import msgspec
 
 from proxy.settings import grammar, money
 from proxy.settings.grammar import Document
+from proxy.settings.part import Part
 from proxy.settings.units import Dollars, Seconds, Secret, Secrets, Size, shown
 
 _TEXT = {"type": "string", "minLength": 1}
@@ -26,7 +27,7 @@ def schema() -> dict[str, Any]:
         (Document,), schema_hook=lambda kind: dict(_SCHEMAS[kind]), ref_template="#/$defs/{name}"
     )
     for kind in {**vars(money), **vars(grammar)}.values():
-        if isinstance(kind, type) and issubclass(kind, grammar.Part) and kind.__name__ in definitions:
+        if isinstance(kind, type) and issubclass(kind, Part) and kind.__name__ in definitions:
             _add_defaults(definitions[kind.__name__]["properties"], kind)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 Kind: TypeAlias = Literal["requests", "tokens", "parallel", "usd"]
 Exhausted: TypeAlias = Literal["deny", "local", "policy"]
-"""What becomes of a call when its budget is spent: it is refused, meets local backends only, or follows its rules, which
-may ask for ``budget_used``."""
+"""What becomes of a call when its budget is spent: it is refused, meets local backends only, or follows its rules,
+which may ask for ``budget_used``."""
 
 
 class Window(Struct, frozen=True):

@@ -94,8 +94,8 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
     """What was special, comma-separated: ``condensed 1500>100``, ``truncated_prompt``."""
 
     parts: str | None = None
-    """JSON: the rarer classes of tokens by the names of ``ir.Usage``, ``calls`` of vendors' own tools, and the characters
-    of thought and answer that an estimated split goes by. Only what was told and is not 0."""
+    """JSON: the rarer classes of tokens by the names of ``ir.Usage``, ``calls`` of vendors' own tools, and the
+    characters of thought and answer that an estimated split goes by. Only what was told and is not 0."""
     service_tier: str | None = None
     """The tier (or speed) that was priced, where it is not the usual one."""
     machine_ms: float | None = None
@@ -109,7 +109,7 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
     session: str | None = None
     """The thread that its client named, hashed."""
     tags: str | None = None
-    """JSON: name -> value, from ``metadata`` keys in ``ledger.attribution``, ``x-turnout-tag`` and ``OpenAI-Project``."""
+    """JSON, name -> value: ``metadata`` keys of ``ledger.attribution``, ``x-turnout-tag``, ``OpenAI-Project``."""
 
 
 COLUMNS: tuple[str, ...] = UsageRecord.__struct_encode_fields__

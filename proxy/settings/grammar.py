@@ -217,7 +217,7 @@ class BackendEntry(Part):
     cost: Cost | None = None
     tokenizer: str = "auto"
     """Counts reasoning that the backend does not report: ``server`` (its own ``/tokenize``), ``o200k_base``,
-    ``cl100k_base``, ``o200k_harmony``, the path of a ``tokenizer.json``, or ``off``. ``auto``: by provider and model."""
+    ``cl100k_base``, ``o200k_harmony``, the path of a ``tokenizer.json``, ``off``; ``auto``: by provider and model."""
     prompt_cache: Literal["auto", "off"] | None = None
     """``auto``: a cache breakpoint is set where the client set none. None: auto for anthropic, off for others."""
     limits: Limits | None = None

@@ -9,6 +9,7 @@ from policies.rules.grammar import Guard, Rule
 from policies.rules.meaning import SIGNS
 from proxy.backends import is_public
 from proxy.settings.grammar import BackendEntry, Document
+from proxy.settings.money import Budget
 from proxy.settings.shape import did_you_mean
 from proxy.settings.source import Path, dotted
 from proxy.weighing import stale
@@ -25,7 +26,7 @@ def notices(document: Document, written: Mapping[str, object], absent: Mapping[s
     found = [f"backends.{name} is left out: {reason}" for name, reason in absent.items()]
     found += [f"{dotted(path)} has no effect in this build" for key in _LATER for path in _places(written, key)]
     whens = list(_whens(document))
-    if not any(owner.budget is not None for owner in (*document.teams.values(), *document.keys)):
+    if not any(budget is not None for budget in _budgets(document)):
         found += [f"{dotted(path)} {_NO_BUDGET}" for path, _ in _asked(whens, _BUDGET)]
     found += _strangers(whens, "alias", document.aliases)
     found += _strangers(whens, "team", document.teams)
@@ -36,6 +37,11 @@ def notices(document: Document, written: Mapping[str, object], absent: Mapping[s
     for name, entry in document.backends.items():
         found += [f"backends.{name}: {text}" for text in _backend(entry)]
     return found
+
+
+def _budgets(document: Document) -> Iterator[Budget | None]:
+    yield from (team.budget for team in document.teams.values())
+    yield from (key.budget for key in document.keys)
 
 
 def _whens(document: Document) -> Iterator[tuple[Path, object]]:
