@@ -7,7 +7,7 @@ DIALECT ?= openai_chat openai_responses anthropic_messages google_gemini
 SHARED := $(abspath $(or $(TURNOUT_SHARED),../shared))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fmt bench bench-translate bench-policies route-bench test-real compliance mutate lock clean
+.PHONY: help run test services check fmt bench bench-translate bench-policies route-bench test-real compliance mutate lock clean
 
 help: ## What each command does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17
@@ -15,8 +15,11 @@ help: ## What each command does
 run: $(VENV)/run ## Serve proxy.yaml on http://127.0.0.1:4000 (a demo backend when no key and no local server is found)
 	$(BIN)/turnout serve --config $(CONFIG)
 
-test: $(VENV)/dev node ## All that CI runs: unit, golden, SDKs of two languages, faults
+test: $(VENV)/dev node services ## All that CI runs: unit, golden, SDKs of two languages, faults, Redis and PostgreSQL
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile
+
+services: ## Install the servers that tests start for themselves, where they are missing: Redis and PostgreSQL
+	@tests/install-services
 
 check: $(VENV)/dev ## Format, lint, types, import laws
 	$(BIN)/ruff format --check .

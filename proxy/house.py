@@ -17,6 +17,7 @@ from proxy import keys, settle
 from proxy.bodies import InTurn
 from proxy.call import Attempt, Call, Rejected
 from proxy.decide import decide
+from proxy.errands import Errands
 from proxy.outside import Hook
 from proxy.prices import Prices
 from proxy.sealing import Seals
@@ -70,6 +71,7 @@ class House:
         self.watcher = Watcher(engine, self.loads, lambda: self.snapshot)
         self.prices = Prices()
         self.truncation = Truncation(telemetry.prompt_cut)
+        self.errands = Errands(telemetry.errand_failed)
         self.answers = Answers()
         self.draining = False
         self.last_reload: dict[str, Any] | None = None

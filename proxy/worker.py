@@ -148,9 +148,11 @@ class Worker:
         gc.freeze()
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(house.watcher.run())
+            errands = group.create_task(house.errands.run())
             await server.serve(sockets=[self._listen])
             await server.leave()
             watching.cancel()
+            errands.cancel()
         if self._demo is not None:
             self._demo.should_exit = True
         await house.close()

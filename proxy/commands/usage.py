@@ -12,7 +12,7 @@ from proxy.commands.line import Config, Json, LedgerFile, draw, fail, misused, s
 
 if TYPE_CHECKING:
     from proxy.ledger.record import UsageRecord
-    from proxy.ledger.report import Total
+    from proxy.ledger.totals import Total
 
 app = typer.Typer(invoke_without_command=True)
 
@@ -126,7 +126,8 @@ def _number(value: float | None) -> str:
 
 
 def _say_totals(found: list[UsageRecord], by: tuple[str, ...], *, json: bool) -> None:
-    from proxy.ledger.report import DIMENSIONS, table, totals
+    from proxy.ledger.report import table
+    from proxy.ledger.totals import DIMENSIONS, totals
 
     try:
         folded = totals(found, by)

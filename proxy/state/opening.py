@@ -52,6 +52,25 @@ CREATE TABLE marks (
 );
 CREATE INDEX marks_created ON marks (created);
 """,
+    # 4: keys that the command line makes, what was granted beside a budget, and what is used of limits and budgets.
+    """
+CREATE TABLE keys (
+    name TEXT NOT NULL PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, entry TEXT NOT NULL, created INTEGER NOT NULL,
+    revoked INTEGER
+) WITHOUT ROWID;
+CREATE TABLE grants (
+    id TEXT NOT NULL PRIMARY KEY, scope TEXT NOT NULL, name TEXT NOT NULL, nano_usd INTEGER NOT NULL,
+    created INTEGER NOT NULL, until INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE pots (
+    pot TEXT NOT NULL, slot INTEGER NOT NULL, used INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (pot, slot)
+) WITHOUT ROWID;
+CREATE TABLE leases (
+    pot TEXT NOT NULL, slot INTEGER NOT NULL, holder TEXT NOT NULL, remaining INTEGER NOT NULL,
+    exposed INTEGER NOT NULL, expires REAL NOT NULL, PRIMARY KEY (pot, slot, holder)
+) WITHOUT ROWID;
+CREATE TABLE changed (what TEXT NOT NULL PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;
+""",
 )
 """What each version from the second on made of the one before it."""
 VERSION = 1 + len(_CHANGES)

@@ -84,6 +84,10 @@ class Telemetry:
         """A defect of ours: the whole trace goes to the log, the client is told an id."""
         _log.error("call.crashed", request_id=request_id, exc_info=error)
 
+    def errand_failed(self, error: BaseException) -> None:
+        """The same, of what no client waits for."""
+        _log.error("errand.crashed", exc_info=error)
+
     def breaker(self, backend: str, state: str) -> None:
         """The breaker of a backend changed: ``closed`` | ``half_open`` | ``open``."""
         self.meters.breaker(backend, state)

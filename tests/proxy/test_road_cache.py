@@ -13,8 +13,8 @@ from live import Live
 from public_door import Heard, post
 from scripted import Upstream, stream, whole
 
-from proxy.ledger.report import totals
 from proxy.ledger.show import show
+from proxy.ledger.totals import totals
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 TEAMS = "teams:\n  red: {}\n  blue: {}\n  ward: {data_class: restricted}\nkeys:\n" + "".join(

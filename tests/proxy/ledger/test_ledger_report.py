@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from proxy.ledger.record import UsageRecord
-from proxy.ledger.report import render, table, totals
+from proxy.ledger.report import render, table
 from proxy.ledger.show import dollars, show
+from proxy.ledger.totals import totals
 
 Row = Callable[..., UsageRecord]
 

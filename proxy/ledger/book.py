@@ -1,0 +1,53 @@
+"""The book as it is read: by the command line, the admin pages and budgets. One interface, two homes."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Protocol
+
+from proxy.ledger.record import UsageRecord
+from proxy.ledger.totals import Total
+
+
+class Book(Protocol):
+    """Rows that still wait in a spool are read with those in the database. Every method may take seconds and is not for
+    the loop. Times are milliseconds since 1970, ``until`` exclusive. Raises LedgerError where it cannot be read."""
+
+    def rows(
+        self,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        limit: int | None = None,
+        filters: Mapping[str, Any] | None = None,
+    ) -> list[UsageRecord]:
+        """The newest ``limit`` rows, oldest first. ``filters``: column -> value. Raises KeyError for no column."""
+        ...
+
+    def find(self, request_id: str) -> list[UsageRecord]:
+        """Every attempt of one call, in order, and its helper calls after it."""
+        ...
+
+    def totals(
+        self,
+        by: Sequence[str] = ("day",),
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        filters: Mapping[str, Any] | None = None,
+        timezone: str = "UTC",
+    ) -> dict[tuple[str, ...], Total]:
+        """The rows folded by ``hour``, ``day``, ``month``, ``tag:NAME`` or any column. Raises KeyError for anything
+        else."""
+        ...
+
+    def spent(self, *, since: int, team: str | None = None, key: str | None = None, local: Collection[str] = ()) -> int:
+        """Nano-dollars that are known of all attempts of a team, or of one key; those of the backends ``local`` are
+        left out."""
+        ...
+
+    def outputs(self, alias: str, most: int) -> list[int]:
+        """The output tokens of the newest ``most`` answers under this alias."""
+        ...
+
+    def close(self) -> None: ...
