@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -28,18 +29,21 @@ def open_redis(url: str) -> Redis:
         return _cluster(url, options)
     from redis.asyncio import Redis
 
-    found: Redis = Redis.from_url(url, **options)
-    return found
+    made: Redis = Redis.from_url(url, **options)
+    return made
 
 
 def _behind_sentinels(url: str, options: dict[str, Any]) -> Redis:
-    from redis.asyncio.sentinel import Sentinel
+    from redis.asyncio import sentinel
 
     parts = urlsplit(url)
     name, _, db = parts.path.strip("/").partition("/")
     own = {**options, "username": parts.username, "password": parts.password, "db": int(db or 0)}
-    sentinel = Sentinel(_hosts(parts.netloc, 26379), sentinel_kwargs=dict(options), **own)
-    return sentinel.master_for(name or "mymaster")
+    make: Callable[..., Any] = sentinel.Sentinel
+    found: Redis = make(_hosts(parts.netloc, 26379), sentinel_kwargs=dict(options), **own).master_for(
+        name or "mymaster"
+    )
+    return found
 
 
 def _cluster(url: str, options: dict[str, Any]) -> Any:
