@@ -3,34 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    import redis.asyncio
 
-SCHEMES = ("redis://", "rediss://", "redis+sentinel://", "redis+cluster://")
-PREFIX = "turnout:"
-"""Of every key that we keep there."""
-TIMEOUT = 1.0
-"""Seconds that one command may take; a slower Redis counts as away."""
-
-
-def open_redis(url: str) -> Redis:
-    """A client; it connects when it is first used, and again after a loss. Commands raise redis.RedisError.
-
-    ``redis+sentinel://user:password@host:26379,host2:26379/NAME/DB`` asks the sentinels for the master called NAME;
-    ``redis+cluster://host:7000,host2:7001`` names some nodes of a cluster.
-    """
-    options: dict[str, Any] = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
-    if url.startswith("redis+sentinel://"):
-        return _behind_sentinels(url, options)
-    if url.startswith("redis+cluster://"):
-        return _cluster(url, options)
-    from redis.asyncio import Redis
-
-    made: Redis = Redis.from_url(url, **options)
-    return made
+    return cast("Redis", redis.asyncio.Redis.from_url(url, **options))
 
 
 def _behind_sentinels(url: str, options: dict[str, Any]) -> Redis:
@@ -40,10 +19,8 @@ def _behind_sentinels(url: str, options: dict[str, Any]) -> Redis:
     name, _, db = parts.path.strip("/").partition("/")
     own = {**options, "username": parts.username, "password": parts.password, "db": int(db or 0)}
     make: Callable[..., Any] = sentinel.Sentinel
-    found: Redis = make(_hosts(parts.netloc, 26379), sentinel_kwargs=dict(options), **own).master_for(
-        name or "mymaster"
-    )
-    return found
+    asked = make(_hosts(parts.netloc, 26379), sentinel_kwargs=dict(options), **own)
+    return cast("Redis", asked.master_for(name or "mymaster"))
 
 
 def _cluster(url: str, options: dict[str, Any]) -> Any:
