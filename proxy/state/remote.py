@@ -7,6 +7,26 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import parse_qs, urlsplit
 
 if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+SCHEMES = ("redis://", "rediss://", "redis+sentinel://", "redis+cluster://")
+PREFIX = "turnout:"
+"""Of every key that we keep there."""
+TIMEOUT = 1.0
+"""Seconds that one command may take; a slower Redis counts as away."""
+
+
+def open_redis(url: str) -> Redis:
+    """A client; it connects when it is first used, and again after a loss. Commands raise redis.RedisError.
+
+    ``redis+sentinel://user:password@host:26379,host2:26379/NAME/DB`` asks the sentinels for the master called NAME;
+    ``redis+cluster://host:7000,host2:7001`` names some nodes of a cluster.
+    """
+    options: dict[str, Any] = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
+    if url.startswith("redis+sentinel://"):
+        return _behind_sentinels(url, options)
+    if url.startswith("redis+cluster://"):
+        return cast("Redis", _cluster(url, options))
     import redis.asyncio
 
     return cast("Redis", redis.asyncio.Redis.from_url(url, **options))
