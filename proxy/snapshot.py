@@ -22,8 +22,9 @@ from policies.rules.plan import PINNED
 from policies.verdict import Caller
 from proxy import defaults
 from proxy.backends import Backend, Timeouts
+from proxy.callers import caller_of, digest_of
 from proxy.config import Config, compile_rules, load, resolve_backends
-from proxy.settings.grammar import Alias, Key, Team
+from proxy.settings.grammar import Alias
 from proxy.settings.units import shown
 from proxy.weighing import Weights
 
@@ -128,7 +129,7 @@ def build(config: Config, *, generation: int, text_hash: str, file: str, now: fl
         patterns=_patterns(routes),
         book=book,
         weights=Weights(config.classifier),
-        callers=dict(_caller(key, config.teams) for key in config.keys),
+        callers={digest_of(key): caller_of(key, config.teams) for key in config.keys},
         warnings=config.warnings,
         sought=findings.compiled(config.data_classes.detect, config.data_classes.patterns),
         ttft_targets=book.ttft_targets | {each.ttft_target for each in routes.values() if each.ttft_target is not None},
@@ -157,22 +158,6 @@ def _patterns(routes: Mapping[str, Route]) -> tuple[Pattern, ...]:
         if _ANY in name
     ]
     return tuple(sorted(found, key=lambda pattern: -len(pattern.route.alias.replace(_ANY, ""))))
-
-
-def _caller(key: Key, teams: Mapping[str, Team]) -> tuple[str, Caller]:
-    secret = key.secret.reveal() if key.secret is not None else ""
-    digest = key.sha256.lower() if key.sha256 is not None else sha256(secret.encode()).hexdigest()
-    team = teams.get(key.team or "", Team())
-    return digest, Caller(
-        key_id=key.name,
-        name=key.name,
-        team=key.team,
-        tags=(*team.tags, *key.tags),
-        data_class=key.data_class,
-        team_data_class=team.data_class,
-        pin=team.pin,
-        policy=team.policy,
-    )
 
 
 def _retries(config: Config) -> Retries:

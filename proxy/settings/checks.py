@@ -5,8 +5,10 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from hashlib import sha256
 from urllib.parse import SplitResult, urlsplit
+from zoneinfo import available_timezones
 
 from adapters import ir
 from adapters.providers import PROVIDERS, Provider
@@ -14,6 +16,7 @@ from policies.data_classes import findings
 from policies.data_classes.data_class import label_problems
 from proxy.backends import FROM_CLIENT, is_local, is_public, sendable
 from proxy.settings.grammar import Alias, BackendEntry, ClassHook, Document, Key
+from proxy.settings.money import Budget
 from proxy.settings.shape import did_you_mean, mistakes
 from proxy.settings.source import Mistake, Path
 from proxy.settings.units import Secret
@@ -191,8 +194,27 @@ def _keys(document: Document) -> Found:
             yield (*path, "name"), f"a team is named '{key.name}', too: name one of them otherwise, or add 'team'"
         if key.team is not None and key.team not in document.teams:
             yield (*path, "team"), f"no team '{key.team}': {did_you_mean(key.team, document.teams)}"
+        if key.expires is not None and not _is_moment(key.expires):
+            yield (*path, "expires"), f"'{key.expires}' is no day: write 2027-01-01 or 2027-01-01T12:00:00Z"
         if _sources(key) != 1:
             yield path, "a key has exactly one of 'secret_file', 'sha256' and 'secret': write one of them"
+
+
+def _is_moment(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _budgets(document: Document) -> Found:
+    given: list[tuple[Path, Budget | None]] = [(("teams", name), team.budget) for name, team in document.teams.items()]
+    given += [(("keys", index), key.budget) for index, key in enumerate(document.keys)]
+    for path, budget in given:
+        if budget is not None and budget.timezone not in available_timezones():
+            near = did_you_mean(budget.timezone, available_timezones())
+            yield (*path, "budget", "timezone"), f"no time zone '{budget.timezone}': {near}"
 
 
 def _digest(key: Key) -> str | None:
@@ -206,7 +228,7 @@ def _sources(key: Key) -> int:
 
 
 _CHECKS: tuple[Callable[[Document], Found], ...] = (
-    _stores, _telemetry, _media, _classifier, _pools, _roles, _aliases, _teams, _keys, _data_classes,
+    _stores, _telemetry, _media, _classifier, _pools, _roles, _aliases, _teams, _keys, _budgets, _data_classes,
 )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ def open_redis(url: str) -> Redis:
         return cast("Redis", _cluster(url, options))
     import redis.asyncio
 
-    return cast("Redis", redis.asyncio.Redis.from_url(url, **options))
+    return redis.asyncio.Redis.from_url(url, **options)
 
 
 def _behind_sentinels(url: str, options: dict[str, Any]) -> Redis:
