@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from adapters import ir
+from policies.limits import pacing
 from policies.moment import Moment
 from policies.pricing import Price
 from policies.retries import Retries
@@ -18,6 +19,8 @@ from proxy.bodies import InTurn
 from proxy.call import Attempt, Call, Rejected
 from proxy.decide import decide
 from proxy.errands import Errands
+from proxy.limits import settling
+from proxy.limits.purse import Purse
 from proxy.outside import Hook
 from proxy.prices import Prices
 from proxy.sealing import Seals
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
 class House:
     """Snapshot, engine, ledger, state and telemetry of one worker."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that outlives a snapshot, by name
         self,
         snapshot: Snapshot,
         *,
@@ -52,6 +55,7 @@ class House:
         threads: Threads,
         seals: Seals,
         telemetry: Telemetry,
+        purse: Purse,
         bound_loopback: bool,
     ) -> None:
         self.engine = engine
@@ -65,6 +69,7 @@ class House:
         self.ledger = ledger
         self.telemetry = telemetry
         self.threads = threads
+        self.purse = purse
         self.bound_loopback = bound_loopback
         self.backends = Backends(telemetry.breaker)
         self.loads = Loads(telemetry.spilled)
@@ -86,6 +91,7 @@ class House:
         self.ledger.retention = snapshot.config.ledger.retention
         self.store.retention = snapshot.config.state.retention
         self.answers.resize(snapshot.config.cache.max_size)
+        self.purse.adopt(snapshot.config.state.away, [name for name, each in snapshot.backends.items() if each.local])
         self.steering.adopt(snapshot.weights)
         self.truncation.adopt(snapshot.generation)
         if snapshot.book.weighs_prices:
@@ -101,6 +107,7 @@ class House:
     async def close(self) -> None:
         """Let go of pools, spans and the ledger, when no call is left."""
         await self.engine.close()
+        await self.purse.close()
         self.in_turn.close()
         self.store.close()
         self.telemetry.close()
@@ -143,7 +150,8 @@ class House:
     def moment(self, call: Call) -> Moment:
         """What is so now, for station 4; with what ``look_around`` has found out about this call."""
         now, clock = time.monotonic(), time.time()
-        snapshot = call.snapshot
+        snapshot, limits = call.snapshot, call.caller.limits
+        shares = tuple(self.purse.shares(limits)) if limits else ()
         return Moment(
             time=datetime.now(UTC),
             available=lambda target: self.backends.available(snapshot, target, now),
@@ -156,6 +164,9 @@ class House:
             dice=int(call.id[-8:], 16) / 2**32,
             thresholds=self.steering.thresholds,
             outside=call.outside,
+            budget_used=pacing.fullest(shares),
+            budget_pace=pacing.fastest(shares, clock) if shares else None,
+            spent=call.spent or pacing.exhausted(shares),
         )
 
     def _price(self, snapshot: Snapshot, target: Target, clock: float) -> Price | None:
@@ -197,6 +208,9 @@ class House:
             return
         call.recorded = True
         settle.settle(call, self.prices, missing=self.telemetry.price_missing)
+        if call.drawn is not None:
+            self.telemetry.overran(settling.settle(call, call.drawn, self.purse))
+        self.purse.note(call)
         for attempt in call.attempts:
             self.truncation.note(call, attempt)
         rows = settle.rows(call, time.monotonic())

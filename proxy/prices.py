@@ -81,6 +81,20 @@ class Prices:
             kept = self._kept[key] = (step, _look_up(provider, model, tier, now))
         return kept[1]
 
+    def dearest(self, provider: str, *, now: float) -> Quote:
+        """The dearest known price of a provider (by output, then by input), for a model that nobody knows the price
+        of."""
+        import genai_prices
+        from genai_prices.data_snapshot import get_snapshot
+
+        when = datetime.fromtimestamp(now, UTC)
+        models = [model for known in get_snapshot().providers if known.id == provider for model in known.models]
+        found = [(_price(model.get_prices(when)), model.id) for model in models]
+        if not found:
+            return Quote(None, why="unknown provider")
+        price, model = max(found, key=lambda each: (each[0].output or 0, each[0].input or 0))
+        return Quote(price, f"genai-prices {genai_prices.__version__} {provider}/{model} (dearest)")
+
     def expect(self, backends: Iterable[Backend]) -> None:
         """The prices of these backends will be asked for, by a decision or when a call that goes there has its answer:
         if one is the sheet's, load that in a thread meanwhile.

@@ -87,7 +87,9 @@ class Standing(Struct, frozen=True, kw_only=True):
     exposable: int = 0
     """The same of what it told as exposed."""
     others: int = 0
-    """What other holders have leased, their exposures included."""
+    """What other holders have leased."""
+    exposures: int = 0
+    """What their open calls may cost beyond that."""
     holders: int = 1
     """Those that are alive, this one included."""
     granted: int = 0
@@ -101,7 +103,8 @@ class Standing(Struct, frozen=True, kw_only=True):
 
     def left(self, amount: int) -> int:
         """What nobody has used and nobody holds; never below 0."""
-        return max(amount + self.granted - self.spent() - self.others - self.leased - self.exposable, 0)
+        taken = self.others + self.exposures + self.leased + self.exposable
+        return max(amount + self.granted - self.spent() - taken, 0)
 
 
 def unknown(order: Order, *, granted: int) -> Standing:
@@ -120,16 +123,28 @@ def renew(pot: Pot, holder: str, order: Order, *, now: float, granted: int) -> S
     pot.used = {slot: amount for slot, amount in pot.used.items() if slot >= order.forget}
     # A lease that ends later than any could was made before the clock began anew.
     others = {name: each for name, each in pot.leases.items() if name != holder and now < each.ends <= now + LEASE}
-    taken = sum(each.leased + each.exposable for each in others.values())
+    taken = sum(each.leased for each in others.values())
+    exposures = sum(each.exposable for each in others.values())
     used = {slot: amount for slot, amount in pot.used.items() if slot >= order.oldest}
     holders = len(others) + 1
-    leased, exposable = lease(order, used=sum(used.values()), others=taken, holders=holders, granted=granted)
+    leased, exposable = lease(
+        order, used=sum(used.values()), others=taken + exposures, holders=holders, granted=granted
+    )
     pot.leases = {**others, holder: Lease(leased, exposable, now + LEASE)} if order.stay else others
-    return Standing(used=used, leased=leased, exposable=exposable, others=taken, holders=holders, granted=granted)
+    return Standing(
+        used=used,
+        leased=leased,
+        exposable=exposable,
+        others=taken,
+        exposures=exposures,
+        holders=holders,
+        granted=granted,
+    )
 
 
 def lease(order: Order, *, used: int, others: int, holders: int, granted: int) -> tuple[int, int]:
-    """(leased, exposable) for this order: needs first, then exposures, then what is leased ahead.
+    """(leased, exposable) for this order: needs first, then exposures (half of what is left for all holders together),
+    then what is leased ahead.
 
     What the holder says it holds it has, be there so much or not. ``used``: in all slots that count, this order's own
     telling included. ``others``: what other holders have leased and may be exposed to. ``holders``: this one included.

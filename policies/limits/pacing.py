@@ -25,11 +25,20 @@ class Share(Struct, frozen=True):
     @property
     def full(self) -> float:
         """Share of one; a budget of nothing is full."""
-        return self.used / self.amount if self.amount > 0 else 1.0
+        return round(self.used / self.amount, 6) if self.amount > 0 else 1.0
 
     def pace(self, now: float) -> float:
         """Share of the budget that will be used at the window's end if things go on like this. ``now``: wall clock."""
-        return self.full / max(windows.elapsed(self.limit.window, now), FLOOR)
+        return round(self.full / max(windows.elapsed(self.limit.window, now), FLOOR), 6)
+
+
+def exhausted(shares: Iterable[Share]) -> str | None:
+    """Why only local backends may be asked, where a budget that says so is spent."""
+    for share in shares:
+        terms = share.limit.budget
+        if terms is not None and terms.on_exhausted == "local" and share.full >= 1:
+            return f"the budget of {share.limit.scope} '{share.limit.name}' is spent"
+    return None
 
 
 def fullest(shares: Iterable[Share]) -> float | None:

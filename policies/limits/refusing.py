@@ -42,7 +42,7 @@ def refusal(left: Left, need: int, now: float) -> ir.Failure:
             return _parallel(left)
         case "usd":
             return _budget(left, need, now)
-    return _rate(left, need, now)
+    return _rate(left, need)
 
 
 def away(limit: Limit) -> ir.Failure:
@@ -73,10 +73,10 @@ def money(nano: int, *, up: bool = False) -> str:
     return f"${units / 10**places:,.{places}f}"
 
 
-def _rate(left: Left, need: int, now: float) -> ir.Failure:
+def _rate(left: Left, need: int) -> ir.Failure:
     limit, unit = left.limit, left.limit.kind
     wait = SOON if left.frees is None else max(left.frees, 0.001)
-    size = f"{_capital(limit)} may use {left.amount:,} {unit} in {windows.named(limit.window, now)}"
+    size = f"{_capital(limit)} may use {left.amount:,} {unit} per minute"
     rest = f"{left.left:,} {'is' if left.left == 1 else 'are'} left"
     this = "" if need == 1 else f" and this call may use {need:,}"
     message = f"Rate limit reached: {size}; {rest}{this}. It resets in {wait:.3g} s. {_MEND[unit]}"

@@ -11,8 +11,9 @@ USEFUL = 256
 UNKNOWN = 131_072
 """Tokens of an answer where neither the client nor the model's row knows an end."""
 _MILLION = 1_000_000
-_QUARTER = 4
-"""Part of what is left that one call may hold when little is left, so that calls at one time each get some."""
+_QUARTER, _SMALL = 4, 32
+"""Parts of what is left that one call may hold when little is left: no more than about the first, so that calls at one
+time each get some; but the second it may, so that no answer is cut short for being longer than most."""
 
 
 class Size(Struct, frozen=True):
@@ -24,11 +25,6 @@ class Size(Struct, frozen=True):
     usual: int
     worst: int
     choices: int = 1
-
-    @property
-    def tokens(self) -> int:
-        """What is reserved of a limit of tokens."""
-        return self.input + self.usual * self.choices
 
 
 class Bill(Struct, frozen=True):
@@ -47,12 +43,28 @@ class Bill(Struct, frozen=True):
 FREE = Bill(0, 0, 0)
 
 
-def size(input_tokens: int, *, asked: int | None, usual: int | None, most: int | None, choices: int = 1) -> Size:
-    """``asked``: the client's limit of output tokens; ``usual``: what answers of this alias mostly stay within;
-    ``most``: the model's own limit. None: unknown."""
-    worst = min(asked or UNKNOWN, most or UNKNOWN)
-    least = min(USEFUL, worst)
-    return Size(input_tokens, least, min(max(usual or worst, least), worst), worst, max(choices, 1))
+class Question(Struct, frozen=True):
+    """What is known of a call before a target is chosen. None: unknown."""
+
+    input: int
+    """Tokens, not underrated."""
+    asked: int | None = None
+    """The client's limit of output tokens."""
+    usual: int | None = None
+    """What answers of this alias mostly stay within."""
+    choices: int = 1
+    whole: bool = False
+    """Its answer cannot be limited."""
+
+    def at(self, most: int | None) -> Size:
+        """``most``: the target's own limit of output tokens."""
+        told = [limit for limit in (self.asked, most) if limit is not None]
+        worst = min(told, default=UNKNOWN)
+        if self.whole:
+            return Size(self.input, worst, worst, worst, self.choices)
+        least = min(USEFUL, worst)
+        usual = worst if self.usual is None else min(max(self.usual, least), worst)
+        return Size(self.input, least, usual, worst, self.choices)
 
 
 def bill(size: Size, price: Price) -> Bill | None:
@@ -75,11 +87,12 @@ def affordable(nano: int, size: Size, price: Price) -> int:
 
 
 def portion(bill: Bill, left: int) -> int | None:
-    """What a call holds when its worst case is more than can be promised: what it usually costs, but no more than about
-    a quarter of what is left; None where the least that is useful cannot be had."""
+    """What a call holds when its worst case is more than can be promised: at least what is useful (None: that cannot be
+    had), what it usually costs or a small part of what is left where there is enough."""
     if bill.least > left:
         return None
-    return min(bill.usual, max(bill.least, left // _QUARTER))
+    wish = min(bill.worst, max(bill.usual, left // _SMALL))
+    return min(wish, max(bill.least, left // _QUARTER))
 
 
 def _dearest(rates: Price) -> int | None:

@@ -17,7 +17,7 @@ from proxy.weighing import stale
 _LATER: tuple[Path, ...] = (("backends", "*", "limits"),)
 """Keys of the grammar that this build reads and does not act on. ``*`` is any name."""
 _NO_BUDGET = "never matches but for keys of the store: no team or key here has a budget"
-_BUDGET = "budget_used"
+_BUDGET = ("budget_used", "budget_pace")
 """What a rule may ask, and only a caller with a budget answers. An unknown fact matches nothing."""
 
 
@@ -27,7 +27,7 @@ def notices(document: Document, written: Mapping[str, object], absent: Mapping[s
     found += [f"{dotted(path)} has no effect in this build" for key in _LATER for path in _places(written, key)]
     whens = list(_whens(document))
     if not any(budget is not None for budget in _budgets(document)):
-        found += [f"{dotted(path)} {_NO_BUDGET}" for path, _ in _asked(whens, _BUDGET)]
+        found += [f"{dotted(path)} {_NO_BUDGET}" for word in _BUDGET for path, _ in _asked(whens, word)]
     found += _strangers(whens, "alias", document.aliases)
     found += _strangers(whens, "team", document.teams)
     if document.classifier.calibration is not None and (why := stale(document.classifier.calibration)) is not None:

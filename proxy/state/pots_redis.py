@@ -136,12 +136,13 @@ def _grants_of(owner: str) -> str:
 
 
 def _standing(answer: Sequence[bytes]) -> Standing:
-    known, leased, exposable, others, holders, granted, *slots = map(int, answer)
+    known, leased, exposable, others, exposures, holders, granted, *slots = map(int, answer)
     return Standing(
         used=dict(zip(slots[::2], slots[1::2], strict=True)),
         leased=leased,
         exposable=exposable,
         others=others,
+        exposures=exposures,
         holders=holders,
         granted=granted,
         known=bool(known),

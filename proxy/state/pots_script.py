@@ -34,7 +34,7 @@ local function read(key)
     elseif kind == 'l' and name ~= holder then
       local leased, exposable, ends = string.match(value, '^(%d+) (%d+) (%d+)$')
       if tonumber(ends) > now and tonumber(ends) <= now + lasting then
-        table.insert(pot.others, tonumber(leased) + tonumber(exposable))
+        table.insert(pot.others, {tonumber(leased), tonumber(exposable)})
       else
         table.insert(pot.stale, fields[i])
       end
@@ -84,11 +84,11 @@ end
 local function renew(key, grants, order)
   local pot, granted = read(key), granted_by(grants)
   if not pot.known and order.cautious and #order.raised == 0 then
-    return {'0', int(order.held), int(order.exposed), '0', '1', int(granted)}
+    return {'0', int(order.held), int(order.exposed), '0', '0', '1', int(granted)}
   end
   tell(key, pot, order)
-  local taken, used, told = 0, 0, {}
-  for _, each in ipairs(pot.others) do taken = taken + each end
+  local taken, exposures, used, told = 0, 0, 0, {}
+  for _, each in ipairs(pot.others) do taken, exposures = taken + each[1], exposures + each[2] end
   for slot, amount in pairs(pot.slots) do
     if slot >= order.oldest and slot >= order.forget then
       used = used + amount
@@ -97,14 +97,14 @@ local function renew(key, grants, order)
     end
   end
   local holders = #pot.others + 1
-  local leased, exposable = lease(order, used, taken, holders, granted)
+  local leased, exposable = lease(order, used, taken + exposures, holders, granted)
   if order.stay then
     redis.call('HSET', key, 'l' .. holder, int(leased) .. ' ' .. int(exposable) .. ' ' .. int(now + lasting))
   else
     redis.call('HDEL', key, 'l' .. holder)
   end
   redis.call('EXPIRE', key, order.lasts)
-  return {'1', int(leased), int(exposable), int(taken), int(holders), int(granted), unpack(told)}
+  return {'1', int(leased), int(exposable), int(taken), int(exposures), int(holders), int(granted), unpack(told)}
 end
 
 local answers = {}

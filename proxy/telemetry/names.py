@@ -87,6 +87,28 @@ CACHE: Final = Metric(
     "Calls whose rule asks for the response cache: hit, miss (asked, and kept if whole), bypass.",
     ("outcome",),
 )
+LIMITED: Final = Metric(
+    "turnout_limit_refusals_total",
+    "counter",
+    "Calls that a limit or a budget refused: requests, tokens, parallel, usd; away where nobody could say.",
+    ("kind",),
+)
+POTS: Final = Metric(
+    "turnout_pots_rounds_total",
+    "counter",
+    "Round trips to where limits and budgets are counted, by home (memory, sqlite, redis) and outcome.",
+    ("home", "outcome"),
+)
+POTS_AWAY: Final = Metric(
+    "turnout_pots_away", "gauge", "1 while limits or budgets cannot be counted in their home.", ("home",), merge="max"
+)
+SOFT: Final = Metric("turnout_budget_soft_total", "counter", "Budgets that passed their soft mark, once a window each.")
+OVERRUN: Final = Metric(
+    "turnout_budget_overrun_usd_total",
+    "counter",
+    "What calls cost beyond the most that was reckoned with when they were let through.",
+    scale=1e-9,
+)
 DROPPED_SERIES: Final = Metric(
     "turnout_series_folded_total",
     "counter",
@@ -96,7 +118,7 @@ DROPPED_SERIES: Final = Metric(
 
 METRICS: Final = (
     REQUESTS, ATTEMPTS, FIRST_TOKEN, OVERHEAD, DURATION, TOKENS, COST, PRICE_MISSING, RECORDS, ANSWERS, IN_FLIGHT,
-    GENERATION, RELOADS, BREAKER, STORE_FAILURES, SPILL, CACHE, DROPPED_SERIES,
+    GENERATION, RELOADS, BREAKER, STORE_FAILURES, SPILL, CACHE, LIMITED, POTS, POTS_AWAY, SOFT, OVERRUN, DROPPED_SERIES,
 )  # fmt: skip
 BREAKER_STATES: Final = {"closed": 0, "half_open": 1, "open": 2}
 

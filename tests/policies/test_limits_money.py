@@ -12,7 +12,7 @@ from adapters import ir
 from policies.limits import pacing, refusing, reserving
 from policies.limits.limit import MINUTE, NOW, BudgetTerms, Limit, Window
 from policies.limits.refusing import Left, money, refusal
-from policies.limits.reserving import Bill, affordable, bill, portion, size
+from policies.limits.reserving import Bill, Question, affordable, bill, portion
 from policies.pricing import NANO, Price, cost, per_million
 
 NOVEMBER = datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp()
@@ -35,9 +35,14 @@ TEAM = Limit(scope="team", name="interns", kind="usd", amount=50 * NANO, window=
 def test_the_reserve_is_the_least_of_what_is_asked_usual_and_possible(
     asked: int | None, usual: int | None, most: int | None, expected: tuple[int, int, int]
 ) -> None:
-    found = size(10, asked=asked, usual=usual, most=most)
+    found = Question(10, asked, usual).at(most)
     assert (found.least, found.usual, found.worst) == expected
-    assert found.tokens == 10 + expected[1]
+
+
+def test_an_answer_that_cannot_be_limited_has_one_size() -> None:
+    found = Question(10, 5000, 20, whole=True).at(2000)
+    assert (found.least, found.usual, found.worst) == (2000, 2000, 2000)
+    assert Question(10, 0, whole=True).at(None).worst == 0
 
 
 RATES = st.integers(0, per_million(600))
@@ -54,7 +59,7 @@ RATES = st.integers(0, per_million(600))
 def test_no_answer_within_its_limit_costs_more_than_what_was_reckoned(
     price: Price, input_tokens: int, output: int, asked: int | None, usual: int | None, written: int
 ) -> None:
-    told = size(input_tokens, asked=asked, usual=usual, most=64_000)
+    told = Question(input_tokens, asked, usual).at(64_000)
     found = bill(told, price)
     assert found is not None
     assert found.least <= found.usual <= found.worst
@@ -67,17 +72,20 @@ def test_no_answer_within_its_limit_costs_more_than_what_was_reckoned(
 
 
 def test_several_answers_are_paid_for_several_times() -> None:
-    told = size(100, asked=1000, usual=None, most=None, choices=3)
+    told = Question(100, 1000, choices=3).at(None)
     found = bill(told, SHEET)
     assert found is not None
     assert found.worst == (100 * 3750) + 3 * 1000 * 15_000
     assert affordable(found.worst, told, SHEET) == 1000
-    assert told.tokens == 100 + 3000
 
 
 def test_a_long_question_has_the_rates_of_long_questions() -> None:
-    price = Price(input=per_million(2), output=per_million(10), above=((200_000, Price(input=per_million(4), output=per_million(20))),))
-    short, long = (bill(size(n, asked=1000, usual=None, most=None), price) for n in (200_000, 200_001))
+    price = Price(
+        input=per_million(2),
+        output=per_million(10),
+        above=((200_000, Price(input=per_million(4), output=per_million(20))),),
+    )
+    short, long = (bill(Question(n, 1000).at(None), price) for n in (200_000, 200_001))
     assert short is not None
     assert long is not None
     assert long.worst == 200_001 * 4000 + 1000 * 20_000 > 2 * short.worst
@@ -85,7 +93,7 @@ def test_a_long_question_has_the_rates_of_long_questions() -> None:
 
 @pytest.mark.parametrize("price", [Price(output=5), Price(input=5), Price()])
 def test_a_price_without_a_rate_that_is_needed_is_none(price: Price) -> None:
-    assert bill(size(10, asked=10, usual=None, most=None), price) is None
+    assert bill(Question(10, 10).at(None), price) is None
 
 
 def test_an_embedding_has_no_answer_to_pay_for() -> None:
@@ -100,10 +108,12 @@ def test_a_portion_is_never_more_than_what_is_left_nor_less_than_is_useful(a: in
     if found is None:
         assert least > left
     else:
-        assert least <= found <= min(usual, left)
+        assert least <= found <= min(worst, left)
+        assert found <= max(least, left // 4)
 
 
 def test_calls_at_one_time_each_get_some_of_what_is_left() -> None:
+    assert portion(Bill(5, 10, 1000), 640) == 20
     left, got = 100, []
     while (one := portion(Bill(5, 80, 1000), left)) is not None:
         got.append(one)
@@ -158,7 +168,9 @@ def test_where_only_open_calls_stand_in_the_way_it_is_worth_asking_again() -> No
 
 
 def test_a_rolling_budget_resets_when_enough_has_left_it() -> None:
-    rolling = Limit(scope="key", name="ann", kind="usd", amount=NANO, window=Window("rolling", 86_400.0), budget=BudgetTerms())
+    rolling = Limit(
+        scope="key", name="ann", kind="usd", amount=NANO, window=Window("rolling", 86_400.0), budget=BudgetTerms()
+    )
     told = refusal(Left(rolling, NANO, NANO, 0, frees=3600.0), 5, NOVEMBER)
     assert "Key 'ann' has spent $1.00 of its $1.00 for the last day; $0.00 is left" in told.message
     assert "It resets on 2026-11-21T13:00:00Z." in told.message
@@ -168,7 +180,7 @@ def test_a_rate_says_its_size_what_is_left_and_in_how_long() -> None:
     rate = Limit(scope="key", name="ann", kind="tokens", amount=400_000, window=MINUTE)
     told = refusal(Left(rate, 400_000, 399_000, 0, frees=12.5), 3400, NOVEMBER)
     assert told.message.startswith(
-        "Rate limit reached: Key 'ann' may use 400,000 tokens in the last minute; 1,000 are left and this call may use "
+        "Rate limit reached: Key 'ann' may use 400,000 tokens per minute; 1,000 are left and this call may use "
         "3,400. It resets in 12.5 s."
     )
     assert (told.kind, told.type, told.code, told.retry_after) == ("limited", "tokens", "rate_limit_exceeded", 12.5)

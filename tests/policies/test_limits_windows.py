@@ -57,7 +57,9 @@ def test_a_midnight_that_does_not_exist_or_comes_twice_begins_one_day(zone: str,
     assert all(windows.slot(window, start + step * 60).holds(start + step * 60) for step in range(3 * 1440))
 
 
-@given(now=st.floats(1e9, 4e9), ago=st.floats(0, 86_400), seconds=st.sampled_from([60.0, 3600.0, 86_400.0, 999 * 3600.0]))
+@given(
+    now=st.floats(1e9, 4e9), ago=st.floats(0, 86_400), seconds=st.sampled_from([60.0, 3600.0, 86_400.0, 999 * 3600.0])
+)
 def test_what_lies_within_a_rolling_window_counts_and_what_is_long_over_does_not(
     now: float, ago: float, seconds: float
 ) -> None:

@@ -1,0 +1,265 @@
+"""A stake: what this worker has of one pot. All of it is arithmetic on the spot; the till asks the pot itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from policies.limits import windows
+from policies.limits.leasing import LEASE, Order, Standing
+from policies.limits.limit import Limit
+from policies.limits.pacing import Share
+from policies.limits.refusing import Left
+from policies.limits.reserving import Bill
+
+MARGIN = 1.0
+"""Seconds by which a lease is over here before it is at its pot's home."""
+IDLE = 60.0
+"""Seconds without a call after which a stake is given up."""
+_PARTS = {"usd": 100}
+"""Which part of what is left may be leased ahead: one per cent of a budget (D14), an eighth of anything else."""
+_EIGHTH = 8
+_LASTS = 3600
+"""Seconds that a pot is kept when nobody asks, or two of its windows."""
+
+
+class Hold(Struct, frozen=True):
+    """What stands behind one call, or one of its attempts."""
+
+    held: int
+    exposed: int = 0
+
+
+class Stake:
+    """One pot's lease: what is free of it, and what is behind open calls. What is settled is remembered, slot by slot,
+    until it is told. Times are monotonic seconds, but for ``wall`` (seconds since 1970)."""
+
+    __slots__ = (
+        "alone", "audit_at", "drawn", "drawn_exposed", "exposed", "free", "generation", "held", "limit", "number",
+        "open", "own", "parted", "raised", "seeded", "slot", "spare", "spent", "standing", "telling", "until",
+        "used_at", "wanted", "wanted_exposed", "warned",
+    )  # fmt: skip
+
+    def __init__(self, limit: Limit, *, alone: bool) -> None:
+        """``alone``: no other process draws from this pot, so that all of it may be leased."""
+        self.limit = limit
+        self.alone = alone
+        self.generation = -1
+        """Of the configuration that its limit is from."""
+        self.free = 0
+        """Of the lease: behind nothing yet. Below 0 where calls cost more than was reserved for them."""
+        self.held = 0
+        self.spare = 0
+        """Of what may be exposed: behind nothing yet."""
+        self.exposed = 0
+        self.spent: dict[int, int] = {}
+        """Slot -> what was settled in it and is not being told yet."""
+        self.telling: dict[int, int] = {}
+        """The same of what is being told; it changes no more until it was heard."""
+        self.number = 0
+        self.own: dict[int, int] = {}
+        """The same of what was told, while it counts."""
+        self.until = 0.0
+        self.used_at = 0.0
+        self.standing: Standing | None = None
+        self.slot = windows.Slot(0, 0, 0)
+        self.wanted = self.wanted_exposed = 0
+        """What draws are waiting for."""
+        self.drawn = self.drawn_exposed = 0
+        """What was drawn since the last beat: so much is leased ahead."""
+        self.open = 0
+        """Calls that have drawn from it and are not settled."""
+        self.seeded = limit.kind != "usd"
+        """The ledger was asked what the window had cost before anybody drew."""
+        self.audit_at = 0.0
+        """When it is to be asked again."""
+        self.raised: tuple[tuple[int, int], ...] = ()
+        """What it said, to be told."""
+        self.warned = -1
+        """The slot in which its soft mark was seen to be passed."""
+        self.parted = False
+        """This process's part of what was left has been taken, for its home is away."""
+
+    # --- drawing, on the spot --------------------------------------------------------------------------------------
+
+    def can(self, amount: int, now: float) -> bool:
+        """May so much be drawn without asking?"""
+        return self.free >= amount and self.until > now
+
+    def take(self, amount: int, wall: float) -> None:
+        """Spend at once."""
+        self.drawn += amount
+        self.spend(amount, wall)
+
+    def untake(self, amount: int) -> None:
+        """What was taken a moment ago was not used after all. What is being told already stays spent."""
+        start = self.slot.start
+        if self.spent.get(start, 0) >= amount:
+            self.spent[start] -= amount
+            self.free += amount
+
+    def hold(self, amount: int, exposed: int = 0) -> Hold:
+        """Put so much behind a call."""
+        self.free -= amount
+        self.held += amount
+        self.drawn += amount
+        self.spare -= exposed
+        self.exposed += exposed
+        self.drawn_exposed += exposed
+        return Hold(amount, exposed)
+
+    def release(self, hold: Hold) -> None:
+        """It was not used."""
+        self.free += hold.held
+        self.held -= hold.held
+        self.spare += hold.exposed
+        self.exposed -= hold.exposed
+
+    def spend(self, amount: int, wall: float) -> None:
+        """Settled: it counts from now on, whether it was held before or not."""
+        if amount == 0:
+            return
+        if not self.slot.holds(wall):
+            self.slot = windows.slot(self.limit.window, wall)
+        self.free -= amount
+        self.spent[self.slot.start] = self.spent.get(self.slot.start, 0) + amount
+
+    # --- what is known ---------------------------------------------------------------------------------------------
+
+    @property
+    def amount(self) -> int:
+        """Of the limit, with what was granted beside it."""
+        return self.limit.amount + (self.standing.granted if self.standing is not None else 0)
+
+    @property
+    def reach(self) -> int:
+        """What could be had at the most, as far as is known: here, and at its home."""
+        unpromised = self.standing.left(self.limit.amount) if self.standing is not None else 0
+        return max(self.free, 0) + max(self.spare, 0) + unpromised
+
+    def ample(self, bill: Bill) -> bool:
+        """Is there enough for a call that may cost anything up to its worst? Half of what is left may be exposed to, by
+        all holders together."""
+        holders = self.standing.holders if self.standing is not None else 1
+        return bill.usual <= self.reach // 2 and bill.exposed <= self.reach // (2 * holders)
+
+    @property
+    def used(self) -> int:
+        """Settled in the window, by everybody as last heard, by this worker up to now."""
+        told = self.standing.spent() if self.standing is not None else 0
+        return told + self._untold()
+
+    @property
+    def share(self) -> Share:
+        """For rules: what is spent and what open calls are expected to cost."""
+        others = self.standing.others if self.standing is not None else 0
+        return Share(self.limit, self.used + self.held + others, self.amount)
+
+    def left(self, short: int, wall: float) -> Left:
+        """For a refusal. ``short``: how much more would be needed."""
+        standing = self.standing or Standing()
+        held = self.held + self.exposed + standing.others + standing.exposures
+        frees = windows.frees(self.limit.window, self._slots(standing.used), max(short, 1), wall)
+        return Left(self.limit, self.amount, self.used, held, frees)
+
+    def left_of(self, part: int, wall: float) -> Left:
+        """The same of ``part`` of the limit, by what this worker alone has used and holds."""
+        oldest = windows.slot(self.limit.window, wall).oldest
+        slots = self._slots({start: count for start, count in self.own.items() if start >= oldest})
+        return Left(self.limit, part, sum(slots.values()), self.held, windows.frees(self.limit.window, slots, 1, wall))
+
+    def idle(self, now: float) -> bool:
+        """Nobody draws from it, and nothing is to be told."""
+        return not self.open and not self.held and not self._untold() and now - self.used_at > IDLE
+
+    def due(self, now: float) -> bool:
+        """Is it to be told and renewed at this beat?"""
+        if self.spent or self.telling or self.raised or self.until < now + LEASE / 2:
+            return True
+        return not self.alone and (self.free > self._wish() or self.spare > self._wish_exposed())
+
+    # --- what is told and asked, and what is heard -----------------------------------------------------------------
+
+    def order(self, now: float, wall: float, *, stay: bool = True) -> Order:
+        """Freezes what is told, and lets go of what is not wanted: until the answer is there nobody may count on it."""
+        here = self.slot = windows.slot(self.limit.window, wall)
+        if self.until <= now or self.parted:
+            self.free = self.spare = 0
+        if self.spent and not self.telling:
+            self.telling, self.spent = self.spent, {}
+            self.number += 1
+        wish, wish_exposed = (self._wish(), self._wish_exposed()) if stay else (0, 0)
+        self.free = max(min(self.free, wish + self.wanted), 0)
+        self.spare = max(min(self.spare, wish_exposed + self.wanted_exposed), 0)
+        asks = stay and (self.seeded or bool(self.raised))
+        lasting = here.end - here.oldest
+        return Order(
+            pot=self.limit.id,
+            of=self.limit.owner,
+            amount=self.limit.amount,
+            oldest=here.oldest,
+            forget=here.oldest - lasting,
+            lasts=_LASTS if self.limit.window.span == "now" else max(2 * lasting, _LASTS),
+            number=self.number,
+            spent=tuple(self.telling.items()),
+            raised=self.raised,
+            held=self.held + sum(self.spent.values()),
+            kept=self.free,
+            need=max(self.wanted - self.free, 0) if asks else 0,
+            ahead=max(wish - self.free, 0) if asks else 0,
+            part=1 if self.alone else _PARTS.get(self.limit.kind, _EIGHTH),
+            exposed=self.exposed + self.spare,
+            exposing=max(self.wanted_exposed + wish_exposed - self.spare, 0) if asks else 0,
+            cautious=self.limit.kind == "usd",
+            stay=stay,
+        )
+
+    def hear(self, asked: Order, told: Standing, sent: float) -> None:
+        """The answer to an order that was sent at ``sent``; calls may have drawn and settled meanwhile."""
+        self.standing = told
+        self.until = sent + LEASE - MARGIN if asked.stay else 0.0
+        self.free += told.leased - asked.held - asked.kept
+        self.spare += told.exposable - asked.exposed
+        self.parted = False
+        if not told.known:
+            self.seeded = False
+            return
+        if asked.raised:
+            self.seeded, self.raised = True, ()
+        if not self.alone and self.limit.kind in {"requests", "tokens"}:
+            self.own = {start: count for start, count in self.own.items() if start >= asked.oldest}
+            for start, count in self.telling.items():
+                self.own[start] = self.own.get(start, 0) + count
+        self.telling = {}
+
+    def rest(self) -> None:
+        """A beat is over: what was drawn in it is what the next one is expected to need."""
+        self.drawn //= 2
+        self.drawn_exposed //= 2
+
+    def take_part(self) -> None:
+        """Its home is away: of what was left when it was last heard each of its holders takes an equal part, once."""
+        if self.parted or self.standing is None:
+            return
+        self.parted = True
+        self.free += self.spare + self.standing.left(self.limit.amount) // self.standing.holders
+        self.spare = 0
+
+    def _untold(self) -> int:
+        return sum(self.telling.values()) + sum(self.spent.values())
+
+    def _slots(self, told: Mapping[int, int]) -> Mapping[int, int]:
+        """What was told, slot by slot, and what is not told yet."""
+        slots = dict(told)
+        for untold in (self.telling, self.spent):
+            for start, amount in untold.items():
+                slots[start] = slots.get(start, 0) + amount
+        return slots
+
+    def _wish(self) -> int:
+        """What it would have free without need."""
+        return self.limit.amount if self.alone else 2 * self.drawn
+
+    def _wish_exposed(self) -> int:
+        return 2 * self.drawn_exposed

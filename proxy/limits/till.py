@@ -1,0 +1,81 @@
+"""A till: where this worker's stakes of one home are told and renewed, a round at a time, for all who wait together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from proxy.limits.stake import Stake
+from proxy.state.pots import Pots, PotsAway
+
+
+class Till:
+    """``told`` hears how each round ended: None, or why the home could not be asked."""
+
+    def __init__(
+        self,
+        pots: Pots,
+        holder: str,
+        *,
+        told: Callable[[str, str | None], None],
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.pots = pots
+        self.away: str | None = None
+        """Why its home cannot be asked; None: it can, as far as is known."""
+        self.stakes: dict[str, Stake] = {}
+        """By ``Limit.id``."""
+        self._holder = holder
+        self._told = told
+        self._clock = clock
+        self._monotonic = monotonic
+        self._turn = asyncio.Lock()
+        self._begun = self._over = 0
+        self._waiting: set[Stake] = set()
+
+    @property
+    def alone(self) -> bool:
+        """Does no other process draw from its pots?"""
+        return self.pots.name == "memory"
+
+    async def refill(self, stakes: Collection[Stake]) -> None:
+        """Returns when a round is over that knew what is wanted of these. While the home is away nobody waits for it:
+        the next beat asks again."""
+        mine = self._begun + 1
+        self._waiting.update(stakes)
+        async with self._turn:
+            if self._over < mine and self.away is None:
+                await self._round(self._waiting)
+
+    async def beat(self, now: float) -> None:
+        """Tell and renew what is due, also where nobody waits."""
+        async with self._turn:
+            due = [stake for stake in self.stakes.values() if stake.due(now)]
+            if due or self._waiting or self.away is not None:
+                await self._round({*due, *self._waiting})
+        for stake in self.stakes.values():
+            stake.rest()
+
+    async def leave(self, stakes: Sequence[Stake]) -> None:
+        """Tell what is left to be told, and give the leases back."""
+        async with self._turn:
+            await self._round(set(stakes), stay=False)
+
+    async def _round(self, stakes: set[Stake], *, stay: bool = True) -> None:
+        self._waiting = set()
+        self._begun += 1
+        number, asked = self._begun, [*stakes]
+        sent = self._monotonic()
+        orders = [stake.order(sent, self._clock(), stay=stay) for stake in asked]
+        try:
+            answers = await self.pots.renew(self._holder, orders)
+        except PotsAway as error:
+            self.away = str(error)
+        else:
+            self.away = None
+            for stake, order, answer in zip(asked, orders, answers, strict=True):
+                stake.hear(order, answer, sent)
+        self._over = number
+        self._told(self.pots.name, self.away)
