@@ -47,8 +47,8 @@ class Short(Exception):  # noqa: N818 - a fact about a budget
 
 class Purse:
     """``rates`` and ``budgets`` may be one home. ``told`` hears how each round of a home ended: its name, and None or
-    why it could not be asked; ``refused`` of each refusal, by kind. ``workers``: as many holders there are as long as
-    nobody knows."""
+    why it could not be asked; ``refused`` of each refusal, by kind. ``workers``: there are at least so many
+    holders."""
 
     def __init__(
         self,
@@ -181,9 +181,8 @@ class Purse:
             self._unknown(stake)
         if self.away.limits == "share":
             wall = self.clock()
-            holders = stake.standing.holders if stake.standing is not None else self._workers
-            part = max(stake.limit.amount // holders, 1)
-            left = stake.left_of(part, wall)
+            holders = stake.standing.holders if stake.standing is not None else 1
+            left = stake.left_of(max(stake.limit.amount // max(holders, self._workers), 1), wall)
             if amount > left.left:
                 self.refused(stake.limit.kind)
                 raise Rejected(refusing.refusal(left, amount, wall))
@@ -214,20 +213,20 @@ class Purse:
         ``lenient`` budgets count it and refuse nothing. Raises Short, and Rejected where a home is away."""
         if self._plenty(strict, bill):
             return _held(strict, lenient, bill)
-        for _ in range(_ROUNDS):
+        for attempt in range(_ROUNDS):
             await self._seeded((*strict, *lenient))
             if self.budgets.away is not None:
                 return self._frugally(strict, lenient, bill)
-            ample = all(stake.ample(bill) for stake in strict)
+            ample = attempt == 0 and all(stake.ample(bill) for stake in strict)
             await self._refill([(stake, *_wanted(stake, bill, ample=ample)) for stake in strict])
             if self.budgets.away is not None or not all(stake.seeded for stake in strict):
                 continue
             if self._plenty(strict, bill) and all(stake.ample(bill) for stake in strict):
                 return _held(strict, lenient, bill)
-            most = min(_portion(stake, bill) for stake in strict)
-            if all(stake.free >= most for stake in strict):
-                return _limited(strict, lenient, most)
-        raise Short(strict[0], bill.least)
+            most, here = min(_portion(stake, bill) for stake in strict), min(stake.free for stake in strict)
+            if here >= (most if attempt == 0 else bill.least):
+                return _limited(strict, lenient, min(most, here))
+        raise Short(min(strict, key=lambda stake: stake.free), bill.least)
 
     def _plenty(self, stakes: Sequence[Stake], bill: Bill) -> bool:
         now, exposed = self.monotonic(), bill.exposed
@@ -238,7 +237,7 @@ class Purse:
         if not strict or self.away.budgets == "open":
             return _held((), [*strict, *lenient], bill)
         for stake in strict:
-            stake.take_part()
+            stake.take_part(self._workers)
             if self.away.budgets == "closed" or not stake.seeded or stake.free < bill.least:
                 self._unknown(stake)
         if all(bill.worst <= stake.free // 2 for stake in strict):

@@ -142,7 +142,8 @@ class Stake:
         """Is there enough for a call that may cost anything up to its worst? Half of what is left may be exposed to, by
         all holders together."""
         holders = self.standing.holders if self.standing is not None else 1
-        return bill.usual <= self.reach // 2 and bill.exposed <= self.reach // (2 * holders)
+        most = (self.reach + self.exposed) // (2 * holders) - self.exposed
+        return bill.usual <= self.reach // 2 and bill.exposed <= most
 
     @property
     def used(self) -> int:
@@ -174,10 +175,11 @@ class Stake:
         return not self.open and not self.held and not self._untold() and now - self.used_at > IDLE
 
     def due(self, now: float) -> bool:
-        """Is it to be told and renewed at this beat?"""
+        """Is it to be told and renewed at this beat? What is in use is, so that it is known how much is left and for
+        how many, should its home be away at the next."""
         if self.spent or self.telling or self.raised or self.until < now + LEASE / 2:
             return True
-        return not self.alone and (self.free > self._wish() or self.spare > self._wish_exposed())
+        return not self.alone and (now - self.used_at < LEASE or self.held > 0 or self.free > 0 or self.spare > 0)
 
     # --- what is told and asked, and what is heard -----------------------------------------------------------------
 
@@ -238,12 +240,13 @@ class Stake:
         self.drawn //= 2
         self.drawn_exposed //= 2
 
-    def take_part(self) -> None:
-        """Its home is away: of what was left when it was last heard each of its holders takes an equal part, once."""
+    def take_part(self, holders: int) -> None:
+        """Its home is away: of what was left when it was last heard each of its holders, at least so many, takes an
+        equal part, once."""
         if self.parted or self.standing is None:
             return
         self.parted = True
-        self.free += self.spare + self.standing.left(self.limit.amount) // self.standing.holders
+        self.free += self.spare + self.standing.left(self.limit.amount) // max(self.standing.holders, holders)
         self.spare = 0
 
     def _untold(self) -> int:
