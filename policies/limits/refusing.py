@@ -65,9 +65,9 @@ def owner(limit: Limit) -> str:
     return f"{limit.scope} '{limit.name}'"
 
 
-def money(nano: int, *, up: bool = False) -> str:
-    """To the cent, and below a cent as exactly as it takes to tell it from nothing. ``up``: rounded up."""
-    places = 2 if nano >= NANO // 100 or nano <= 0 else 4 if nano >= NANO // 10_000 else 6
+def money(nano: int, of: int, *, up: bool = False) -> str:
+    """To the cent, and more exactly where it is a part ``of`` less than a dollar. ``up``: rounded up."""
+    places = 2 if of >= NANO else 4 if of >= NANO // 100 else 6
     step = NANO // 10**places
     units = -(-nano // step) if up else nano // step
     return f"${units / 10**places:,.{places}f}"
@@ -92,9 +92,10 @@ def _parallel(left: Left) -> ir.Failure:
 def _budget(left: Left, need: int, now: float) -> ir.Failure:
     limit, window = left.limit, left.limit.window
     waits = left.held > 0 and need <= left.amount - left.used
-    spent = f"{_capital(limit)} has spent {money(left.used)} of its {money(left.amount)} for"
-    held = f", and {money(left.held)} is held for calls that are under way" if left.held > 0 else ""
-    rest = f"{money(left.left)} is left and this call may cost {money(need, up=True)}"
+    whole = left.amount
+    spent = f"{_capital(limit)} has spent {money(left.used, whole)} of its {money(whole, whole)} for"
+    held = f", and {money(left.held, whole)} is held for calls that are under way" if left.held > 0 else ""
+    rest = f"{money(left.left, whole)} is left and this call may cost {money(need, whole, up=True)}"
     frees = left.frees if window.span == "rolling" and left.frees is not None else windows.resets(window, now) - now
     when = f"It resets on {windows.iso(now + frees)}."
     mend = "Try again in a moment." if waits else "Wait until then, or ask the operator for more."

@@ -92,7 +92,8 @@ def grant(
 
     ends_at = next(each.until for each in account.grants if each.id == id_)
     typer.echo(
-        f"granted {money(nano)} to {told(account.limit)} until {iso(ends_at)}; {money(max(account.left, 0))} is left "
+        f"granted {money(nano, nano)} to {told(account.limit)} until {iso(ends_at)}; "
+        f"{money(max(account.left, 0), account.amount)} is left "
         f"(turnout budget revoke {id_} takes it back)"
     )
 
@@ -197,10 +198,13 @@ def _say(found: Sequence[Account]) -> None:
         ("budget", "window", "amount", "used", "reserved", "left", "share", "pace", "resets", "grants"),
         [
             (
-                f"{each.limit.scope} {each.limit.name}", named(each.limit.window, now), money(each.amount),
-                money(each.used), money(each.reserved, up=True), money(max(each.left, 0)), f"{each.share:.1%}",
-                f"{each.pace:.0%}", iso(each.resets),
-                ", ".join(f"{grant.id}: {money(grant.nano_usd)} until {iso(grant.until)}" for grant in each.grants),
+                f"{each.limit.scope} {each.limit.name}", named(each.limit.window, now),
+                *(money(part, each.amount) for part in (each.amount, each.used, each.reserved, max(each.left, 0))),
+                f"{each.share:.1%}", f"{each.pace:.0%}", iso(each.resets),
+                ", ".join(
+                    f"{grant.id}: {money(grant.nano_usd, grant.nano_usd)} until {iso(grant.until)}"
+                    for grant in each.grants
+                ),
             )
             for each in found
         ],

@@ -194,17 +194,17 @@ def test_calls_at_one_time_say_how_many() -> None:
 
 
 @pytest.mark.parametrize(
-    ("nano", "up", "told"),
+    ("nano", "of", "up", "told"),
     [
-        (50 * NANO, False, "$50.00"),
-        (1_234_567 * NANO, False, "$1,234,567.00"),
-        (49_937_000_000, False, "$49.93"),
-        (49_931_000_000, True, "$49.94"),
-        (0, True, "$0.00"),
-        (73_000_000, False, "$0.07"),
-        (3_210_000, True, "$0.0033"),
-        (12_345, True, "$0.000013"),
+        (50 * NANO, 50 * NANO, False, "$50.00"),
+        (1_234_567 * NANO, 1_234_567 * NANO, False, "$1,234,567.00"),
+        (49_937_000_000, 50 * NANO, False, "$49.93"),
+        (49_931_000_000, 50 * NANO, True, "$49.94"),
+        (0, NANO, True, "$0.00"),
+        (73_000_000, NANO, False, "$0.07"),
+        (3_210_000, NANO // 50, True, "$0.0033"),
+        (12_345, NANO // 1000, True, "$0.000013"),
     ],
 )
-def test_money_is_told_to_the_cent_or_as_exactly_as_it_takes(nano: int, up: bool, told: str) -> None:
-    assert money(nano, up=up) == told
+def test_money_is_told_to_the_cent_or_as_exactly_as_it_takes(nano: int, of: int, up: bool, told: str) -> None:
+    assert money(nano, of, up=up) == told
