@@ -82,11 +82,14 @@ class History:
 
 
 def missing(stake: Stake, past: dict[int, int]) -> tuple[tuple[int, int], ...]:
-    """(slot, at least so much) by which the pot has all that the ledger has; what others have leased may be on its way
-    to the pot. ``past``: slot -> nano-dollars."""
+    """(slot, at least so much) by which the pot has all that the ledger has (and, where it was lost, what it had); what
+    others have leased may be on its way to the pot. ``past``: slot -> nano-dollars."""
     standing = stake.standing
     start = stake.slot.start
     if standing is None or not standing.known:
-        return tuple(past.items()) or ((start, 0),)
+        recalled = stake.slots(stake.recalled)
+        return tuple(
+            {slot: max(past.get(slot, 0), recalled.get(slot, 0)) for slot in {*past, *recalled, start}}.items()
+        )
     lost = sum(past.values()) - standing.spent() - standing.others - standing.exposures
     return ((start, standing.used.get(start, 0) + max(lost, 0)),)

@@ -37,8 +37,8 @@ class Stake:
 
     __slots__ = (
         "alone", "audit_at", "drawn", "drawn_exposed", "exposed", "free", "generation", "held", "limit", "number",
-        "open", "own", "parted", "raised", "seeded", "slot", "spare", "spent", "standing", "telling", "until",
-        "used_at", "wanted", "wanted_exposed", "warned",
+        "open", "own", "parted", "raised", "recalled", "seeded", "slot", "spare", "spent", "standing", "telling",
+        "until", "used_at", "wanted", "wanted_exposed", "warned",
     )  # fmt: skip
 
     def __init__(self, limit: Limit, *, alone: bool) -> None:
@@ -74,6 +74,8 @@ class Stake:
         """The ledger was asked what the window had cost before anybody drew."""
         self.audit_at = 0.0
         """When it is to be asked again."""
+        self.recalled: Mapping[int, int] = {}
+        """What had been used, by everybody, when the pot was last there: it is not there any more."""
         self.raised: tuple[tuple[int, int], ...] = ()
         """What it said, to be told."""
         self.warned = -1
@@ -139,11 +141,8 @@ class Stake:
         return max(self.free, 0) + max(self.spare, 0) + unpromised
 
     def ample(self, bill: Bill) -> bool:
-        """Is there enough for a call that may cost anything up to its worst? Half of what is left may be exposed to, by
-        all holders together."""
-        holders = self.standing.holders if self.standing is not None else 1
-        most = (self.reach + self.exposed) // (2 * holders) - self.exposed
-        return bill.usual <= self.reach // 2 and bill.exposed <= most
+        """Is there enough for a call that may cost anything up to its worst?"""
+        return bill.usual <= self.reach // 2 and bill.exposed <= self._most_exposed()
 
     @property
     def used(self) -> int:
@@ -161,13 +160,13 @@ class Stake:
         """For a refusal. ``short``: how much more would be needed."""
         standing = self.standing or Standing()
         held = self.held + self.exposed + standing.others + standing.exposures
-        frees = windows.frees(self.limit.window, self._slots(standing.used), max(short, 1), wall)
+        frees = windows.frees(self.limit.window, self.slots(standing.used), max(short, 1), wall)
         return Left(self.limit, self.amount, self.used, held, frees)
 
     def left_of(self, part: int, wall: float) -> Left:
         """The same of ``part`` of the limit, by what this worker alone has used and holds."""
         oldest = windows.slot(self.limit.window, wall).oldest
-        slots = self._slots({start: count for start, count in self.own.items() if start >= oldest})
+        slots = self.slots({start: count for start, count in self.own.items() if start >= oldest})
         return Left(self.limit, part, sum(slots.values()), self.held, windows.frees(self.limit.window, slots, 1, wall))
 
     def idle(self, now: float) -> bool:
@@ -192,8 +191,11 @@ class Stake:
             self.telling, self.spent = self.spent, {}
             self.number += 1
         wish, wish_exposed = (self._wish(), self._wish_exposed()) if stay else (0, 0)
-        self.free = max(min(self.free, wish + self.wanted), 0)
-        self.spare = max(min(self.spare, wish_exposed + self.wanted_exposed), 0)
+        part = 1 if self.alone else _PARTS.get(self.limit.kind, _EIGHTH)
+        # Whoever waits comes before what may be exposed to without need, also before what is so already.
+        idle = 0 if self.wanted > self.free else min(wish_exposed, self._most_exposed())
+        self.free = max(min(self.free, min(wish, self.reach // part) + self.wanted), 0)
+        self.spare = max(min(self.spare, idle + self.wanted_exposed), 0)
         asks = stay and (self.seeded or bool(self.raised))
         lasting = here.end - here.oldest
         return Order(
@@ -210,7 +212,7 @@ class Stake:
             kept=self.free,
             need=max(self.wanted - self.free, 0) if asks else 0,
             ahead=max(wish - self.free, 0) if asks else 0,
-            part=1 if self.alone else _PARTS.get(self.limit.kind, _EIGHTH),
+            part=part,
             exposed=self.exposed + self.spare,
             exposing=max(self.wanted_exposed + wish_exposed - self.spare, 0) if asks else 0,
             cautious=self.limit.kind == "usd",
@@ -219,6 +221,8 @@ class Stake:
 
     def hear(self, asked: Order, told: Standing, sent: float) -> None:
         """The answer to an order that was sent at ``sent``; calls may have drawn and settled meanwhile."""
+        if not told.known and self.standing is not None and self.standing.known:
+            self.recalled = self.standing.used
         self.standing = told
         self.until = sent + LEASE - MARGIN if asked.stay else 0.0
         self.free += told.leased - asked.held - asked.kept
@@ -236,9 +240,8 @@ class Stake:
         self.telling = {}
 
     def rest(self) -> None:
-        """A beat is over: what was drawn in it is what the next one is expected to need."""
-        self.drawn //= 2
-        self.drawn_exposed //= 2
+        """A beat is over: what was drawn in it was asked for ahead."""
+        self.drawn = self.drawn_exposed = 0
 
     def take_part(self, holders: int) -> None:
         """Its home is away: of what was left when it was last heard each of its holders, at least so many, takes an
@@ -252,13 +255,18 @@ class Stake:
     def _untold(self) -> int:
         return sum(self.telling.values()) + sum(self.spent.values())
 
-    def _slots(self, told: Mapping[int, int]) -> Mapping[int, int]:
+    def slots(self, told: Mapping[int, int]) -> Mapping[int, int]:
         """What was told, slot by slot, and what is not told yet."""
         slots = dict(told)
         for untold in (self.telling, self.spent):
             for start, amount in untold.items():
                 slots[start] = slots.get(start, 0) + amount
         return slots
+
+    def _most_exposed(self) -> int:
+        """What this holder may be exposed to beyond what it is: all of them together, to half of what is left."""
+        holders = self.standing.holders if self.standing is not None else 1
+        return max((self.reach + self.exposed) // (2 * holders) - self.exposed, 0)
 
     def _wish(self) -> int:
         """What it would have free without need."""
