@@ -33,6 +33,8 @@ async def beat(purse: Purse, telemetry: Telemetry) -> None:
             purse.forget(till, [stake for stake in idle if stake.idle(purse.monotonic()) and not stake.wanted])
         await till.beat(now)
     for stake in [*purse.budgets.stakes.values()]:
+        if not stake.seeded and purse.budgets.answers and not stake.idle(now):
+            await purse.past.seed(stake, purse.budgets, purse.clock)
         if _passed(stake):
             await _warn(stake, purse, telemetry)
 

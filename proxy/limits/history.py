@@ -40,7 +40,7 @@ class History:
             if stake.seeded:
                 return
             await till.refill([stake])
-            if till.away is None and not stake.seeded:
+            if till.answers and not stake.seeded:
                 await self._raise(stake, clock())
                 await till.refill([stake])
 
@@ -48,7 +48,7 @@ class History:
         """Compare what is due with the ledger; what the pots have missed is told with the next beat. ``now``: monotonic
         seconds."""
         for stake in [*till.stakes.values()]:
-            if not stake.seeded or till.away is not None or now < stake.audit_at:
+            if not stake.seeded or not till.answers or now < stake.audit_at:
                 continue
             if stake.audit_at:
                 await self._raise(stake, clock())
@@ -86,7 +86,7 @@ def missing(stake: Stake, past: dict[int, int]) -> tuple[tuple[int, int], ...]:
     others have leased may be on its way to the pot. ``past``: slot -> nano-dollars."""
     standing = stake.standing
     start = stake.slot.start
-    if standing is None or not standing.known:
+    if standing is None or not standing.known or stake.lost:
         recalled = stake.slots(stake.recalled)
         return tuple(
             {slot: max(past.get(slot, 0), recalled.get(slot, 0)) for slot in {*past, *recalled, start}}.items()

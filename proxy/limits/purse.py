@@ -255,7 +255,7 @@ class Purse:
     async def _seeded(self, stakes: Sequence[Stake]) -> None:
         """A pot that is not known begins with what the ledger says that its window has cost."""
         for stake in stakes:
-            if not stake.seeded and self.budgets.away is None:
+            if not stake.seeded and self.budgets.answers:
                 await self.past.seed(stake, self.budgets, self.clock)
 
     # --- its end ---------------------------------------------------------------------------------------------------

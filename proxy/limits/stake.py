@@ -36,9 +36,9 @@ class Stake:
     until it is told. Times are monotonic seconds, but for ``wall`` (seconds since 1970)."""
 
     __slots__ = (
-        "alone", "audit_at", "drawn", "drawn_exposed", "exposed", "free", "generation", "held", "limit", "number",
-        "open", "own", "parted", "raised", "recalled", "seeded", "slot", "spare", "spent", "standing", "telling",
-        "until", "used_at", "wanted", "wanted_exposed", "warned",
+        "alone", "audit_at", "drawn", "drawn_exposed", "exposed", "free", "generation", "held", "limit", "lost",
+        "number", "open", "own", "parted", "raised", "recalled", "seeded", "slot", "spare", "spent", "standing",
+        "telling", "until", "used_at", "wanted", "wanted_exposed", "warned",
     )  # fmt: skip
 
     def __init__(self, limit: Limit, *, alone: bool) -> None:
@@ -74,8 +74,10 @@ class Stake:
         """The ledger was asked what the window had cost before anybody drew."""
         self.audit_at = 0.0
         """When it is to be asked again."""
+        self.lost = False
+        """The pot was known, and is not any more."""
         self.recalled: Mapping[int, int] = {}
-        """What had been used, by everybody, when the pot was last there: it is not there any more."""
+        """What had been used, by everybody, when it was last there."""
         self.raised: tuple[tuple[int, int], ...] = ()
         """What it said, to be told."""
         self.warned = -1
@@ -182,10 +184,11 @@ class Stake:
 
     # --- what is told and asked, and what is heard -----------------------------------------------------------------
 
-    def order(self, now: float, wall: float, *, stay: bool = True) -> Order:
-        """Freezes what is told, and lets go of what is not wanted: until the answer is there nobody may count on it."""
+    def order(self, now: float, wall: float, *, stay: bool = True, calm: bool = True) -> Order:
+        """Freezes what is told, and lets go of what is not wanted: until the answer is there nobody may count on it.
+        ``calm``: its home is not just back, so that everybody else has told it what he has used."""
         here = self.slot = windows.slot(self.limit.window, wall)
-        if self.until <= now or self.parted:
+        if (self.parted and calm) or (self.until <= now and not self.parted):
             self.free = self.spare = 0
         if self.spent and not self.telling:
             self.telling, self.spent = self.spent, {}
@@ -194,9 +197,10 @@ class Stake:
         part = 1 if self.alone else _PARTS.get(self.limit.kind, _EIGHTH)
         # Whoever waits comes before what may be exposed to without need, also before what is so already.
         idle = 0 if self.wanted > self.free else min(wish_exposed, self._most_exposed())
-        self.free = max(min(self.free, min(wish, self.reach // part) + self.wanted), 0)
+        if not self.parted:
+            self.free = max(min(self.free, min(wish, self.reach // part) + self.wanted), 0)
         self.spare = max(min(self.spare, idle + self.wanted_exposed), 0)
-        asks = stay and (self.seeded or bool(self.raised))
+        asks = stay and calm and (self.seeded or bool(self.raised))
         lasting = here.end - here.oldest
         return Order(
             pot=self.limit.id,
@@ -219,25 +223,33 @@ class Stake:
             stay=stay,
         )
 
-    def hear(self, asked: Order, told: Standing, sent: float) -> None:
+    def hear(self, asked: Order, told: Standing, sent: float, *, calm: bool = True) -> None:
         """The answer to an order that was sent at ``sent``; calls may have drawn and settled meanwhile."""
-        if not told.known and self.standing is not None and self.standing.known:
-            self.recalled = self.standing.used
-        self.standing = told
         self.until = sent + LEASE - MARGIN if asked.stay else 0.0
+        if not told.known:
+            self._unheard(told)
+            return
+        self.standing = told
         self.free += told.leased - asked.held - asked.kept
         self.spare += told.exposable - asked.exposed
-        self.parted = False
-        if not told.known:
-            self.seeded = False
-            return
+        self.parted = self.parted and not calm
         if asked.raised:
-            self.seeded, self.raised = True, ()
+            self.seeded, self.raised, self.lost = True, (), False
         if not self.alone and self.limit.kind in {"requests", "tokens"}:
             self.own = {start: count for start, count in self.own.items() if start >= asked.oldest}
             for start, count in self.telling.items():
                 self.own[start] = self.own.get(start, 0) + count
         self.telling = {}
+
+    def _unheard(self, told: Standing) -> None:
+        """The pot is not known: nothing of the order was heard, so that all is told anew when it is. Where it was known
+        before, what it knew is lost: this worker goes on with its part of what was left then."""
+        self.seeded, self.spent, self.telling = False, self.slots({}), {}
+        if self.standing is not None and self.standing.known:
+            self.lost, self.recalled = True, self.standing.used
+            self.take_part(1)
+        elif self.standing is None:
+            self.standing = told
 
     def rest(self) -> None:
         """A beat is over: what was drawn in it was asked for ahead."""
@@ -255,7 +267,7 @@ class Stake:
     def _untold(self) -> int:
         return sum(self.telling.values()) + sum(self.spent.values())
 
-    def slots(self, told: Mapping[int, int]) -> Mapping[int, int]:
+    def slots(self, told: Mapping[int, int]) -> dict[int, int]:
         """What was told, slot by slot, and what is not told yet."""
         slots = dict(told)
         for untold in (self.telling, self.spent):

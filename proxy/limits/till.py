@@ -9,6 +9,9 @@ from collections.abc import Callable, Collection, Sequence
 from proxy.limits.stake import Stake
 from proxy.state.pots import Pots, PotsAway
 
+_BEATS = 2
+"""Beats in which all holders tell a home that is back what they have used meanwhile, before it leases any more."""
+
 
 class Till:
     """``told`` hears how each round ended: None, or why the home could not be asked."""
@@ -24,7 +27,10 @@ class Till:
     ) -> None:
         self.pots = pots
         self.away: str | None = None
-        """Why its home cannot be asked; None: it can, as far as is known."""
+        """Why what holds is what ``state.away`` says: its home could not be asked, has lost what it knew, or is only
+        just back. None: it counts."""
+        self.answers = True
+        """Did the home answer the last time?"""
         self.stakes: dict[str, Stake] = {}
         """By ``Limit.id``."""
         self._holder = holder
@@ -33,6 +39,7 @@ class Till:
         self._monotonic = monotonic
         self._turn = asyncio.Lock()
         self._begun = self._over = 0
+        self._beats_to_go = 0
         self._waiting: set[Stake] = set()
 
     @property
@@ -41,12 +48,12 @@ class Till:
         return self.pots.name == "memory"
 
     async def refill(self, stakes: Collection[Stake]) -> None:
-        """Returns when a round is over that knew what is wanted of these. While the home is away nobody waits for it:
+        """Returns when a round is over that knew what is wanted of these. For a home that does not answer nobody waits:
         the next beat asks again."""
         mine = self._begun + 1
         self._waiting.update(stakes)
         async with self._turn:
-            if self._over < mine and self.away is None:
+            if self._over < mine and self.answers:
                 await self._round(self._waiting)
 
     async def beat(self, now: float) -> None:
@@ -55,6 +62,9 @@ class Till:
             due = [stake for stake in self.stakes.values() if stake.due(now)]
             if due or self._waiting or self.away is not None:
                 await self._round({*due, *self._waiting})
+            if self.answers and self._beats_to_go:
+                self._beats_to_go -= 1
+                self.away = self.away if self._beats_to_go else None
         for stake in self.stakes.values():
             stake.rest()
 
@@ -67,15 +77,17 @@ class Till:
         self._waiting = set()
         self._begun += 1
         number, asked = self._begun, [*stakes]
-        sent = self._monotonic()
-        orders = [stake.order(sent, self._clock(), stay=stay) for stake in asked]
+        sent, calm = self._monotonic(), self._beats_to_go == 0
+        orders = [stake.order(sent, self._clock(), stay=stay, calm=calm) for stake in asked]
         try:
             answers = await self.pots.renew(self._holder, orders)
         except PotsAway as error:
-            self.away = str(error)
+            self.away, self.answers, self._beats_to_go = str(error), False, _BEATS
         else:
-            self.away = None
+            self.answers = True
             for stake, order, answer in zip(asked, orders, answers, strict=True):
-                stake.hear(order, answer, sent)
+                stake.hear(order, answer, sent, calm=calm)
+            if any(stake.lost for stake in asked) and calm:
+                self.away, self._beats_to_go = "it has lost what it knew", _BEATS
         self._over = number
         self._told(self.pots.name, self.away)

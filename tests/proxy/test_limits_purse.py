@@ -294,8 +294,14 @@ def test_a_pot_that_was_lost_is_seeded_again_and_nothing_is_counted_twice() -> N
         home.pots = MemoryPots(Clock())  # flushed
         await beat(one)
         assert not stake.seeded
-        await one.heard([stake])
-        assert (stake.seeded, stake.used) == (True, 30)
+        assert one.budgets.away == "it has lost what it knew"
+        settled(one, await one.fund([stake], [], Bill(40, 40, 40)), 0)  # its part of what was left then
+        with pytest.raises(Rejected, match="cannot be checked now"):
+            await one.fund([stake], [], Bill(90, 90, 90))
+        for _ in range(2):
+            await one.heard([stake])
+            await beat(one)
+        assert (stake.seeded, stake.used, one.budgets.away) == (True, 30, None)
         with pytest.raises(Short):
             await one.fund([stake], [], Bill(71, 71, 71))
         settled(one, await one.fund([stake], [], Bill(70, 70, 70)), 70)
@@ -384,6 +390,8 @@ def test_away_limits_go_on_with_their_share() -> None:
         clock.now += 61
         await workers[0].draw([(both[0], 1)])
         home.down = None
+        await beat(workers[0])
+        assert workers[0].rates.away is not None  # it is back, and may not have been told everything yet
         await beat(workers[0])
         assert workers[0].rates.away is None
         assert sum(both[0].standing.used.values()) == 1  # type: ignore[union-attr]
