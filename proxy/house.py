@@ -209,7 +209,7 @@ class House:
         call.recorded = True
         settle.settle(call, self.prices, missing=self.telemetry.price_missing)
         if call.drawn is not None:
-            self.telemetry.overran(settling.settle(call, call.drawn, self.purse))
+            self.telemetry.overran(settling.settle(call, call.drawn))
         self.purse.note(call)
         for attempt in call.attempts:
             self.truncation.note(call, attempt)

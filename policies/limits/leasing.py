@@ -26,8 +26,9 @@ class Order(Struct, frozen=True, kw_only=True):
     amount: int
     """Of the limit, without what was granted beside it."""
     oldest: int = 0
-    """The earliest slot that still counts."""
-    forget: int = 0
+    newest: int = 0
+    """The earliest slot that still counts, and the latest that counts already."""
+    forget: int = -(2**40)
     """Slots before this one are dropped. It lies well before ``oldest``, so that a clock that is put back finds what it
     looks for."""
     lasts: int = 3600
@@ -125,7 +126,7 @@ def renew(pot: Pot, holder: str, order: Order, *, now: float, granted: int) -> S
     others = {name: each for name, each in pot.leases.items() if name != holder and now < each.ends <= now + LEASE}
     taken = sum(each.leased for each in others.values())
     exposures = sum(each.exposable for each in others.values())
-    used = {slot: amount for slot, amount in pot.used.items() if slot >= order.oldest}
+    used = {slot: amount for slot, amount in pot.used.items() if order.oldest <= slot <= order.newest}
     holders = len(others) + 1
     leased, exposable = lease(
         order, used=sum(used.values()), others=taken + exposures, holders=holders, granted=granted

@@ -29,7 +29,10 @@ class Slot(Struct, frozen=True):
     end: int
     """When the next slot begins."""
     oldest: int
-    """The start of the earliest slot that still counts; all after it do, also those of a clock that was ahead."""
+    """The start of the earliest slot that still counts."""
+    newest: int
+    """The start of the latest: of a rolling window, as far ahead as it is long. A clock that was ahead is put back one
+    day, and what was used meanwhile counts; but it does not lock anybody out for as long as the clock was wrong."""
 
     def holds(self, now: float) -> bool:
         """Is this moment in it?"""
@@ -39,14 +42,14 @@ class Slot(Struct, frozen=True):
 def slot(window: Window, now: float) -> Slot:
     """``now``: wall clock, seconds since 1970."""
     if window.span == "now":
-        return Slot(0, _ALWAYS, 0)
+        return Slot(0, _ALWAYS, 0, 0)
     if window.span == "rolling":
         size = _size(window)
         start = int(now // size) * size
-        return Slot(start, start + size, int((now - window.seconds) // size) * size)
+        return Slot(start, start + size, int((now - window.seconds) // size) * size, int(now + window.seconds))
     first, last = _dates(window, now)
     start = _midnight(window, first)
-    return Slot(start, _midnight(window, last), start)
+    return Slot(start, _midnight(window, last), start, start)
 
 
 def frees(window: Window, used: Mapping[int, int], short: int, now: float) -> float | None:
@@ -56,10 +59,10 @@ def frees(window: Window, used: Mapping[int, int], short: int, now: float) -> fl
         return None
     here = slot(window, now)
     if window.span != "rolling":
-        return here.end - now if sum(used.values()) >= short else None
+        return here.end - now if used.get(here.start, 0) >= short else None
     freed = 0
     for start in sorted(used):
-        if start >= here.oldest:
+        if here.oldest <= start <= here.newest:
             freed += used[start]
             if freed >= short:
                 return max(start + _size(window) + window.seconds - now, 0.0)

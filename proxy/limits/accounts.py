@@ -94,7 +94,7 @@ def _glance(limit: Limit, now: float) -> Order:
         of=limit.owner,
         amount=limit.amount,
         oldest=here.oldest,
-        forget=here.oldest - (here.end - here.oldest),
+        newest=here.newest,
         lasts=2 * (here.end - here.oldest),
         cautious=True,
         stay=False,

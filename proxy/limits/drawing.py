@@ -195,12 +195,12 @@ def _lenient(stake: Stake, target: Target) -> bool:
 async def _stay_home(call: Call, turns: Turns, short: Short, house: House) -> None:
     """A budget that has not enough left allows local targets all the same, where it says so: those of the plan, else
     those of another decision. Raises Rejected."""
-    wall, limit = house.purse.clock(), short.stake.limit
-    left = short.stake.left(short.need - max(short.stake.free, 0), wall)
+    limit = short.stake.limit
+    left = short.stake.left(short.need - max(short.stake.free, 0))
     before = turns.target.backend
     if limit.budget is None or limit.budget.on_exhausted != "local" or not await _at_home(call, turns, limit, house):
         house.purse.refused("usd")
-        raise Rejected(refusing.refusal(left, short.need, wall))
+        raise Rejected(refusing.refusal(left, short.need, house.purse.clock()))
     trace(call, f"{before} left out: too little is left of the budget of {refusing.owner(limit)}")
 
 

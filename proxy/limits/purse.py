@@ -73,9 +73,8 @@ class Purse:
         self.away = Away()
         self._workers = workers
         holder = uuid4().hex
-        self.budgets = Till(budgets, holder, told=told, clock=clock, monotonic=monotonic)
-        shared = rates is budgets
-        self.rates = self.budgets if shared else Till(rates, holder, told=told, clock=clock, monotonic=monotonic)
+        self.budgets = Till(budgets, holder, told=told, monotonic=monotonic)
+        self.rates = self.budgets if rates is budgets else Till(rates, holder, told=told, monotonic=monotonic)
         self._known: dict[int, tuple[tuple[Limit, ...], tuple[Stake, ...]]] = {}
 
     @property
@@ -114,7 +113,10 @@ class Purse:
         till = self.budgets if limit.kind == "usd" else self.rates
         stake = till.stakes.get(limit.id)
         if stake is None:
-            stake = till.stakes[limit.id] = Stake(limit, alone=till.alone)
+            # The clock on the wall may jump: only the calendar needs it, and machines that must agree.
+            near = limit.kind != "usd" and till.pots.shared_by != "machines"
+            clock = self.monotonic if near else self.clock
+            stake = till.stakes[limit.id] = Stake(limit, clock, alone=till.pots.shared_by == "worker")
             stake.used_at = self.monotonic()
         if generation > stake.generation:
             stake.generation = generation
@@ -145,10 +147,9 @@ class Purse:
             if stake.free < amount or stake.until <= now:
                 await self._enough(needs)
                 break
-        wall = self.clock()
         for stake, amount in needs:
             if stake.limit.kind == "requests":
-                stake.take(amount, wall)
+                stake.take(amount)
             else:
                 stake.hold(amount)
 
@@ -169,9 +170,8 @@ class Purse:
         return [need for need in needs if not need[0].can(need[1], now) and not self._makes_do(*need)]
 
     def _refuse(self, stake: Stake, amount: int) -> NoReturn:
-        wall = self.clock()
         self.refused(stake.limit.kind)
-        raise Rejected(refusing.refusal(stake.left(amount - max(stake.free, 0), wall), amount, wall))
+        raise Rejected(refusing.refusal(stake.left(amount - max(stake.free, 0)), amount, self.clock()))
 
     def _makes_do(self, stake: Stake, amount: int) -> bool:
         """While the home is away: may this be drawn all the same? Raises Rejected."""
@@ -180,12 +180,11 @@ class Purse:
         if self.away.limits == "closed":
             self._unknown(stake)
         if self.away.limits == "share":
-            wall = self.clock()
             holders = stake.standing.holders if stake.standing is not None else 1
-            left = stake.left_of(max(stake.limit.amount // max(holders, self._workers), 1), wall)
+            left = stake.left_of(max(stake.limit.amount // max(holders, self._workers), 1))
             if amount > left.left:
                 self.refused(stake.limit.kind)
-                raise Rejected(refusing.refusal(left, amount, wall))
+                raise Rejected(refusing.refusal(left, amount, self.clock()))
         return True
 
     def _unknown(self, stake: Stake) -> NoReturn:

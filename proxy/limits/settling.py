@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from policies import pricing
 from proxy.call import Attempt, Call
 from proxy.limits.drawn import UNFUNDED, Drawn, Funded
 
-if TYPE_CHECKING:
-    from proxy.limits.purse import Purse
-
 _UNSURE = frozenset({"timeout", "interrupted", "cancelled"})
 """Failures before the first event after which the upstream may have gone on, and charged."""
 
 
-def settle(call: Call, drawn: Drawn, purse: Purse) -> int:
+def settle(call: Call, drawn: Drawn) -> int:
     """Flags the attempts whose cost is not what the ledger says, or whose answer was limited. Returns the nano-dollars
     by which they have cost more than anybody reckoned with."""
-    wall = purse.clock()
-    _settle_rates(call, drawn, wall)
+    _settle_rates(call, drawn)
     over = 0
     for attempt in call.attempts:
         funded = drawn.funded.pop(attempt.number, UNFUNDED)
@@ -30,7 +25,7 @@ def settle(call: Call, drawn: Drawn, purse: Purse) -> int:
         for stake, hold in funded.holds:
             charged = hold.held if cost is None else cost
             stake.release(hold)
-            stake.spend(charged, wall)
+            stake.spend(charged)
             over = max(over, charged - hold.held - hold.exposed)
     for funded in drawn.funded.values():
         release(funded)
@@ -53,7 +48,7 @@ def nothing_came(attempt: Attempt) -> bool:
     return attempt.first_event is None and attempt.failure is not None and attempt.failure.kind not in _UNSURE
 
 
-def _settle_rates(call: Call, drawn: Drawn, wall: float) -> None:
+def _settle_rates(call: Call, drawn: Drawn) -> None:
     for stake, amount in drawn.rates:
         match stake.limit.kind:
             case "requests":
@@ -62,7 +57,7 @@ def _settle_rates(call: Call, drawn: Drawn, wall: float) -> None:
             case "tokens":
                 stake.free += amount
                 stake.held -= amount
-                stake.spend(sum(_tokens(call, amount)), wall)
+                stake.spend(sum(_tokens(call, amount)))
             case _:
                 stake.free += amount
                 stake.held -= amount

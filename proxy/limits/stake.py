@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
@@ -20,6 +20,9 @@ IDLE = 60.0
 _PARTS = {"usd": 100}
 """Which part of what is left may be leased ahead: one per cent of a budget (D14), an eighth of anything else."""
 _EIGHTH = 8
+_ROLLING = frozenset({"rolling", "now"})
+_REMEMBERED = 100 * 86_400
+"""Seconds for which windows of the calendar are kept when they are over: their clock may be put back."""
 _LASTS = 3600
 """Seconds that a pot is kept when nobody asks, or two of its windows."""
 
@@ -33,17 +36,18 @@ class Hold(Struct, frozen=True):
 
 class Stake:
     """One pot's lease: what is free of it, and what is behind open calls. What is settled is remembered, slot by slot,
-    until it is told. Times are monotonic seconds, but for ``wall`` (seconds since 1970)."""
+    until it is told. Times are monotonic seconds, but for those of slots."""
 
     __slots__ = (
-        "alone", "audit_at", "drawn", "drawn_exposed", "exposed", "free", "generation", "held", "limit", "lost",
-        "number", "open", "own", "parted", "raised", "recalled", "seeded", "slot", "spare", "spent", "standing",
-        "telling", "until", "used_at", "wanted", "wanted_exposed", "warned",
+        "alone", "audit_at", "clock", "drawn", "drawn_exposed", "exposed", "free", "generation", "held", "limit",
+        "lost", "number", "open", "own", "parted", "raised", "recalled", "seeded", "slot", "spare", "spent",
+        "standing", "telling", "until", "used_at", "wanted", "wanted_exposed", "warned",
     )  # fmt: skip
 
-    def __init__(self, limit: Limit, *, alone: bool) -> None:
-        """``alone``: no other process draws from this pot, so that all of it may be leased."""
+    def __init__(self, limit: Limit, clock: Callable[[], float], *, alone: bool) -> None:
+        """``clock``: of its slots. ``alone``: no other process draws from this pot, so that all of it may be leased."""
         self.limit = limit
+        self.clock = clock
         self.alone = alone
         self.generation = -1
         """Of the configuration that its limit is from."""
@@ -63,7 +67,7 @@ class Stake:
         self.until = 0.0
         self.used_at = 0.0
         self.standing: Standing | None = None
-        self.slot = windows.Slot(0, 0, 0)
+        self.slot = windows.Slot(0, 0, 0, 0)
         self.wanted = self.wanted_exposed = 0
         """What draws are waiting for."""
         self.drawn = self.drawn_exposed = 0
@@ -91,10 +95,10 @@ class Stake:
         """May so much be drawn without asking?"""
         return self.free >= amount and self.until > now
 
-    def take(self, amount: int, wall: float) -> None:
+    def take(self, amount: int) -> None:
         """Spend at once."""
         self.drawn += amount
-        self.spend(amount, wall)
+        self.spend(amount)
 
     def untake(self, amount: int) -> None:
         """What was taken a moment ago was not used after all. What is being told already stays spent."""
@@ -120,12 +124,13 @@ class Stake:
         self.spare += hold.exposed
         self.exposed -= hold.exposed
 
-    def spend(self, amount: int, wall: float) -> None:
+    def spend(self, amount: int) -> None:
         """Settled: it counts from now on, whether it was held before or not."""
         if amount == 0:
             return
-        if not self.slot.holds(wall):
-            self.slot = windows.slot(self.limit.window, wall)
+        now = self.clock()
+        if not self.slot.holds(now):
+            self.slot = windows.slot(self.limit.window, now)
         self.free -= amount
         self.spent[self.slot.start] = self.spent.get(self.slot.start, 0) + amount
 
@@ -158,18 +163,19 @@ class Stake:
         others = self.standing.others if self.standing is not None else 0
         return Share(self.limit, self.used + self.held + others, self.amount)
 
-    def left(self, short: int, wall: float) -> Left:
+    def left(self, short: int) -> Left:
         """For a refusal. ``short``: how much more would be needed."""
         standing = self.standing or Standing()
         held = self.held + self.exposed + standing.others + standing.exposures
-        frees = windows.frees(self.limit.window, self.slots(standing.used), max(short, 1), wall)
+        frees = windows.frees(self.limit.window, self.slots(standing.used), max(short, 1), self.clock())
         return Left(self.limit, self.amount, self.used, held, frees)
 
-    def left_of(self, part: int, wall: float) -> Left:
+    def left_of(self, part: int) -> Left:
         """The same of ``part`` of the limit, by what this worker alone has used and holds."""
-        oldest = windows.slot(self.limit.window, wall).oldest
+        now = self.clock()
+        oldest = windows.slot(self.limit.window, now).oldest
         slots = self.slots({start: count for start, count in self.own.items() if start >= oldest})
-        return Left(self.limit, part, sum(slots.values()), self.held, windows.frees(self.limit.window, slots, 1, wall))
+        return Left(self.limit, part, sum(slots.values()), self.held, windows.frees(self.limit.window, slots, 1, now))
 
     def idle(self, now: float) -> bool:
         """Nobody draws from it, and nothing is to be told."""
@@ -184,10 +190,10 @@ class Stake:
 
     # --- what is told and asked, and what is heard -----------------------------------------------------------------
 
-    def order(self, now: float, wall: float, *, stay: bool = True, calm: bool = True) -> Order:
+    def order(self, now: float, *, stay: bool = True, calm: bool = True) -> Order:
         """Freezes what is told, and lets go of what is not wanted: until the answer is there nobody may count on it.
         ``calm``: its home is not just back, so that everybody else has told it what he has used."""
-        here = self.slot = windows.slot(self.limit.window, wall)
+        here = self.slot = windows.slot(self.limit.window, self.clock())
         if (self.parted and calm) or (self.until <= now and not self.parted):
             self.free = self.spare = 0
         if self.spent and not self.telling:
@@ -207,7 +213,8 @@ class Stake:
             of=self.limit.owner,
             amount=self.limit.amount,
             oldest=here.oldest,
-            forget=here.oldest - lasting,
+            newest=here.newest,
+            forget=here.oldest - (lasting if self.limit.window.span in _ROLLING else _REMEMBERED),
             lasts=_LASTS if self.limit.window.span == "now" else max(2 * lasting, _LASTS),
             number=self.number,
             spent=tuple(self.telling.items()),

@@ -18,11 +18,10 @@ def headers(call: Call, drawn: Drawn) -> Headers:
     """OpenAI's ``x-ratelimit-…``, for Anthropic's clients also ``anthropic-ratelimit-…``: of each kind the limit that
     is nearest to its end. And to how many tokens the answer was limited for want of money."""
     found: Headers = []
-    wall = time.time()
     for kind in _KINDS:
         told = [stake for stake in drawn.stakes if stake.limit.kind == kind and stake.standing is not None]
         if told:
-            found += _of(min(told, key=_share), kind, wall, anthropic=is_anthropic(call.headers))
+            found += _of(min(told, key=_share), kind, anthropic=is_anthropic(call.headers))
     if drawn.cap is not None:
         found.append((b"x-turnout-budget-cap", b"%d" % drawn.cap))
     return found
@@ -32,13 +31,13 @@ def _share(stake: Stake) -> float:
     return stake.reach / stake.limit.amount
 
 
-def _of(stake: Stake, kind: str, wall: float, *, anthropic: bool) -> Headers:
-    amount, left = stake.limit.amount, min(stake.reach, stake.limit.amount)
-    wait = windows.resets(stake.limit.window, wall) - wall if left < amount else 0.0
+def _of(stake: Stake, kind: str, *, anthropic: bool) -> Headers:
+    amount, left, now = stake.limit.amount, min(stake.reach, stake.limit.amount), stake.clock()
+    wait = windows.resets(stake.limit.window, now) - now if left < amount else 0.0
     pairs = [("limit", str(amount)), ("remaining", str(left)), ("reset", duration(wait))]
     found = [(f"x-ratelimit-{name}-{kind}".encode(), value.encode()) for name, value in pairs]
     if anthropic:
-        pairs[2] = ("reset", windows.iso(wall + wait))
+        pairs[2] = ("reset", windows.iso(time.time() + wait))
         found += [(f"anthropic-ratelimit-{kind}-{name}".encode(), value.encode()) for name, value in pairs]
     return found
 

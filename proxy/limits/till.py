@@ -22,7 +22,6 @@ class Till:
         holder: str,
         *,
         told: Callable[[str, str | None], None],
-        clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.pots = pots
@@ -35,17 +34,11 @@ class Till:
         """By ``Limit.id``."""
         self._holder = holder
         self._told = told
-        self._clock = clock
         self._monotonic = monotonic
         self._turn = asyncio.Lock()
         self._begun = self._over = 0
         self._beats_to_go = 0
         self._waiting: set[Stake] = set()
-
-    @property
-    def alone(self) -> bool:
-        """Does no other process draw from its pots?"""
-        return self.pots.name == "memory"
 
     async def refill(self, stakes: Collection[Stake]) -> None:
         """Returns when a round is over that knew what is wanted of these. For a home that does not answer nobody waits:
@@ -78,7 +71,7 @@ class Till:
         self._begun += 1
         number, asked = self._begun, [*stakes]
         sent, calm = self._monotonic(), self._beats_to_go == 0
-        orders = [stake.order(sent, self._clock(), stay=stay, calm=calm) for stake in asked]
+        orders = [stake.order(sent, stay=stay, calm=calm) for stake in asked]
         try:
             answers = await self.pots.renew(self._holder, orders)
         except PotsAway as error:

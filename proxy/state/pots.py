@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from msgspec import Struct
 
 from policies.limits.leasing import Order, Pot, Standing, renew, unknown
+
+SharedBy: TypeAlias = Literal["worker", "machine", "machines"]
+"""Who draws from the same pots: one worker alone, all of one machine, or those of several."""
 
 
 class PotsAway(Exception):  # noqa: N818 - a fact about the store, not about the request
@@ -20,6 +23,7 @@ class Pots(Protocol):
 
     name: str
     """For metrics and the log: ``memory`` | ``sqlite`` | ``redis``."""
+    shared_by: SharedBy
 
     async def renew(self, holder: str, orders: Sequence[Order]) -> list[Standing]:
         """Tell what was spent, and have each lease anew: one answer an order. Every pot is changed as a whole."""
@@ -61,6 +65,7 @@ class MemoryPots:
     """For one worker alone: exact, and gone with it."""
 
     name = "memory"
+    shared_by: SharedBy = "worker"
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

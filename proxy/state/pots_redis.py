@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import msgspec
 
 from policies.limits.leasing import LEASE, Order, Standing
-from proxy.state.pots import Grant, PotsAway
+from proxy.state.pots import Grant, PotsAway, SharedBy
 from proxy.state.pots_script import SCRIPT, SHA
 from proxy.state.remote import PREFIX, TIMEOUT, open_redis
 
@@ -29,6 +29,7 @@ class RedisPots:
     grants together in a cluster."""
 
     name = "redis"
+    shared_by: SharedBy = "machines"
 
     def __init__(self, url: str) -> None:
         """Connects when it is first asked."""

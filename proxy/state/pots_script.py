@@ -90,7 +90,7 @@ local function renew(key, grants, order)
   local taken, exposures, used, told = 0, 0, 0, {}
   for _, each in ipairs(pot.others) do taken, exposures = taken + each[1], exposures + each[2] end
   for slot, amount in pairs(pot.slots) do
-    if slot >= order.oldest and slot >= order.forget then
+    if slot >= order.oldest and slot <= order.newest and slot >= order.forget then
       used = used + amount
       table.insert(told, int(slot))
       table.insert(told, int(amount))

@@ -14,7 +14,7 @@ import apsw
 from policies.limits.leasing import Lease, Order, Pot, Standing, renew, unknown
 from proxy.ledger.opening import told
 from proxy.state.opening import alone, open_store, writing
-from proxy.state.pots import Grant, PotsAway
+from proxy.state.pots import Grant, PotsAway, SharedBy
 
 _USED = "SELECT slot, used FROM pots WHERE pot = ?"
 _LEASES = "SELECT holder, remaining, exposed, expires FROM leases WHERE pot = ?"
@@ -44,6 +44,7 @@ class SqlitePots:
     """See proxy.state.pots. Leases end by a monotonic clock, which all processes of one machine share."""
 
     name = "sqlite"
+    shared_by: SharedBy = "machine"
 
     def __init__(
         self, path: Path, *, clock: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic

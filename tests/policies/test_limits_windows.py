@@ -33,7 +33,7 @@ def at(text: str, zone: str = "UTC") -> float:
 )
 def test_windows_of_the_calendar(window: Window, now: str, start: str, end: str) -> None:
     found = windows.slot(window, at(now))
-    assert (found.start, found.end, found.oldest) == (at(start), at(end), at(start))
+    assert (found.start, found.end, found.oldest, found.newest) == (at(start), at(end), at(start), at(start))
     assert found.holds(at(now))
     assert not found.holds(at(end))
     assert windows.resets(window, at(now)) == at(end)
@@ -71,6 +71,9 @@ def test_what_lies_within_a_rolling_window_counts_and_what_is_long_over_does_not
     if ago > seconds * (1 + 2 / windows.SLOTS) + 2:
         assert then.start < here.oldest
     assert (here.end - here.oldest) / (here.end - here.start) <= windows.SLOTS + 2
+    ahead = windows.slot(window, now + ago)
+    assert (ahead.start <= here.newest) or ago > seconds
+    assert ahead.start > here.newest or ago <= seconds * (1 + 2 / windows.SLOTS) + 2
 
 
 @given(

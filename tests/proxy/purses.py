@@ -12,7 +12,7 @@ from policies.limits.leasing import Order, Standing
 from policies.limits.limit import MINUTE, NOW, BudgetTerms, Kind, Limit, Window
 from proxy.limits.history import History
 from proxy.limits.purse import Purse
-from proxy.state.pots import Grant, Pots, PotsAway
+from proxy.state.pots import Grant, MemoryPots, Pots, PotsAway, SharedBy
 
 MONTH = Window("month")
 
@@ -47,8 +47,9 @@ class Flaky:
 
     name = "flaky"
 
-    def __init__(self, pots: Pots) -> None:
+    def __init__(self, pots: Pots, shared_by: SharedBy = "machine") -> None:
         self.pots = pots
+        self.shared_by = shared_by
         self.down: str | None = None
         self.asked = 0
 
@@ -86,10 +87,13 @@ class Heard:
     refused: list[str] = field(default_factory=list)
 
 
-def purse(home: Flaky, clock: Clock, book: Book, heard: Heard | None = None, *, workers: int = 1) -> Purse:
+def purse(
+    home: Flaky, clock: Clock, book: Book, heard: Heard | None = None, *, wall: Clock | None = None, apart: bool = False
+) -> Purse:
+    """``wall``: where the clock on the wall is another. ``apart``: one worker alone, whose rates are in its memory."""
     told = heard or Heard()
     open_book: Callable[[], Book] = lambda: book  # noqa: E731
     return Purse(
-        home, home, History(open_book), told=lambda _, why: told.rounds.append(why), refused=told.refused.append,
-        workers=workers, clock=clock, monotonic=clock,
+        MemoryPots(clock) if apart else home, home, History(open_book), told=lambda _, why: told.rounds.append(why),
+        refused=told.refused.append, clock=wall or clock, monotonic=clock,
     )  # fmt: skip

@@ -21,7 +21,7 @@ from proxy.call import Rejected
 from proxy.limits.purse import Funds, Purse, Short
 from proxy.limits.stake import IDLE, Stake
 from proxy.settings.grammar import Away
-from proxy.state.pots import MemoryPots
+from proxy.state.pots import MemoryPots, SharedBy
 from proxy.state.pots_sqlite import SqlitePots
 
 CHEAP = Bill(1, 2, 4)
@@ -41,7 +41,7 @@ def stakes(one: Purse, *limits: Limit, generation: int = 1) -> tuple[Stake, ...]
 def settled(one: Purse, funds: Funds, cost: int) -> None:
     for stake, hold in funds.holds:
         stake.release(hold)
-        stake.spend(cost, one.clock())
+        stake.spend(cost)
 
 
 async def beat(one: Purse) -> None:
@@ -483,6 +483,86 @@ def test_a_budget_of_which_nothing_was_ever_heard_is_closed_while_its_home_is_aw
         await beat(one)
         await one.heard([stake])
         assert stake.used == 3
+
+    run(work)
+
+
+# --- clocks that jump (P7) ----------------------------------------------------------------------------------------
+
+MONTHS = 70 * 86_400.0
+
+
+@pytest.mark.parametrize("jump", [MONTHS, -MONTHS])
+def test_a_budget_is_not_granted_twice_by_a_clock_that_jumps_and_is_put_right(jump: float) -> None:
+    async def work() -> None:
+        clock, wall = Clock(), Clock()
+        one = purse(Flaky(MemoryPots(clock)), clock, Book(), wall=wall)
+        [stake] = stakes(one, limit("usd", 100))
+
+        async def spend(amount: int) -> None:
+            settled(one, await one.fund([stake], [], Bill(amount, amount, amount)), amount)
+
+        await spend(60)
+        wall.now += jump
+        clock.now += 1
+        await beat(one)
+        await spend(70)  # of the month that it takes this one for
+        wall.now -= jump
+        clock.now += 1
+        await beat(one)
+        assert stake.used == 60
+        with pytest.raises(Short):
+            await spend(41)
+        await spend(40)
+        wall.now += jump
+        clock.now += 1
+        await beat(one)
+        with pytest.raises(Short):
+            await spend(31)
+
+    run(work)
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+def test_rates_of_one_worker_alone_do_not_see_the_clock_jump(jump: float) -> None:
+    async def work() -> None:
+        clock, wall = Clock(), Clock()
+        one = purse(Flaky(MemoryPots(clock)), clock, Book(), wall=wall, apart=True)
+        [stake] = stakes(one, limit("requests", 5))
+        for _ in range(5):
+            await one.draw([(stake, 1)])
+        wall.now += jump
+        with pytest.raises(Rejected):
+            await one.draw([(stake, 1)])
+        clock.now += 62
+        await one.draw([(stake, 1)])
+
+    run(work)
+
+
+@pytest.mark.parametrize(("shared_by", "most"), [("machine", 5), ("machines", 15)])
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+def test_shared_rates_lock_nobody_out_for_as_long_as_the_clock_was_wrong(
+    jump: float, shared_by: SharedBy, most: int
+) -> None:
+    """Workers of one machine have a clock that does not jump; machines have not."""
+
+    async def work() -> None:
+        clock, wall = Clock(), Clock()
+        one = purse(Flaky(MemoryPots(clock), shared_by), clock, Book(), wall=wall)
+        [stake] = stakes(one, limit("requests", 5))
+        passed = 0
+        for moved in (0.0, jump, -jump):
+            wall.now += moved
+            clock.now += 1
+            for _ in range(20):
+                with contextlib.suppress(Rejected):
+                    await one.draw([(stake, 1)])
+                    passed += 1
+        assert passed <= most
+        wall.now += 62
+        clock.now += 62
+        await one.draw([(stake, 1)])
 
     run(work)
 
