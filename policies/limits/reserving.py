@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from policies.forecast import EXPECTED_OUTPUT
 from policies.pricing import Price
 
 USEFUL = 256
@@ -56,10 +57,17 @@ class Question(Struct, frozen=True):
     whole: bool = False
     """Its answer cannot be limited."""
 
+    @property
+    def tokens(self) -> int:
+        """What is held of a limit of tokens: an answer as long as is usual here, else a few paragraphs."""
+        answer = EXPECTED_OUTPUT if self.usual is None else self.usual
+        return self.input + min(answer, UNKNOWN if self.asked is None else self.asked) * self.choices
+
     def at(self, most: int | None) -> Size:
         """``most``: the target's own limit of output tokens."""
-        told = [limit for limit in (self.asked, most) if limit is not None]
-        worst = min(told, default=UNKNOWN)
+        worst = UNKNOWN if most is None else most
+        if self.asked is not None and (most is None or self.asked < most):
+            worst = self.asked
         if self.whole:
             return Size(self.input, worst, worst, worst, self.choices)
         least = min(USEFUL, worst)
@@ -75,7 +83,11 @@ def bill(size: Size, price: Price) -> Bill | None:
         return None
     question = _rounded(size.input * incoming)
     each = (outgoing or 0) * size.choices
-    return Bill(*(question + _rounded(tokens * each) for tokens in (size.least, size.usual, size.worst)))
+    return Bill(
+        question + _rounded(size.least * each),
+        question + _rounded(size.usual * each),
+        question + _rounded(size.worst * each),
+    )
 
 
 def affordable(nano: int, size: Size, price: Price) -> int:

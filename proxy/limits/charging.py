@@ -37,10 +37,10 @@ class Unpriced(Exception):  # noqa: N818 - a fact about the sheet
 
 async def charge(call: Call, target: Target, size: Size, counting: Sequence[Stake], house: House) -> Charge:
     """Raises Unpriced."""
-    for price in (await _sheet(call, target, house), _learned(call, target, house)):
-        owed = bill(size, price) if price is not None else None
-        if owed is not None:
-            return Charge(owed, price)
+    price = await _sheet(call, target, house) or _learned(call, target, house)
+    owed = bill(size, price) if price is not None else None
+    if owed is not None:
+        return Charge(owed, price)
     if call.snapshot.config.backends[target.backend].cost is not None:
         return Charge(FREE)
     barred = next((stake for stake in counting if not _assumes(stake)), None)
@@ -56,6 +56,8 @@ async def charge(call: Call, target: Target, size: Size, counting: Sequence[Stak
 async def _sheet(call: Call, target: Target, house: House) -> Price | None:
     """The operator's price or the sheet's, of the tier that the call asks for."""
     backend, upstream, tier = call.snapshot.backends[target.backend], target.upstream, _tier(call)
+    if backend.price is not None and tier is None:
+        return backend.price
     ask = partial(
         house.prices.quote,
         upstream.provider,

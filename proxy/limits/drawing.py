@@ -9,7 +9,6 @@ import msgspec
 
 from adapters import ir
 from policies.facts import estimate_input
-from policies.forecast import EXPECTED_OUTPUT
 from policies.limits import refusing
 from policies.limits.limit import Limit
 from policies.limits.reserving import Question, Size, affordable
@@ -38,10 +37,10 @@ _COUNTED = msgspec.json.Decoder(int)
 
 async def look(call: Call, house: House) -> None:
     """Station 4, first half: how full the caller's budgets are, before a rule asks."""
-    budgets = [limit for limit in call.caller.limits if limit.kind == "usd"]
-    if budgets:
-        stakes = house.purse.stakes(call.caller.limits, call.snapshot.generation)
-        await house.purse.heard([stake for stake in stakes if stake.limit.kind == "usd"])
+    if call.caller.limits:
+        budgets = house.purse.wallet(call.caller.limits, call.snapshot.generation).budgets
+        if budgets:
+            await house.purse.heard(budgets)
 
 
 async def draw(call: Call, turns: Turns, house: House) -> None:
@@ -53,7 +52,7 @@ async def draw(call: Call, turns: Turns, house: House) -> None:
     if drawn is None:
         drawn = _open(call, house)
         await _rates(call, drawn, house)
-    if call.api.counts is None and any(stake.limit.kind == "usd" for stake in drawn.stakes):
+    if drawn.budgets and call.api.counts is None:
         await _fund(call, turns, drawn, house)
 
 
@@ -69,7 +68,8 @@ async def draw_again(call: Call, house: House) -> None:
 
 def _open(call: Call, house: House) -> Drawn:
     purse = house.purse
-    drawn = call.drawn = Drawn(purse.stakes(call.caller.limits, call.snapshot.generation))
+    wallet = purse.wallet(call.caller.limits, call.snapshot.generation)
+    drawn = call.drawn = Drawn(wallet)
     now = purse.monotonic()
     for stake in drawn.stakes:
         stake.open += 1
@@ -84,9 +84,9 @@ async def _rates(call: Call, drawn: Drawn, house: House) -> None:
     """Helper calls are part of a request that was counted already; a count is a request, and no more."""
     helps, counts = call.parent_id is not None, call.api.counts is not None
     tokens = 0
-    if not counts and any(stake.limit.kind in {"tokens", "usd"} for stake in drawn.stakes):
+    if not counts and drawn.measured:
         drawn.question = await house.in_turn(call.body, partial(_question, call, house))
-        tokens = _tokens(drawn.question)
+        tokens = drawn.question.tokens
     needs: list[Need] = []
     for stake in drawn.stakes:
         match stake.limit.kind:
@@ -123,12 +123,6 @@ def _limit_of(call: Call) -> int:
         return _LEGACY
 
 
-def _tokens(question: Question) -> int:
-    """What is held of a limit of tokens: an answer as long as is usual here, else a few paragraphs."""
-    answer = EXPECTED_OUTPUT if question.usual is None else question.usual
-    return question.input + min(answer, question.at(None).worst) * question.choices
-
-
 # --- money ---------------------------------------------------------------------------------------------------------
 
 
@@ -161,7 +155,7 @@ def _move_on(call: Call, drawn: Drawn) -> None:
 
 async def _paid(call: Call, target: Target, drawn: Drawn, house: House) -> Funded:
     """Raises Unpriced, Short and Rejected."""
-    counting = [stake for stake in drawn.stakes if _counts(stake, target)]
+    counting = [stake for stake in drawn.budgets if _counts(stake, target)]
     if not counting or drawn.question is None:
         return UNFUNDED
     can = target.upstream.capabilities

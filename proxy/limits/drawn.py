@@ -25,13 +25,23 @@ class Funded(Struct, frozen=True):
 UNFUNDED = Funded(())
 
 
+class Wallet(Struct, frozen=True):
+    """The stakes of one caller: all of them, and those of budgets. ``measured``: one of them counts tokens or money."""
+
+    stakes: tuple[Stake, ...]
+    budgets: tuple[Stake, ...]
+    measured: bool
+
+
 class Drawn:
     """One call's part in its stakes."""
 
-    __slots__ = ("cap", "funded", "limited", "outright", "question", "rates", "stakes", "unlimited")
+    __slots__ = (
+        "budgets", "cap", "funded", "limited", "measured", "outright", "question", "rates", "stakes", "unlimited",
+    )  # fmt: skip
 
-    def __init__(self, stakes: Sequence[Stake]) -> None:
-        self.stakes = stakes
+    def __init__(self, wallet: Wallet) -> None:
+        self.stakes, self.budgets, self.measured = wallet.stakes, wallet.budgets, wallet.measured
         self.rates: Sequence[tuple[Stake, int]] = ()
         """Requests (spent as they were drawn), tokens and places (held)."""
         self.funded: dict[int, Funded] = {}

@@ -14,6 +14,7 @@ from policies.limits.limit import Limit
 from policies.limits.pacing import Share
 from policies.limits.reserving import Bill, portion
 from proxy.call import Call, Rejected
+from proxy.limits.drawn import Wallet
 from proxy.limits.history import History
 from proxy.limits.outputs import Outputs
 from proxy.limits.stake import Hold, Stake
@@ -75,7 +76,8 @@ class Purse:
         holder = uuid4().hex
         self.budgets = Till(budgets, holder, told=told, monotonic=monotonic)
         self.rates = self.budgets if rates is budgets else Till(rates, holder, told=told, monotonic=monotonic)
-        self._known: dict[int, tuple[tuple[Limit, ...], tuple[Stake, ...]]] = {}
+        self._known: dict[int, tuple[tuple[Limit, ...], Wallet]] = {}
+        """By the identity of a caller's limits, which are kept so that nobody else can have it."""
 
     @property
     def tills(self) -> Sequence[Till]:
@@ -98,16 +100,18 @@ class Purse:
 
     # --- stakes ----------------------------------------------------------------------------------------------------
 
-    def stakes(self, limits: tuple[Limit, ...], generation: int) -> tuple[Stake, ...]:
-        """One for each limit, in order. A limit whose amount a newer configuration changes is followed at once."""
+    def wallet(self, limits: tuple[Limit, ...], generation: int) -> Wallet:
+        """A stake for each limit, in order. A limit whose amount a newer configuration changes is followed at once."""
         known = self._known.get(id(limits))
         if known is not None:
             return known[1]
-        found = tuple(self._stake(limit, generation) for limit in limits)
+        stakes = tuple(self._stake(limit, generation) for limit in limits)
+        budgets = tuple(stake for stake in stakes if stake.limit.kind == "usd")
+        wallet = Wallet(stakes, budgets, any(stake.limit.kind in {"tokens", "usd"} for stake in stakes))
         if len(self._known) >= _MOST:
             self._known.clear()
-        self._known[id(limits)] = (limits, found)
-        return found
+        self._known[id(limits)] = (limits, wallet)
+        return wallet
 
     def _stake(self, limit: Limit, generation: int) -> Stake:
         till = self.budgets if limit.kind == "usd" else self.rates
@@ -282,8 +286,9 @@ def _portion(stake: Stake, bill: Bill) -> int:
 
 
 def _held(strict: Sequence[Stake], lenient: Sequence[Stake], bill: Bill) -> Funds:
-    known = [(stake, stake.hold(bill.usual, bill.exposed)) for stake in strict]
-    return Funds((*known, *((stake, stake.hold(bill.usual)) for stake in lenient)))
+    held = [(stake, stake.hold(bill.usual, bill.exposed)) for stake in strict]
+    held += [(stake, stake.hold(bill.usual)) for stake in lenient]
+    return Funds(tuple(held))
 
 
 def _limited(strict: Sequence[Stake], lenient: Sequence[Stake], most: int, *, free: bool = False) -> Funds:

@@ -35,7 +35,7 @@ def run(work: Callable[[], Awaitable[Any]]) -> Any:
 
 
 def stakes(one: Purse, *limits: Limit, generation: int = 1) -> tuple[Stake, ...]:
-    return one.stakes(limits, generation)
+    return one.wallet(limits, generation).stakes
 
 
 def settled(one: Purse, funds: Funds, cost: int) -> None:
