@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from adapters.providers import PROVIDERS
 from policies.rules.grammar import Guard, Rule
 from policies.rules.meaning import SIGNS
-from proxy.backends import is_public
+from proxy.backends import is_local, is_public
 from proxy.settings.grammar import BackendEntry, Document
 from proxy.settings.money import Budget
 from proxy.settings.shape import did_you_mean
@@ -28,6 +28,7 @@ def notices(document: Document, written: Mapping[str, object], absent: Mapping[s
     whens = list(_whens(document))
     if not any(budget is not None for budget in _budgets(document)):
         found += [f"{dotted(path)} {_NO_BUDGET}" for word in _BUDGET for path, _ in _asked(whens, word)]
+    found += _uncounted(document, absent)
     found += _strangers(whens, "alias", document.aliases)
     found += _strangers(whens, "team", document.teams)
     if document.classifier.calibration is not None and (why := stale(document.classifier.calibration)) is not None:
@@ -40,8 +41,27 @@ def notices(document: Document, written: Mapping[str, object], absent: Mapping[s
 
 
 def _budgets(document: Document) -> Iterator[Budget | None]:
-    yield from (team.budget for team in document.teams.values())
-    yield from (key.budget for key in document.keys)
+    return (budget for _, budget in _placed_budgets(document))
+
+
+def _placed_budgets(document: Document) -> Iterator[tuple[Path, Budget | None]]:
+    yield from ((("teams", name, "budget"), team.budget) for name, team in document.teams.items())
+    yield from ((("keys", index, "budget"), key.budget) for index, key in enumerate(document.keys))
+
+
+def _uncounted(document: Document, absent: Mapping[str, str]) -> Iterator[str]:
+    """Nobody but the operator knows what a machine of his own costs, and what has no price is never free."""
+    unknown = [name for name, entry in document.backends.items() if name not in absent and _costs_unknown(entry)]
+    for path, budget in _placed_budgets(document):
+        if budget is not None and budget.counts == "all" and unknown:
+            yield (
+                f"{dotted(path)} counts local backends too, and nobody knows what {', '.join(unknown)} costs: its "
+                "callers are not served there before it has a 'price' or a 'cost', or the budget 'counts: cloud'"
+            )
+
+
+def _costs_unknown(entry: BackendEntry) -> bool:
+    return is_local(entry, PROVIDERS[entry.provider]) and entry.price is None and entry.cost is None
 
 
 def _whens(document: Document) -> Iterator[tuple[Path, object]]:

@@ -141,10 +141,9 @@ def test_limits_while_redis_is_away(rule: str, passed: int) -> None:
         with replicas(seller, port, away=f"{{limits: {rule}, budgets: open}}", limits=limits) as lives:
             known_ = some(lives, 4)
             assert statuses(known_) == {"200": 4}
-            time.sleep(1.2)
+            time.sleep(2.4)  # two beats, after which nobody has anything leased ahead
             killed(redis)
             until_away(lives, now=True)
-            time.sleep(10)  # until what was leased ahead is over
             found = statuses(some(lives[:1], 40))
             print(rule, found)
             if rule == "closed":
@@ -184,7 +183,7 @@ def test_a_flushed_redis_forgets_nothing_that_somebody_knows() -> None:
         assert statuses(some(lives, 60)).get("200", 0) < 60
         total = billed(lives)
         print("flushed eight times:", total / NANO, "of", BUDGET)
-        assert total <= BUDGET * NANO + 20 * 1.02 * ANSWER  # what was open or not told when it was flushed
+        assert total <= BUDGET * NANO
 
 
 def test_without_redis_at_the_start_the_house_serves_all_the_same() -> None:
