@@ -164,9 +164,9 @@ class House:
             dice=int(call.id[-8:], 16) / 2**32,
             thresholds=self.steering.thresholds,
             outside=call.outside,
-            budget_used=pacing.fullest(shares),
+            budget_used=pacing.fullest(shares) if shares else None,
             budget_pace=pacing.fastest(shares, clock) if shares else None,
-            spent=call.spent or pacing.exhausted(shares),
+            spent=call.spent or (pacing.exhausted(shares) if shares else None),
         )
 
     def _price(self, snapshot: Snapshot, target: Target, clock: float) -> Price | None:

@@ -95,6 +95,19 @@ def vendor() -> Iterator[Vendor]:
         yield Vendor(upstream)
 
 
+def rounds(live: Live) -> int:
+    """How often its purses have told and asked so far."""
+    _, text = live.get("/metrics")
+    lines = [line for line in str(text).splitlines() if line.startswith("turnout_pots_rounds_total{")]
+    return sum(int(line.rpartition(" ")[2]) for line in lines)
+
+
+def beats(live: Live, count: int) -> None:
+    """Wait until so many beats are over in which nobody asked anything."""
+    before = rounds(live)
+    live.until(lambda: rounds(live) >= before + count, f"{count} beats")
+
+
 def told(live: Live) -> list[tuple[str, str | None, int | None]]:
     """(outcome, flags, cost) of every row, oldest first."""
     return [(row.outcome, row.flags, row.cost_nano_usd) for row in live.rows()]

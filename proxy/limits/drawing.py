@@ -164,7 +164,7 @@ async def _paid(call: Call, target: Target, drawn: Drawn, house: House) -> Funde
     lenient = [stake for stake in counting if _lenient(stake, target)]
     strict = [stake for stake in counting if stake not in lenient]
     funds = await house.purse.fund(strict, lenient, charged.owed)
-    return Funded(funds.holds, charged.price, _cap(funds.most, size, charged))
+    return Funded(funds.holds, funds.strict, charged.price, _cap(funds.most, size, charged))
 
 
 def _cap(most: int | None, size: Size, charged: Charge) -> int | None:

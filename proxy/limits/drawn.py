@@ -15,7 +15,8 @@ class Funded(Struct, frozen=True):
     """The money behind one attempt."""
 
     holds: tuple[tuple[Stake, Hold], ...]
-    """For each budget that counts its target."""
+    """For each budget that counts its target; the first ``strict`` of them would have refused it."""
+    strict: int = 0
     price: Price | None = None
     """What its reservation was reckoned with; None: there was nothing to reckon with, or nothing to count."""
     cap: int | None = None

@@ -6,11 +6,16 @@ import math
 from collections.abc import Callable, Collection
 from contextlib import closing
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
+
+import apsw
 
 from policies.limits import windows
 from policies.limits.limit import Limit
+from proxy.ledger.opening import told
 from proxy.ledger.reader import rows
+from proxy.ledger.record import UsageRecord
+from proxy.ledger.schema import LedgerError
 
 _PIECES = 12
 """Parts in which the cost of a rolling window is looked up: each counts until the last of it is over."""
@@ -58,13 +63,18 @@ class Rows:
         self._path = path
 
     def spent(self, *, since: int, team: str | None = None, key: str | None = None, local: Collection[str] = ()) -> int:
-        whose = {"tenant": team} if team is not None else {"key_id": key}
-        found = rows(self._path, since=since, filters=whose)
+        found = self._rows(since=since, filters={"tenant": team} if team is not None else {"key_id": key})
         return sum(row.cost_nano_usd or 0 for row in found if row.backend not in local)
 
     def outputs(self, alias: str, most: int) -> list[int]:
-        found = rows(self._path, limit=most, filters={"alias": alias, "outcome": "ok"})
+        found = self._rows(limit=most, filters={"alias": alias, "outcome": "ok"})
         return [row.output_tokens for row in found if row.output_tokens]
 
     def close(self) -> None:
         return
+
+    def _rows(self, **which: Any) -> list[UsageRecord]:
+        try:
+            return rows(self._path, **which)
+        except (apsw.Error, OSError) as error:
+            raise LedgerError(f"{self._path}: {told(error)}") from error

@@ -20,7 +20,7 @@ from proxy.limits.outputs import Outputs
 from proxy.limits.stake import Hold, Stake
 from proxy.limits.till import Till
 from proxy.settings.grammar import Away
-from proxy.state.pots import Coffers, Pots, PotsAway
+from proxy.state.pots import Coffers, Pots
 
 _ROUNDS = 8
 """Refills that one draw waits for at the most: where something is left, others were quicker."""
@@ -31,9 +31,11 @@ Need = tuple[Stake, int]
 
 
 class Funds(Struct, frozen=True):
-    """Money behind an attempt. ``most``: nano-dollars that it may cost; None: it need not be limited."""
+    """Money behind an attempt. ``most``: nano-dollars that it may cost; None: it need not be limited. ``strict``: so
+    many of the holds, the first, are of budgets that would have refused it."""
 
     holds: tuple[tuple[Stake, Hold], ...]
+    strict: int
     most: int | None = None
 
 
@@ -122,7 +124,7 @@ class Purse:
             clock = self.monotonic if near else self.clock
             stake = till.stakes[limit.id] = Stake(limit, clock, alone=till.pots.shared_by == "worker")
             stake.used_at = self.monotonic()
-        if generation > stake.generation:
+        if generation >= stake.generation:
             stake.generation = generation
             if stake.limit != limit:
                 stake.limit, stake.until = limit, 0.0
@@ -266,11 +268,8 @@ class Purse:
     async def close(self) -> None:
         """What was spent is told, and every lease returned, where that can be done now."""
         for till in self.tills:
-            try:
-                await till.leave([*till.stakes.values()])
-                await till.pots.close()
-            except PotsAway:
-                continue
+            await till.leave([*till.stakes.values()])
+            await till.pots.close()
 
 
 def _wanted(stake: Stake, bill: Bill, *, ample: bool) -> tuple[int, int]:
@@ -288,9 +287,10 @@ def _portion(stake: Stake, bill: Bill) -> int:
 def _held(strict: Sequence[Stake], lenient: Sequence[Stake], bill: Bill) -> Funds:
     held = [(stake, stake.hold(bill.usual, bill.exposed)) for stake in strict]
     held += [(stake, stake.hold(bill.usual)) for stake in lenient]
-    return Funds(tuple(held))
+    return Funds(tuple(held), len(strict))
 
 
 def _limited(strict: Sequence[Stake], lenient: Sequence[Stake], most: int, *, free: bool = False) -> Funds:
     """``free``: so much is the worst that it may cost anyhow."""
-    return Funds(tuple((stake, stake.hold(most)) for stake in (*strict, *lenient)), None if free else most)
+    held = tuple((stake, stake.hold(most)) for stake in (*strict, *lenient))
+    return Funds(held, len(strict), None if free else most)

@@ -22,11 +22,12 @@ def settle(call: Call, drawn: Drawn) -> int:
         if funded.cap is not None:
             attempt.flags.append(f"budget_cap {funded.cap}")
         cost = _cost(attempt, funded)
-        for stake, hold in funded.holds:
+        for place, (stake, hold) in enumerate(funded.holds):
             charged = hold.held if cost is None else cost
             stake.release(hold)
             stake.spend(charged)
-            over = max(over, charged - hold.held - hold.exposed)
+            if place < funded.strict:
+                over = max(over, charged - hold.held - hold.exposed)
     for funded in drawn.funded.values():
         release(funded)
     drawn.funded.clear()

@@ -47,7 +47,7 @@ class Till:
         self._waiting.update(stakes)
         async with self._turn:
             if self._over < mine and self.answers:
-                await self._round(self._waiting)
+                await self._round({*self._waiting, *stakes})
 
     async def beat(self, now: float) -> None:
         """Tell and renew what is due, also where nobody waits."""

@@ -11,7 +11,7 @@ import pytest
 from crowd import Told, crowd, statuses
 from live import Live, free_port
 from services import Server, redis_server
-from spending import Vendor, config, vendor
+from spending import Vendor, beats, config, vendor
 
 from policies.pricing import NANO
 
@@ -66,7 +66,8 @@ def known(lives: Sequence[Live]) -> None:
     """Both have drawn from the budget, and heard of each other."""
     for _ in range(2):
         assert statuses(some(lives, 4)) == {"200": 4}
-        time.sleep(1.2)
+        for live in lives:
+            beats(live, 2)
 
 
 def test_killed_in_the_middle_each_spends_its_part_of_what_was_left_and_no_more() -> None:
@@ -141,7 +142,8 @@ def test_limits_while_redis_is_away(rule: str, passed: int) -> None:
         with replicas(seller, port, away=f"{{limits: {rule}, budgets: open}}", limits=limits) as lives:
             known_ = some(lives, 4)
             assert statuses(known_) == {"200": 4}
-            time.sleep(2.4)  # two beats, after which nobody has anything leased ahead
+            for live in lives:
+                beats(live, 2)  # after which nobody has anything leased ahead
             killed(redis)
             until_away(lives, now=True)
             found = statuses(some(lives[:1], 40))
@@ -179,7 +181,8 @@ def test_a_flushed_redis_forgets_nothing_that_somebody_knows() -> None:
             some(lives, 10)
             with Redis(port=port) as client:
                 client.flushall()
-        time.sleep(1.2)
+        for live in lives:
+            beats(live, 2)
         assert statuses(some(lives, 60)).get("200", 0) < 60
         total = billed(lives)
         print("flushed eight times:", total / NANO, "of", BUDGET)

@@ -325,6 +325,42 @@ def test_a_redis_that_is_not_there_is_away_and_says_why() -> None:
     asyncio.run(run())
 
 
+@pytest.mark.parametrize(
+    ("words", "why"), [(("--requirepass", "x"), "Authentication"), (("--maxmemory", "1"), "OutOfMemory|OOM")]
+)
+def test_a_redis_that_refuses_is_away_and_says_why(words: tuple[str, ...], why: str) -> None:
+    async def run(url: str) -> None:
+        pots = RedisPots(url)
+        try:
+            with pytest.raises(PotsAway, match=why):
+                await pots.renew("a", [order("pot", number=1, spent=((0, 5),))])
+        finally:
+            await pots.close()
+
+    with redis_server(*words) as server:
+        asyncio.run(run(server.url))
+
+
+def test_a_file_that_another_holds_is_away_and_says_why(tmp_path: Path) -> None:
+    import apsw
+
+    async def run() -> None:
+        pots = SqlitePots(tmp_path / "state.db")
+        other = apsw.Connection(str(tmp_path / "state.db"))
+        other.execute("BEGIN IMMEDIATE")
+        try:
+            with pytest.raises(PotsAway, match="busy"):
+                await pots.renew("a", [order("pot", number=1, spent=((0, 5),))])
+            other.execute("ROLLBACK")
+            [found] = await pots.renew("a", [order("pot", number=1, spent=((0, 5),))])
+            assert found.used == {0: 5}
+        finally:
+            other.close()
+            await pots.close()
+
+    asyncio.run(run())
+
+
 def test_a_cluster_keeps_the_pots_of_one_owner_together(tmp_path: Path) -> None:
     async def run(url: str) -> list[Standing]:
         pots = RedisPots(url)

@@ -18,7 +18,7 @@ import pytest
 from live import Live
 from public_door import EMBEDDINGS, ask, get, post
 from scripted import whole
-from spending import Vendor, config, told, vendor
+from spending import Vendor, beats, config, told, vendor
 
 from policies.pricing import NANO
 
@@ -293,7 +293,7 @@ def test_the_soft_mark_is_told_once_and_refuses_nobody() -> None:
         live.until(lambda: "budget.soft" in live.log(), "the soft mark told")
         for _ in range(3):
             ask(live, "cloud", key="sk-k", max_tokens=100)
-        time.sleep(2.2)  # two beats, in which it is not told again
+        beats(live, 2)
         assert live.log().count("budget.soft") == 1
         assert '"budget":"team:interns"' in live.log()
         assert "turnout_budget_soft_total 1" in get(live, "/metrics").raw.decode()
