@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pots_homes import Clock
 from purses import Book, Flaky, Heard, limit, purse
+from services import redis_server
 
 from policies.limits.leasing import LEASE
 from policies.limits.limit import Limit
@@ -21,7 +23,8 @@ from proxy.call import Rejected
 from proxy.limits.purse import Funds, Purse, Short
 from proxy.limits.stake import IDLE, Stake
 from proxy.settings.grammar import Away
-from proxy.state.pots import MemoryPots, SharedBy
+from proxy.state.pots import MemoryPots, Pots, SharedBy
+from proxy.state.pots_redis import RedisPots
 from proxy.state.pots_sqlite import SqlitePots
 
 CHEAP = Bill(1, 2, 4)
@@ -604,7 +607,7 @@ class World:
 
     def __init__(self, home: Flaky, clock: Clock) -> None:
         self.home, self.clock, self.book = home, clock, Asked(self)
-        self.limit = limit("usd", 1000)
+        self.limit = limit("usd", 1000, name=uuid4().hex)
         self.purses = [self._new() for _ in range(3)]
         self.open: list[tuple[int, Funds, Bill]] = []
         self.spent = self.untold_lost = 0
@@ -670,14 +673,29 @@ class World:
         return sum(bill.worst if funds.most is None else funds.most for _, funds, bill in self.open)
 
 
-@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@pytest.fixture(scope="module")
+def redis() -> Iterator[str]:
+    with redis_server() as server:
+        yield server.url
+
+
+def home_of(kind: str, clock: Clock, folder: Path, redis: str) -> Pots:
+    """An empty one. Redis has a clock of its own, by which no lease ends here."""
+    if kind == "redis":
+        return RedisPots(redis)
+    path = folder / f"{len(list(folder.iterdir()))}.db"
+    return MemoryPots(clock) if kind == "memory" else SqlitePots(path, monotonic=clock)
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite", "redis"])
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
-def test_no_order_of_events_spends_more_than_the_budget(kind: str, tmp_path: Path, steps: list[Any]) -> None:
+def test_no_order_of_events_spends_more_than_the_budget(
+    kind: str, tmp_path: Path, redis: str, steps: list[Any]
+) -> None:
     async def work() -> None:
         clock = Clock()
-        path = tmp_path / f"{len(list(tmp_path.iterdir()))}.db"
-        pots = MemoryPots(clock) if kind == "memory" else SqlitePots(path, monotonic=clock)
+        pots = home_of(kind, clock, tmp_path, redis)
         world = World(Flaky(pots), clock)
         try:
             for what, one, two in steps:
