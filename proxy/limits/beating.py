@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from proxy.errands import Errands
 from proxy.limits.purse import Purse
 from proxy.limits.stake import Stake
 from proxy.state.pots import PotsAway
@@ -19,12 +21,13 @@ _AUDIT = 5.0
 
 def start(house: House) -> None:
     """From now on, as long as the house serves."""
-    house.errands.every(BEAT, lambda: beat(house.purse, house.telemetry))
+    house.errands.every(BEAT, lambda: beat(house.purse, house.telemetry, house.errands))
     house.errands.every(_AUDIT, lambda: audit(house.purse))
 
 
-async def beat(purse: Purse, telemetry: Telemetry) -> None:
-    """Tell, renew, give up what is idle, and say once when a budget has passed its soft mark."""
+async def beat(purse: Purse, telemetry: Telemetry, errands: Errands) -> None:
+    """Tell, renew, give up what is idle, and say once when a budget has passed its soft mark. Nothing here waits for
+    the ledger."""
     now = purse.monotonic()
     for till in purse.tills:
         idle = [stake for stake in till.stakes.values() if stake.idle(now)]
@@ -33,8 +36,8 @@ async def beat(purse: Purse, telemetry: Telemetry) -> None:
             purse.forget(till, [stake for stake in idle if stake.idle(purse.monotonic()) and not stake.wanted])
         await till.beat(now)
     for stake in [*purse.budgets.stakes.values()]:
-        if not stake.seeded and purse.budgets.answers and not stake.idle(now):
-            await purse.past.seed(stake, purse.budgets, purse.clock)
+        if not stake.seeded and purse.budgets.answers and not stake.idle(now) and not purse.past.seeding(stake):
+            errands.post(partial(purse.past.seed, stake, purse.budgets, purse.clock))
         if _passed(stake):
             await _warn(stake, purse, telemetry)
 

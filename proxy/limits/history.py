@@ -33,16 +33,25 @@ class History:
         """The backends whose cost ``counts: cloud`` leaves out."""
         self._book = book
         self._turn = asyncio.Lock()
+        self._seeding: set[Stake] = set()
 
     async def seed(self, stake: Stake, till: Till, clock: Callable[[], float]) -> None:
         """Returns when the stake is seeded, or its home is away."""
-        async with self._turn:
-            if stake.seeded:
-                return
-            await till.refill([stake])
-            if till.answers and not stake.seeded:
-                await self._raise(stake, clock())
+        self._seeding.add(stake)
+        try:
+            async with self._turn:
+                if stake.seeded:
+                    return
                 await till.refill([stake])
+                if till.answers and not stake.seeded:
+                    await self._raise(stake, clock())
+                    await till.refill([stake])
+        finally:
+            self._seeding.discard(stake)
+
+    def seeding(self, stake: Stake) -> bool:
+        """Is somebody about to?"""
+        return stake in self._seeding
 
     async def audit(self, till: Till, clock: Callable[[], float], now: float) -> None:
         """Compare what is due with the ledger; what the pots have missed is told with the next beat. ``now``: monotonic

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,6 +37,8 @@ _OLD = (
 )
 """What may be dropped, once an hour."""
 _HOUR = 3600.0
+_MOST = 100
+"""Orders of one transaction: some ten milliseconds in which no other worker can write."""
 
 T = TypeVar("T")
 
@@ -58,7 +61,10 @@ class SqlitePots:
         self._tidy_at = 0.0
 
     async def renew(self, holder: str, orders: Sequence[Order]) -> list[Standing]:
-        return await self._run(lambda: self._renewed(holder, orders))
+        found: list[Standing] = []
+        for start in range(0, len(orders), _MOST):
+            found += await self._run(partial(self._renewed, holder, orders[start : start + _MOST]))
+        return found
 
     async def first(self, mark: str, until: int) -> bool:
         return await self._run(lambda: self._changed(_FIRST, (mark, until)))

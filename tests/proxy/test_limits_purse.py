@@ -20,12 +20,15 @@ from policies.limits.leasing import LEASE
 from policies.limits.limit import Limit
 from policies.limits.reserving import Bill
 from proxy.call import Rejected
+from proxy.errands import Errands
+from proxy.limits import beating
 from proxy.limits.purse import Funds, Purse, Short
 from proxy.limits.stake import IDLE, Stake
 from proxy.settings.grammar import Away
 from proxy.state.pots import MemoryPots, Pots, SharedBy
 from proxy.state.pots_redis import RedisPots
 from proxy.state.pots_sqlite import SqlitePots
+from proxy.telemetry.observer import Telemetry
 
 CHEAP = Bill(1, 2, 4)
 
@@ -340,18 +343,15 @@ def test_what_a_process_had_not_told_when_it_died_is_found_in_the_ledger() -> No
 
 def test_a_stake_that_nobody_uses_is_given_up() -> None:
     async def work() -> None:
-        from proxy.limits import beating
-        from proxy.telemetry.observer import Telemetry
-
         clock = Clock()
         home = Flaky(MemoryPots(clock))
         one, other = purse(home, clock, Book()), purse(home, clock, Book())
         [stake], [theirs] = stakes(one, limit("requests", 10)), stakes(other, limit("requests", 10))
         await one.draw([(stake, 1)])
         clock.now += IDLE + 1
-        telemetry = Telemetry()
-        await beating.beat(one, telemetry)
-        await beating.beat(one, telemetry)
+        telemetry, errands = Telemetry(), Errands(lambda _: None)
+        for _ in range(2):
+            await beating.beat(one, telemetry, errands)
         assert not one.rates.stakes
         await other.draw([(theirs, 1)])
         assert theirs.standing is not None
