@@ -58,7 +58,7 @@ def _purse(snapshot: Snapshot, folder: Path, telemetry: Telemetry, *, workers: i
 
 
 def coffers(redis: str | None, folder: Path) -> Coffers:
-    """Where budgets are counted, and shared limits. Raises StoreFailed when the file cannot be used."""
+    """Where budgets are counted, and shared limits."""
     if redis is None:
         return SqlitePots(folder / FILE)
     from proxy.state.pots_redis import RedisPots

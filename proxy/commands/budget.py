@@ -124,7 +124,6 @@ def _opened(config: Path | None, work: Callable[[Snapshot, Coffers], Awaitable[T
     from proxy.ledger.schema import LedgerError
     from proxy.opening import coffers
     from proxy.state.pots import PotsAway
-    from proxy.state.store import StoreFailed
 
     snapshot = written(config)
     redis = snapshot.config.state.redis
@@ -139,7 +138,7 @@ def _opened(config: Path | None, work: Callable[[Snapshot, Coffers], Awaitable[T
 
     try:
         return asyncio.run(done())
-    except (PotsAway, StoreFailed, LedgerError) as error:
+    except (PotsAway, LedgerError) as error:
         fail(f"turnout budget: where budgets are counted cannot be reached: {error}")
 
 

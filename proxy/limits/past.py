@@ -13,7 +13,6 @@ import apsw
 from policies.limits import windows
 from policies.limits.limit import Limit
 from proxy.ledger.opening import told
-from proxy.ledger.reader import rows
 from proxy.ledger.record import UsageRecord
 from proxy.ledger.schema import LedgerError
 
@@ -74,6 +73,9 @@ class Rows:
         return
 
     def _rows(self, **which: Any) -> list[UsageRecord]:
+        # Late: a worker at rest has nothing to read.
+        from proxy.ledger.reader import rows
+
         try:
             return rows(self._path, **which)
         except (apsw.Error, OSError) as error:

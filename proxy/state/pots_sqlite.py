@@ -16,6 +16,7 @@ from policies.limits.leasing import Lease, Order, Pot, Standing, renew, unknown
 from proxy.ledger.opening import told
 from proxy.state.opening import alone, open_store, writing
 from proxy.state.pots import Grant, PotsAway, SharedBy
+from proxy.state.store import StoreFailed
 
 _USED = "SELECT slot, used FROM pots WHERE pot = ?"
 _LEASES = "SELECT holder, remaining, exposed, expires FROM leases WHERE pot = ?"
@@ -52,11 +53,11 @@ class SqlitePots:
     def __init__(
         self, path: Path, *, clock: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """Raises StoreFailed when the file cannot be used. ``clock``: seconds since 1970."""
+        """Opens the file when it is first asked: most houses have no limits. ``clock``: seconds since 1970."""
         self._path = path
         self._clock = clock
         self._monotonic = monotonic
-        self._db = open_store(path)
+        self._opened: apsw.Connection | None = None
         self._desk = ThreadPoolExecutor(1, thread_name_prefix="pots")
         self._tidy_at = 0.0
 
@@ -83,12 +84,22 @@ class SqlitePots:
     async def close(self) -> None:
         """Let go of the file, once all that was asked for is done."""
         self._desk.shutdown()
-        with alone(self._path):
-            self._db.close()
+        if self._opened is not None:
+            with alone(self._path):
+                self._opened.close()
+
+    @property
+    def _db(self) -> apsw.Connection:
+        """For the desk's thread alone. Raises StoreFailed when the file cannot be used."""
+        if self._opened is None:
+            self._opened = open_store(self._path)
+        return self._opened
 
     async def _run(self, work: Callable[[], T]) -> T:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._desk, work)
+        except StoreFailed as error:
+            raise PotsAway(str(error)) from error
         except (apsw.Error, RuntimeError) as error:
             raise PotsAway(f"{self._path}: {told(error)}") from error
 
