@@ -97,6 +97,8 @@ class Standing(Struct, frozen=True, kw_only=True):
     """Beside the limit's own amount, by ``turnout budget grant``."""
     known: bool = True
     """The pot was there, or is now."""
+    born: int = 0
+    """Another figure than the last time: the pot was lost in between, and somebody has begun it anew."""
 
     def spent(self) -> int:
         """In all slots that count."""

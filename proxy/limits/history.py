@@ -96,9 +96,9 @@ def missing(stake: Stake, past: dict[int, int]) -> tuple[tuple[int, int], ...]:
     standing = stake.standing
     start = stake.slot.start
     if standing is None or not standing.known or stake.lost:
-        recalled = stake.slots(stake.recalled)
-        return tuple(
-            {slot: max(past.get(slot, 0), recalled.get(slot, 0)) for slot in {*past, *recalled, start}}.items()
-        )
+        told = stake.slots(stake.recalled)
+        recalled = {slot: amount - stake.retold.get(slot, 0) for slot, amount in told.items()}
+        every = {*past, *recalled, start}
+        return tuple((slot, max(past.get(slot, 0), recalled.get(slot, 0))) for slot in every)
     lost = sum(past.values()) - standing.spent() - standing.others - standing.exposures
     return ((start, standing.used.get(start, 0) + max(lost, 0)),)

@@ -23,6 +23,8 @@ _EIGHTH = 8
 _ROLLING = frozenset({"rolling", "now"})
 _REMEMBERED = 100 * 86_400
 """Seconds for which windows of the calendar are kept when they are over: their clock may be put back."""
+_LATE = 3.0
+"""Seconds until all others have surely heard of what was told."""
 _LASTS = 3600
 """Seconds that a pot is kept when nobody asks, or two of its windows."""
 
@@ -39,9 +41,9 @@ class Stake:
     until it is told. Times are monotonic seconds, but for those of slots."""
 
     __slots__ = (
-        "alone", "audit_at", "clock", "drawn", "drawn_exposed", "exposed", "free", "generation", "held", "limit",
-        "lost", "number", "open", "own", "parted", "raised", "recalled", "seeded", "slot", "spare", "spent",
-        "standing", "telling", "until", "used_at", "wanted", "wanted_exposed", "warned",
+        "alone", "audit_at", "clock", "drawn", "drawn_exposed", "exposed", "free", "generation", "held", "late",
+        "limit", "lost", "number", "open", "own", "parted", "raised", "recalled", "retold", "seeded", "slot", "spare",
+        "spent", "standing", "telling", "until", "used_at", "wanted", "wanted_exposed", "warned",
     )  # fmt: skip
 
     def __init__(self, limit: Limit, clock: Callable[[], float], *, alone: bool) -> None:
@@ -62,6 +64,8 @@ class Stake:
         self.telling: dict[int, int] = {}
         """The same of what is being told; it changes no more until it was heard."""
         self.number = 0
+        self.late: list[tuple[float, dict[int, int]]] = []
+        """What was told a moment ago, and when: others may not have heard of it when its pot is lost."""
         self.own: dict[int, int] = {}
         """The same of what was told, while it counts."""
         self.until = 0.0
@@ -82,6 +86,8 @@ class Stake:
         """The pot was known, and is not any more."""
         self.recalled: Mapping[int, int] = {}
         """What had been used, by everybody, when it was last there."""
+        self.retold: Mapping[int, int] = {}
+        """What of it is told once more."""
         self.raised: tuple[tuple[int, int], ...] = ()
         """What it said, to be told."""
         self.warned = -1
@@ -236,16 +242,21 @@ class Stake:
         if not told.known:
             self._unheard(told)
             return
+        if self.standing is not None and self.standing.known and self.standing.born != told.born and not self.lost:
+            self._tell_again()
+        else:
+            self.free += told.leased - asked.held - asked.kept
+            self.spare += told.exposable - asked.exposed
         self.standing = told
-        self.free += told.leased - asked.held - asked.kept
-        self.spare += told.exposable - asked.exposed
         self.parted = self.parted and not calm
         if asked.raised:
-            self.seeded, self.raised, self.lost = True, (), False
+            self.seeded, self.raised, self.lost, self.retold = True, (), False, {}
         if not self.alone and self.limit.kind in {"requests", "tokens"}:
             self.own = {start: count for start, count in self.own.items() if start >= asked.oldest}
             for start, count in self.telling.items():
                 self.own[start] = self.own.get(start, 0) + count
+        if self.telling:
+            self.late = [(at, spent) for at, spent in self.late if at > sent - _LATE] + [(sent, self.telling)]
         self.telling = {}
 
     def _unheard(self, told: Standing) -> None:
@@ -253,10 +264,23 @@ class Stake:
         before, what it knew is lost: this worker goes on with its part of what was left then."""
         self.seeded, self.spent, self.telling = False, self.slots({}), {}
         if self.standing is not None and self.standing.known:
-            self.lost, self.recalled = True, self.standing.used
+            if not self.lost:
+                self.recalled = self.standing.used
+                self.retold = self._tell_again()
+            self.lost = True
             self.take_part(1)
         elif self.standing is None:
             self.standing = told
+
+    def _tell_again(self) -> dict[int, int]:
+        """Whoever begins a lost pot anew may not have heard of what this worker told last: rather twice than never."""
+        again: dict[int, int] = {}
+        for _, spent in self.late:
+            for start, amount in spent.items():
+                again[start] = again.get(start, 0) + amount
+                self.spent[start] = self.spent.get(start, 0) + amount
+        self.late = []
+        return again
 
     def rest(self) -> None:
         """A beat is over: what was drawn in it was asked for ahead."""

@@ -137,7 +137,7 @@ def _grants_of(owner: str) -> str:
 
 
 def _standing(answer: Sequence[bytes]) -> Standing:
-    known, leased, exposable, others, exposures, holders, granted, *slots = map(int, answer)
+    known, born, leased, exposable, others, exposures, holders, granted, *slots = map(int, answer)
     return Standing(
         used=dict(zip(slots[::2], slots[1::2], strict=True)),
         leased=leased,
@@ -147,4 +147,5 @@ def _standing(answer: Sequence[bytes]) -> Standing:
         holders=holders,
         granted=granted,
         known=bool(known),
+        born=born,
     )

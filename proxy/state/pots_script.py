@@ -1,7 +1,8 @@
 """What Redis does for each round of orders: ``policies.limits.leasing.renew``, in its own language and at one stroke.
 
-A pot is a hash: ``s<slot>`` what was used, ``l<holder>`` a lease (leased, exposable, end in Redis's own milliseconds),
-``n<holder>`` the number of its last telling and when that was. Beside it, a hash of the grants of its owner.
+A pot is a hash: ``b`` when it was born, ``s<slot>`` what was used, ``l<holder>`` a lease (leased, exposable, end in
+Redis's own milliseconds), ``n<holder>`` the number of its last telling and when that was. Beside it, a hash of the
+grants of its owner.
 """
 
 from __future__ import annotations
@@ -25,11 +26,13 @@ local function granted_by(key)
 end
 
 local function read(key)
-  local pot = {slots = {}, others = {}, stale = {}, number = -1, known = false}
+  local pot = {slots = {}, others = {}, stale = {}, number = -1, known = false, born = nil}
   local fields = redis.call('HGETALL', key)
   for i = 1, #fields, 2 do
     local kind, name, value = string.sub(fields[i], 1, 1), string.sub(fields[i], 2), fields[i + 1]
-    if kind == 's' then
+    if kind == 'b' then
+      pot.born = value
+    elseif kind == 's' then
       pot.known, pot.slots[tonumber(name)] = true, tonumber(value)
     elseif kind == 'l' and name ~= holder then
       local leased, exposable, ends = string.match(value, '^(%d+) (%d+) (%d+)$')
@@ -84,9 +87,13 @@ end
 local function renew(key, grants, order)
   local pot, granted = read(key), granted_by(grants)
   if not pot.known and order.cautious and #order.raised == 0 then
-    return {'0', int(order.held), int(order.exposed), '0', '0', '1', int(granted)}
+    return {'0', '0', int(order.held), int(order.exposed), '0', '0', '1', int(granted)}
   end
   tell(key, pot, order)
+  if pot.born == nil then
+    pot.born = int(seconds) .. time[2]
+    redis.call('HSET', key, 'b', pot.born)
+  end
   local taken, exposures, used, told = 0, 0, 0, {}
   for _, each in ipairs(pot.others) do taken, exposures = taken + each[1], exposures + each[2] end
   for slot, amount in pairs(pot.slots) do
@@ -104,7 +111,9 @@ local function renew(key, grants, order)
     redis.call('HDEL', key, 'l' .. holder)
   end
   redis.call('EXPIRE', key, order.lasts)
-  return {'1', int(leased), int(exposable), int(taken), int(exposures), int(holders), int(granted), unpack(told)}
+  local figures = {'1', pot.born, int(leased), int(exposable), int(taken), int(exposures), int(holders), int(granted)}
+  for _, each in ipairs(told) do table.insert(figures, each) end
+  return figures
 end
 
 local answers = {}

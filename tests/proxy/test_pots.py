@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -248,7 +249,7 @@ def test_in_any_order_nothing_is_overspent_and_nothing_is_lost(home: Home, steps
                     spent=tuple(holder.untold.items()), cautious=bool(one % 2),
                 )  # fmt: skip
                 [found] = await pots.renew(holder.name, [asked])
-                assert found == model.renew(holder.name, asked)
+                assert msgspec.structs.replace(found, born=0) == model.renew(holder.name, asked)
                 if found.known:
                     holder.untold = {}
                 holder.free, holder.until = found.leased, model.now + LEASE
