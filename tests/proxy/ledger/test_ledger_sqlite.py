@@ -70,7 +70,7 @@ def test_the_file_is_in_wal_mode_and_its_columns_are_the_rows(ledger: Ledger, bo
     connection = apsw.Connection(str(book))
     assert connection.pragma("journal_mode") == "wal"
     assert connection.pragma("user_version") == schema.VERSION
-    assert tuple(row[1] for row in connection.execute("PRAGMA table_info(usage)")) == COLUMNS
+    assert tuple(row[1] for row in connection.execute("PRAGMA table_info(usage)")) == ("id", *COLUMNS)
     connection.close()
 
 

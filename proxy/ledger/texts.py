@@ -1,0 +1,60 @@
+"""Long texts that rows repeat (traces, prices) are kept once in their SQLite file, and stand in rows as numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import apsw
+
+REPEATED = ("decision_reason", "trace", "price_source", "unit_prices")
+"""The columns that hold a text or its number."""
+_KNOWN = 2000
+"""Texts whose numbers are remembered, about a megabyte."""
+_NEW = 500
+"""Texts that were seen once: a text gets its number when it comes again, so that one of a kind is stored once, too."""
+_SHORT = 16
+"""Characters up to which a number would gain nothing."""
+_ADD = "INSERT INTO texts (text) VALUES (?) ON CONFLICT (text) DO NOTHING"
+_FIND = "SELECT id FROM texts WHERE text = ?"
+
+
+class Texts:
+    """The numbers of one file's texts, for whoever writes to it."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._execute = connection.execute
+        self._known: dict[str, int] = {}
+        self._new: dict[str, None] = {}
+
+    def brief(self, text: str | None) -> Any:
+        """What stands in the row for this text: its number, or the text itself."""
+        known = self._known.get(text)  # type: ignore[arg-type]
+        if known is not None:
+            return known
+        if text is None or len(text) <= _SHORT:
+            return text
+        if text not in self._new:
+            self._new[text] = None
+            if len(self._new) > _NEW:
+                del self._new[next(iter(self._new))]
+            return text
+        return self._number(text)
+
+    def forget(self) -> None:
+        """A transaction was undone, and with it perhaps a number."""
+        self._known.clear()
+
+    def _number(self, text: str) -> int:
+        self._execute(_ADD, (text,))
+        [(number,)] = self._execute(_FIND, (text,))
+        del self._new[text]
+        self._known[text] = number
+        if len(self._known) > _KNOWN:
+            del self._known[next(iter(self._known))]
+        return int(number)
+
+
+def told(column: str) -> str:
+    """The SQL expression for a column of REPEATED as its text."""
+    kept = f'(SELECT text FROM texts t WHERE t.id = "{column}")'  # noqa: S608 - our own columns
+    return f'CASE typeof("{column}") WHEN \'integer\' THEN {kept} ELSE "{column}" END'
