@@ -16,8 +16,8 @@ def is_postgres(url: str) -> bool:
 
 
 def folder_of(url: str) -> Path:
-    """The folder of what belongs to this Turnout alone: state, spools, a secret that was made. It is the ledger's own, or
-    the working directory where the ledger is in PostgreSQL. Raises LedgerError."""
+    """The folder of what belongs to this Turnout alone: state, spools, a secret that was made. It is that of the
+    ledger's file, or the working directory where the ledger is in PostgreSQL. Raises LedgerError."""
     return Path() if is_postgres(url) else path_of(url).parent
 
 

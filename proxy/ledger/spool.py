@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -78,6 +79,13 @@ def set_aside(spool: Path) -> list[Path]:
     """The files of one spool that wait for replay, oldest first."""
     found = [p for p in spool.parent.glob(f"{spool.name}.*") if p.suffix[1:].isdigit()]
     return sorted(found, key=lambda path: int(path.suffix[1:]))
+
+
+def spools(folder: Path, name: str) -> list[Path]:
+    """The spools of the only worker and of each of several, also those of which only files set aside are left."""
+    fitting = re.compile(rf"({re.escape(name)}(?:-\d+)?\.spool)(?:\.\d+)?")
+    found = (fitting.fullmatch(path.name) for path in folder.glob(f"{name}*.spool*"))
+    return sorted({folder / match[1] for match in found if match is not None})
 
 
 def read(path: Path) -> Iterator[UsageRecord | bytes]:

@@ -19,11 +19,10 @@ from proxy.ledger.opening import told
 from proxy.ledger.record import COLUMNS, UsageRecord
 from proxy.ledger.schema import PLACED, VERSION, LedgerError
 from proxy.ledger.shelf import Key, order
-from proxy.ledger.spans import Piece, Span, plan, spans
-from proxy.ledger.sums import LEVELS, Ask, Folded, Query, Words, filtered, of_rows, of_sums
+from proxy.ledger.spans import Span
+from proxy.ledger.sums import LEVELS, Ask, Folded, Known, Query, Words, filtered, of_rows, of_sums, pieces
 from proxy.ledger.texts import REPEATED
 from proxy.ledger.texts import told as text_of
-from proxy.ledger.totals import zone_of
 
 _PATIENCE = 2000
 """Milliseconds that a reader, which is never on the loop, waits for a file."""
@@ -106,15 +105,13 @@ class SqliteSource:
         return list(self.read(since, until, filters))[-most:]
 
     def fold(self, ask: Ask, since: int, until: int, into: Folded) -> None:
-        zone = zone_of(ask.timezone)
         if ask.timezone != "UTC":
             since, until = self._bounds(since, until)
-        for span in spans(since, until, zone) if self._columns and since < until else ():
-            for piece in self._plan(ask, span):
-                if piece.source == "rows":
-                    into.gather(self.lines(ask, span, piece.start, piece.end), span)
-                else:
-                    into.gather(summed(self._execute, partial(of_sums, self.words, ask, span, piece)), span)
+        for span, piece in pieces(ask, since, until, self._known()):
+            if piece.source == "rows":
+                into.gather(self.lines(ask, span, piece.start, piece.end), span)
+            else:
+                into.gather(summed(self._execute, partial(of_sums, self.words, ask, span, piece)), span)
 
     def lines(self, ask: Ask, span: Span, since: int, until: int) -> list[Any]:
         """What the rows of a part of a span sum up to; two lines may be of one kind."""
@@ -140,12 +137,12 @@ class SqliteSource:
                 return True
         return False
 
-    def _plan(self, ask: Ask, span: Span) -> list[Piece]:
-        if ask.level is None or not self._placed:
-            return [Piece("rows", span.since, span.until)]
-        stale = [hour for (hour,) in self._execute("SELECT hour FROM stale UNION SELECT hour FROM folding")]
-        folded = [day for (day,) in self._execute("SELECT day FROM folded")]
-        return plan(span, ask.unit, stale=stale, folded=folded, days=ask.level != "hours")
+    def _known(self) -> Known | None:
+        if not self._placed:
+            return None
+        stale: list[Any] = self._execute("SELECT hour FROM stale UNION SELECT hour FROM folding").fetchall()
+        folded: list[Any] = self._execute("SELECT day FROM folded").fetchall()
+        return Known({hour for (hour,) in stale}, {day for (day,) in folded})
 
     def _bounds(self, since: int, until: int) -> tuple[int, int]:
         """The time within which there are rows."""

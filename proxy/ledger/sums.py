@@ -4,14 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
 from proxy.ledger.record import UsageRecord
-from proxy.ledger.spans import DAY, HOUR, MILLIS, Piece, Span, Unit
+from proxy.ledger.spans import DAY, HOUR, MILLIS, Piece, Span, Unit, plan, spans
 from proxy.ledger.totals import TAG, TIMES, UNKNOWN, Sum, Total, key_of, label, time_label, value_of, zone_of
 
 _WHAT = ("alias", "policy", "class", "backend", "upstream_model", "api", "outcome")
@@ -95,6 +95,27 @@ class Ask(Struct, frozen=True):
         return since <= record.started_at < until and all(
             value_of(record, name) == value for name, value in self.filters.items()
         )
+
+
+class Known(Struct, frozen=True):
+    """Which sums a database has. ``stale``: hours to be read from their rows; ``folded``: days that are summed."""
+
+    stale: Collection[int]
+    folded: Collection[int]
+
+
+def pieces(ask: Ask, since: int, until: int, known: Known | None) -> Iterator[tuple[Span, Piece]]:
+    """What is to be read to answer for a time; ``known``: None where there are no sums."""
+    if since >= until:
+        return
+    level = ask.level
+    for span in spans(since, until, zone_of(ask.timezone)):
+        if level is None or known is None:
+            yield span, Piece("rows", span.since, span.until)
+            continue
+        days = level != "hours"
+        for piece in plan(span, ask.unit, stale=known.stale, folded=known.folded, days=days):
+            yield span, piece
 
 
 def measured(sums: str = "sum") -> str:
