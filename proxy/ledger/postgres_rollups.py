@@ -59,6 +59,7 @@ def _hour(connection: Connection, hour: int) -> None:
         connection.execute("INSERT INTO turnout_folding VALUES (%s) ON CONFLICT DO NOTHING", (hour,))
         connection.execute("DELETE FROM turnout_stale WHERE hour = %s", (hour,))
         connection.execute("DELETE FROM turnout_folded WHERE day = %s", (hour // 24,))
+        connection.execute("DELETE FROM turnout_caller_days WHERE day = %s", (hour // 24,))
     span = Span(hour * HOUR, (hour + 1) * HOUR)
     rows = Query("started_at >= %s AND started_at < %s", (span.since, span.until))
     with _at_leisure(connection):

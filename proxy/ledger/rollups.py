@@ -68,6 +68,7 @@ class Rollups:
             execute("INSERT OR IGNORE INTO folding VALUES (?)", (hour,))
             execute("DELETE FROM stale WHERE hour = ?", (hour,))
             execute("DELETE FROM folded WHERE day = ?", (hour // 24,))
+            execute("DELETE FROM caller_days WHERE id >= ? AND id < ?", _ids(hour // 24))
         source = SqliteSource(reader, self._path)
         span = Span(hour * HOUR, (hour + 1) * HOUR)
         self._pour("caller_hours", hour, source.lines(Ask(LEVELS["caller_hours"]), span, span.since, span.until))
@@ -95,9 +96,9 @@ class Rollups:
 
     def _pour(self, level: Level, number: int, lines: Iterable[Any]) -> None:
         """Lines in the place of those that this hour or day had. Nobody reads them yet."""
-        start = number << _LINES
+        start, end = _ids(number)
         with self._writing() as execute:
-            execute(f"DELETE FROM {level} WHERE id >= ? AND id < ?", (start, number + 1 << _LINES))
+            execute(f"DELETE FROM {level} WHERE id >= ? AND id < ?", (start, end))
         left = iter(lines)
         while chunk := list(islice(left, _CHUNK)):
             with self._writing() as execute:
@@ -109,6 +110,11 @@ class Rollups:
     def _writing(self) -> Iterator[Callable[..., apsw.Cursor]]:
         with self._lock, transaction(connection := self._connection()):
             yield connection.execute
+
+
+def _ids(number: int) -> tuple[int, int]:
+    """The ids of the lines of an hour or day, the end excluded."""
+    return number << _LINES, number + 1 << _LINES
 
 
 def _again(level: Level, start: int, end: int, sums: str) -> Query:
