@@ -64,13 +64,16 @@ _SETTINGS = (
     "SELECT set_config('lock_timeout', '2s', false), set_config('statement_timeout', %s, false),"
     " set_config('idle_in_transaction_session_timeout', '60s', false)"
 )
+_THERE = "SELECT FROM pg_tables WHERE tablename = 'turnout_ledger' AND schemaname = ANY(current_schemas(false))"
 _MENDS = (
     ("password authentication failed", "see the user and the password in ledger.url"),
     ("no password supplied", "give ledger.url a password"),
-    ("role ", "see the user in ledger.url"),
-    ("database ", "create it (createdb), or see its name in ledger.url"),
+    ('role "', "see the user in ledger.url"),
+    ('database "', "create it (createdb), or see its name in ledger.url"),
     ("permission denied", "let this user create tables there"),
-    ("too many ", "raise max_connections: every worker keeps one connection"),
+    ("no schema has been selected", "let this user create tables there"),
+    ("too many", "raise max_connections: every worker keeps one connection"),
+    ("Connection refused", "see that it runs and can be reached"),
 )
 
 
@@ -109,7 +112,7 @@ def migrate(connection: Connection, url: str) -> None:
 
 def version(connection: Connection) -> int:
     """The schema that is there; 0: none."""
-    if connection.execute("SELECT to_regclass('turnout_ledger')").fetchone() == (None,):
+    if not connection.execute(_THERE).fetchall():
         return 0
     found = connection.execute("SELECT version FROM turnout_ledger").fetchone()
     return int(found[0]) if found is not None else 0
@@ -132,7 +135,7 @@ def told(error: Exception, url: str) -> str:
     for secret in _secrets(url):
         line = line.replace(secret, "[password]")
     words = line.partition("FATAL: ")[2].strip() or line
-    return next((f"{words}: {mend}" for sign, mend in _MENDS if words.startswith(sign)), words)
+    return next((f"{words}: {mend}" for sign, mend in _MENDS if sign in words), words)
 
 
 def _secrets(url: str) -> list[str]:

@@ -142,12 +142,13 @@ def pack_facts(facts: Mapping[str, Any]) -> str:
 
 
 def storable(record: UsageRecord) -> UsageRecord:
-    """The row with what no database takes put right: half a surrogate pair, a number past 64 bits (now unknown)."""
+    """The row with what some database does not take put right: half a surrogate pair, a NUL, a number past 64 bits (now
+    unknown)."""
     changes: dict[str, Any] = {}
     for name in record.__struct_fields__:
         value = getattr(record, name)
         if isinstance(value, str):
-            changes[name] = value.encode("utf-8", "replace").decode()
+            changes[name] = value.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
         elif isinstance(value, int) and not -(2**63) <= value < 2**63:
             changes[name] = None
     return msgspec.structs.replace(record, **changes)

@@ -31,7 +31,7 @@ class Rows:
         )
         changes = ",".join(f'"{name}" = ?' for name in columns)
         self._change = f"UPDATE usage SET {changes} WHERE id = ?"
-        self._repeated = tuple(columns.index(name) for name in REPEATED)
+        self._repeated = tuple(1 + columns.index(name) for name in REPEATED)
         self._connection = connection
         self._execute = connection.cursor().execute
         self._texts = Texts(connection)
@@ -42,17 +42,18 @@ class Rows:
 
     def put_values(self, values: Sequence[Any]) -> bool:
         """Add the row of these values. False: it is there already."""
-        row = self._brief(values)
         at = place(values[0], values[3], values[4])
+        row = [at, *values]
+        self._shorten(row)
         if at is not None:
             try:
-                self._execute(self._add, (at, *row))
+                self._execute(self._add, row)
             except apsw.ConstraintError:
                 if self._is_at(at, values[0], values[3]):
                     return False
             else:
                 return True
-        self._execute(self._add_odd, row)
+        self._execute(self._add_odd, row[1:])
         return bool(self._connection.changes())
 
     def replace(self, record: UsageRecord) -> bool:
@@ -60,7 +61,9 @@ class Rows:
         at = self.find(record.request_id, record.attempt)
         if at is None:
             return False
-        self._execute(self._change, (*self._brief(astuple(record)), at))
+        row = [at, *astuple(record)]
+        self._shorten(row)
+        self._execute(self._change, (*row[1:], at))
         return True
 
     def find(self, request_id: str, attempt: int) -> int | None:
@@ -77,11 +80,13 @@ class Rows:
         """A transaction was undone."""
         self._texts.forget()
 
-    def _brief(self, values: Sequence[Any]) -> list[Any]:
-        row, brief = list(values), self._texts.brief
+    def _shorten(self, row: list[Any]) -> None:
+        """Numbers in the place of long texts, in a row that begins with its place."""
+        numbers, brief = self._texts.numbers, self._texts.brief
         for at in self._repeated:
-            row[at] = brief(row[at])
-        return row
+            text = row[at]
+            if text is not None:
+                row[at] = numbers.get(text) or brief(text)
 
     def _is_at(self, at: int, request_id: str, attempt: int) -> bool:
         found = self._execute("SELECT request_id, attempt FROM usage WHERE id = ?", (at,)).fetchall()

@@ -80,7 +80,11 @@ class Ledger:
         self._waiting = Waiting(self._spool, count, hold)
         self._connection = threading.Lock()
         self._slot = claim(self.path)
-        self._db = open_database(self.path)
+        try:
+            self._db = open_database(self.path)
+        except LedgerError:
+            os.close(self._slot)
+            raise
         self._rows = Rows(self._db)
         self._rollups = Rollups(self.path, lambda: self._db, self._connection)
         self._upkeep = Upkeep(lambda: self._db, self._connection)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import apsw
 
 REPEATED = ("decision_reason", "trace", "price_source", "unit_prices")
@@ -23,15 +21,13 @@ class Texts:
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._execute = connection.execute
-        self._known: dict[str, int] = {}
+        self.numbers: dict[str, int] = {}
+        """Of the texts that came last."""
         self._new: dict[str, None] = {}
 
-    def brief(self, text: str | None) -> Any:
-        """What stands in the row for this text: its number, or the text itself."""
-        known = self._known.get(text)  # type: ignore[arg-type]
-        if known is not None:
-            return known
-        if text is None or len(text) <= _SHORT:
+    def brief(self, text: str) -> int | str:
+        """What stands in the row for a text that ``numbers`` does not have: its number, or the text itself."""
+        if len(text) <= _SHORT:
             return text
         if text not in self._new:
             self._new[text] = None
@@ -42,15 +38,15 @@ class Texts:
 
     def forget(self) -> None:
         """A transaction was undone, and with it perhaps a number."""
-        self._known.clear()
+        self.numbers.clear()
 
     def _number(self, text: str) -> int:
         self._execute(_ADD, (text,))
         [(number,)] = self._execute(_FIND, (text,))
         del self._new[text]
-        self._known[text] = number
-        if len(self._known) > _KNOWN:
-            del self._known[next(iter(self._known))]
+        self.numbers[text] = number
+        if len(self.numbers) > _KNOWN:
+            del self.numbers[next(iter(self.numbers))]
         return int(number)
 
 

@@ -110,6 +110,7 @@ def emptied(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
+        connection.execute("GRANT USAGE ON SCHEMA public TO PUBLIC")
 
 
 def _read(path: Path, statement: str) -> list[tuple[Any, ...]]:

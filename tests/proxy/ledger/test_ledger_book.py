@@ -124,7 +124,10 @@ def test_the_zone_says_when_a_day_begins(home: Home) -> None:
     assert list(read.totals()) == [("2026-11-20",), ("2026-11-21",)]
     assert list(read.totals(timezone="Europe/Berlin")) == [("2026-11-21",)]
     assert list(read.totals(timezone="America/New_York")) == [("2026-11-20",)]
-    assert list(read.totals(("hour",), timezone="Asia/Kolkata")) == [("2026-11-21T04:00+05:30",), ("2026-11-21T05:00+05:30",)]
+    assert list(read.totals(("hour",), timezone="Asia/Kolkata")) == [
+        ("2026-11-21T04:00+05:30",),
+        ("2026-11-21T05:00+05:30",),
+    ]
     assert list(read.totals(("hour",))) == [("2026-11-20T23:00Z",), ("2026-11-21T00:00Z",)]
     ledger.close()
 
@@ -165,7 +168,9 @@ def test_rows_are_told_again_while_they_are_written(home: Home) -> None:
     ledger.close()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     told=st.lists(rows(), max_size=30).map(distinct),
     by=st.lists(st.sampled_from([*TIMES, "alias", "key_id", "tenant", "user", "tag:feature", "stream"]), unique=True, max_size=3),

@@ -50,7 +50,9 @@ class Model:
         self.ledgers[worker].fold(LATER)
 
     def reprice(self, cost: int) -> None:
-        changed = [replace(r, cost_nano_usd=cost, price_source="a price of later, told again") for r in self.rows.values()]
+        changed = [
+            replace(r, cost_nano_usd=cost, price_source="a price of later, told again") for r in self.rows.values()
+        ]
         assert book(self.home).rewrite(changed[::2]) == len(changed[::2])
         self.rows |= {(r.request_id, r.attempt): r for r in changed[::2]}
 
@@ -119,7 +121,7 @@ def test_the_tables_of_sums_have_the_columns_of_the_queries(tmp_path: Path) -> N
 
 def lines(home: Sqlite, level: str) -> int:
     connection = apsw.Connection(str(home.path))
-    [(many,)] = connection.execute(f"SELECT count(*) FROM {level}")
+    [(many,)] = connection.execute(f"SELECT count(*) FROM {level}")  # noqa: S608
     connection.close()
     return int(many)
 

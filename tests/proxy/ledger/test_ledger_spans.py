@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -75,7 +76,7 @@ def test_a_time_is_cut_where_its_zone_changes(zone: str) -> None:
     assert [since, *(span.until for span in found)] == [*(span.since for span in found), since + 365 * DAY]
     for span in found:
         assert {offset(at, ZoneInfo(zone)) for at in (span.since, span.until - 1)} == {span.offset}
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         assert before.offset != after.offset
 
 
