@@ -16,9 +16,10 @@ from pathlib import Path
 
 import structlog
 
+from proxy.keyed import built
 from proxy.origin import Origin
 from proxy.settings import ConfigError
-from proxy.snapshot import Snapshot, build_text
+from proxy.snapshot import Snapshot
 from proxy.supervisor import Supervisor
 from proxy.telemetry import logs
 
@@ -32,7 +33,7 @@ def serve(path: Path | None) -> int:
     origin = Origin(path, env)
     try:
         origin.text = origin.read()
-        snapshot = build_text(origin.text, file=origin.name, generation=1, env=env)
+        snapshot = asyncio.run(built(origin.text, file=origin.name, generation=1, env=env))
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 1

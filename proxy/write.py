@@ -119,9 +119,10 @@ def _credential(call: Call, backend: Backend) -> str | None:
     if not backend.from_client:
         return backend.credential.reveal() if backend.credential is not None else None
     given = keys.given(call.headers)
-    if given is not None and sendable(given) and (not call.snapshot.callers or keys.OWN_HEADER in call.headers):
+    keyed = call.caller.key_id is not None
+    if given is not None and sendable(given) and (not keyed or keys.OWN_HEADER in call.headers):
         return given
-    own = f" and your Turnout key as '{keys.OWN_HEADER}'" if call.snapshot.callers else ""
+    own = f" and your Turnout key as '{keys.OWN_HEADER}'" if keyed else ""
     how = f"send it as 'Authorization: Bearer …' or 'x-api-key'{own}"
     message = f"The backend '{backend.name}' uses the caller's own key: {how}."
     raise Rejected(ir.Failure("unauthorized", 401, message, code="missing_api_key"))

@@ -34,7 +34,7 @@ def served(config: Path | None) -> Served:
 
     origin = Origin(chosen(config), os.environ)
     with origin.demo, _told(origin.name):
-        snapshot = build_text(origin.read(), file=origin.name, generation=1, env=origin.env)
+        snapshot = build_text(origin.read(), file=origin.name, generation=1, env=origin.env, has_keys=True)
         return Served(snapshot, f"http://127.0.0.1:{origin.demo.getsockname()[1]}/")
 
 
@@ -50,7 +50,7 @@ def written(config: Path | None) -> Snapshot:
     with _told(name):
         text = defaults.not_running(os.environ) if path is None else decoded(path.read_bytes(), name)
         text = with_cards(text, file=name, env=os.environ)
-        return build_text(text, file=name, generation=1, env=os.environ)
+        return build_text(text, file=name, generation=1, env=os.environ, has_keys=True)
 
 
 def ledger_file(config: Path | None, ledger: Path | None) -> Path:

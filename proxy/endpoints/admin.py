@@ -109,9 +109,9 @@ def admit(house: House, request: Request[Any, Any, Any]) -> None:
         headers,
         peer_host=request.client.host if request.client else None,
         bound_loopback=house.bound_loopback,
-        callers={},
+        find=None,
         admin_configured=False,
     )
-    if isinstance(found, ir.Failure):
+    if isinstance(found, keys.Refusal):
         message = "Admin routes answer on loopback, or to server.admin_key once it is set."
         raise Rejected(ir.Failure("unauthorized", 401, message, code="invalid_api_key"))

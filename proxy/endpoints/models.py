@@ -19,16 +19,16 @@ from proxy.house import House
 def handlers(house: House) -> list[HTTPRouteHandler]:
     """``GET /v1/models`` and ``GET /v1/models/{id}``."""
 
-    @get("/v1/models", sync_to_thread=False)
-    def models(request: Request[Any, Any, Any]) -> Response[bytes]:
-        names = house.snapshot.listed(caller(house, request).aliases)
+    @get("/v1/models")
+    async def models(request: Request[Any, Any, Any]) -> Response[bytes]:
+        names = house.snapshot.listed((await caller(house, request)).aliases)
         if is_anthropic(request.headers):
             return answer(house, _page(house, names))
         return answer(house, {"object": "list", "data": [_model(house, name) for name in names]})
 
-    @get("/v1/models/{model_id:path}", sync_to_thread=False)
-    def model(request: Request[Any, Any, Any], model_id: FromPath[str]) -> Response[bytes]:
-        own = caller(house, request).aliases
+    @get("/v1/models/{model_id:path}")
+    async def model(request: Request[Any, Any, Any], model_id: FromPath[str]) -> Response[bytes]:
+        own = (await caller(house, request)).aliases
         name = model_id.lstrip("/")
         if own is not None and not aliases.allowed(own, name):
             denied = aliases.denied(own, name)

@@ -36,9 +36,9 @@ def failed(status: int, message: str, code: str, param: str | None = None) -> Re
     return Rejected(ir.Failure("invalid", status, message, code=code, param=param))
 
 
-def caller(house: House, request: Request[Any, Any, Any]) -> Caller:
-    """Who asks. Raises Rejected (401)."""
-    return house.name(dict(request.headers), request.client.host if request.client else None)
+async def caller(house: House, request: Request[Any, Any, Any]) -> Caller:
+    """Who asks. Raises Rejected (401, 403, 503)."""
+    return await house.name(dict(request.headers), request.client.host if request.client else None)
 
 
 def on_rejected(house: House, request: Request[Any, Any, Any], error: Rejected | ir.Invalid) -> Response[bytes]:
