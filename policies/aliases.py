@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from policies.rules.book import PIN
 from policies.verdict import Denied
 
@@ -37,6 +39,14 @@ def fits(pattern: str, name: str) -> bool:
             return False
         at = found + len(part)
     return True
+
+
+def answered(pattern: str, names: Iterable[str]) -> bool:
+    """Can a key with this pattern ask for anything at all? ``names``: aliases, patterns among them, and pins."""
+    if _ANY not in pattern:
+        return any(fits(name, pattern) for name in names)
+    pin = pattern.startswith(PIN)
+    return any(name.startswith(PIN) is pin and (_ANY in name or fits(pattern, name)) for name in names)
 
 
 def denied(aliases: tuple[str, ...], name: str) -> Denied:

@@ -74,7 +74,7 @@ def of_entry(entry: Entry, config: Config, now: float, *, shadowed: bool = False
         _shown(entry.key, "store", state),
         created=_iso(entry.created),
         revoked=None if entry.revoked is None else _iso(entry.revoked),
-        replaced_until=_iso(until) if until > now else None,
+        replaced_until=_iso(until) if until > now and state != "revoked" else None,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from proxy.config import Config
 from proxy.settings.checks import is_loopback
+from proxy.settings.source import Mistake
 from proxy.snapshot import Snapshot, build_text
 from proxy.state.store import StoreFailed
 
@@ -36,6 +37,31 @@ async def keyed(config: Config) -> bool:
     except StoreFailed:
         return True
     return bool(news.entries or news.unread)
+
+
+async def clashes(config: Config) -> tuple[list[Mistake], list[str]]:
+    """Where this file and the keys of the store disagree: what is wrong with the file, and what the operator should
+    know. A running Turnout goes on with the file's word."""
+    try:
+        news = await stored(config)
+    except StoreFailed as error:
+        return [], [f"the keys of the store could not be looked at: {error}"]
+    names = {entry.key.name for entry in news.entries if entry.revoked is None}
+    mistakes: list[Mistake] = [
+        (
+            ("keys", index, "name"),
+            f"the store has a key named '{key.name}', too: name one otherwise, or revoke that one",
+        )
+        for index, key in enumerate(config.keys)
+        if key.name in names
+    ]
+    teams = {entry.key.name: entry.key.team for entry in news.entries if entry.revoked is None}
+    warnings = [
+        f"key '{name}' of the store is refused: there is no team '{team}' any more"
+        for name, team in teams.items()
+        if team is not None and team not in config.teams
+    ]
+    return mistakes, warnings
 
 
 async def stored(config: Config) -> News:

@@ -79,10 +79,13 @@ class Keyring:
         return self._find if keyed else None
 
     def named(self, name: str) -> Caller | None:
-        """Who has the key of this name, of the file's and of the store's."""
+        """Who has the key of this name, of the file's and of the store's; None: nobody who would be let in."""
+        found = next((caller for caller in self._file.values() if caller.name == name), None)
         entry = self._entries.get(name)
-        own = (caller for caller in self._file.values() if caller.name == name)
-        return next(own, None if entry is None else self._caller(entry))
+        if found is None and entry is not None:
+            stored = self._stored(entry.key.sha256 or "")
+            return stored if isinstance(stored, Caller) else None
+        return found
 
     async def reconsider(
         self, refusal: Refusal, headers: Mapping[str, str], again: Callable[[], Caller | Refusal]

@@ -21,7 +21,8 @@ def handlers(house: House) -> list[HTTPRouteHandler]:
 
     @get("/v1/models")
     async def models(request: Request[Any, Any, Any]) -> Response[bytes]:
-        names = house.snapshot.listed((await caller(house, request)).aliases)
+        own = (await caller(house, request)).aliases
+        names = house.snapshot.listed(own)
         if is_anthropic(request.headers):
             return answer(house, _page(house, names))
         return answer(house, {"object": "list", "data": [_model(house, name) for name in names]})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -152,19 +152,19 @@ def read(version: int, rows: Iterable[Row], count: int | None = None) -> News:
 
 def packed(entry: Entry) -> str:
     """JSON. What is as by default is left out, so that an older Turnout can read what it knows."""
-    return msgspec.json.encode({**_told(entry), "key": plain(entry.key)}).decode()
+    return msgspec.json.encode({**_told(entry, _exact), "key": _told(entry.key, _exact)}).decode()
 
 
 def plain(key: Key) -> dict[str, Any]:
-    """What is written of a key, as the grammar has it."""
-    return _told(key)
+    """What was said of a key, in the words of the grammar, for eyes."""
+    return _told(key, shown)
 
 
-def _told(value: Struct) -> dict[str, Any]:
+def _told(value: Struct, hook: Callable[[Any], Any]) -> dict[str, Any]:
     usual = {field.name: field.default for field in msgspec.structs.fields(type(value))}
     given = {name: getattr(value, name) for name in usual if getattr(value, name) != usual[name]}
     given.pop("version", None)
-    return {name: _pruned(msgspec.to_builtins(each, enc_hook=_exact)) for name, each in given.items()}
+    return {name: _pruned(msgspec.to_builtins(each, enc_hook=hook)) for name, each in given.items()}
 
 
 def _pruned(value: Any) -> Any:
