@@ -38,6 +38,13 @@ class NotDone(Exception):  # noqa: N818 - nothing is broken
     """It cannot be done; the message says why, and what can be."""
 
 
+class InFile(NotDone):
+    """The key stands in the configuration, which only its file can change."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"'{name}' stands in the configuration: change it there")
+
+
 class Listed(Struct, frozen=True, kw_only=True, rename={"origin": "from"}):
     """One key as it is shown: no secret, no hash. Times are ISO 8601, UTC."""
 
@@ -102,6 +109,8 @@ async def rotate(
 ) -> tuple[str, Entry]:
     """A new secret for a key, and the key; the old one works on for ``grace``. ``expires``: of the key, from now on as
     in ``create``. Raises NotDone or StoreFailed."""
+    if in_file(name, config) is not None:
+        raise InFile(name)
     until, secret = now + _grace(grace), minting.made()
     later = _expiry(expires, now)
 
@@ -120,8 +129,8 @@ async def rotate(
 
 
 async def revoke(store: KeyStore, config: Config, name: str, now: float) -> Entry:
-    """The key, which is refused from now on; of one that was revoked before nothing changes. Raises NotDone or
-    StoreFailed."""
+    """The key, which is refused from now on; of one that was revoked before nothing changes. One of the store whose
+    name stands in the file, too, can be revoked. Raises NotDone or StoreFailed."""
     return await _changed(
         store, config, name, lambda entry: entry if entry.revoked else msgspec.structs.replace(entry, revoked=now)
     )
@@ -137,19 +146,19 @@ async def _changed(store: KeyStore, config: Config, name: str, change: Callable[
         news = await store.news(0)
         entry = next((each for each in news.entries if each.key.name == name), None)
         if entry is None:
-            raise NotDone(_absent(name, config, news))
+            raise _absent(name, config, news)
         changed = change(entry)
         if changed is entry or await store.change(changed):
             return changed
     raise NotDone(f"'{name}' is being changed by somebody else: look at it, and try again")
 
 
-def _absent(name: str, config: Config, news: News) -> str:
+def _absent(name: str, config: Config, news: News) -> NotDone:
     if in_file(name, config) is not None:
-        return f"'{name}' stands in the configuration, which only its file can change"
+        return InFile(name)
     if name in news.unread:
-        return f"'{name}' was made by a newer Turnout: use that one"
-    return f"there is no key '{name}'"
+        return NotDone(f"'{name}' was made by a newer Turnout: use that one")
+    return NotDone(f"there is no key '{name}'")
 
 
 def _misnamed(name: object, config: Config, news: News) -> Iterator[str]:
