@@ -191,15 +191,12 @@ def _budget(usd: str | None, terms: dict[str, Any] | None) -> dict[str, Any] | N
 def _at_desk(
     verb: str, snapshot: Snapshot, work: Callable[[KeyStore, Checked], Awaitable[T]], name: str | None = None
 ) -> T:
-    """Do it at the store; what is in the way is told in one line. ``name``: of a key that must be the store's."""
+    """Do it at the store; what is in the way is told in one line. ``name``: of a key that is there already."""
     import asyncio
 
     from proxy import key_desk
     from proxy.keyed import opened
     from proxy.state.store import StoreFailed
-
-    if name is not None and key_desk.in_file(name, snapshot.config) is not None:
-        fail(f"turnout keys {verb}: '{name}' stands in {_where(snapshot, name)}: change it there")
 
     async def done() -> T:
         async with opened(snapshot.config) as store:
@@ -207,6 +204,8 @@ def _at_desk(
 
     try:
         return asyncio.run(done())
+    except key_desk.InFile:
+        fail(f"turnout keys {verb}: '{name}' stands in {_where(snapshot, name or '')}: change it there")
     except key_desk.NotDone as error:
         fail(f"turnout keys {verb}: {error}")
     except StoreFailed as error:
