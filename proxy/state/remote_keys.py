@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 _KEYS = tuple(f"{PREFIX}{{keys}}:{name}" for name in ("version", "entries", "versions"))
-"""A counter; name -> entry; names by the version of their last change."""
+"""The last version; name -> entry; names by the version of their last change. A version is the time of a change, in
+milliseconds, or a little more: one that was begun anew after a loss is a later one."""
 _NEWS = """
 local version = tonumber(redis.call('GET', KEYS[1]) or '0')
 local found = {version, redis.call('HLEN', KEYS[2])}
@@ -31,8 +32,11 @@ return found
 _PUT = """
 local was = redis.call('ZSCORE', KEYS[3], ARGV[1])
 if (was and tonumber(was) or 0) ~= tonumber(ARGV[3]) then return 0 end
+local now = redis.call('TIME')
+local version = math.max(tonumber(redis.call('GET', KEYS[1]) or '0') + 1, now[1] * 1000 + math.floor(now[2] / 1000))
+redis.call('SET', KEYS[1], string.format('%d', version))
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-redis.call('ZADD', KEYS[3], redis.call('INCR', KEYS[1]), ARGV[1])
+redis.call('ZADD', KEYS[3], string.format('%d', version), ARGV[1])
 return 1
 """
 _RESTORE = """
