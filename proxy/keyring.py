@@ -28,8 +28,14 @@ EVERY = 0.5
 """Seconds between two looks at the store: a revocation holds everywhere within a second."""
 _LOOKS = 10
 """Looks within a second for the sake of keys that nobody knows: whoever guesses costs no more."""
+_DOUBTFUL = frozenset({"missing", "unknown", "untrusted"})
 _PATIENCE = 1.0
 """Seconds for which a store that could not be asked is left alone."""
+
+
+def _doubtful(found: Caller | Refusal) -> bool:
+    """May the store know better?"""
+    return found is keys.LOCAL or (isinstance(found, Refusal) and found.reason in _DOUBTFUL)
 
 
 class Keyring:
@@ -88,16 +94,16 @@ class Keyring:
         return found
 
     async def reconsider(
-        self, refusal: Refusal, headers: Mapping[str, str], again: Callable[[], Caller | Refusal]
+        self, found: Caller | Refusal, headers: Mapping[str, str], again: Callable[[], Caller | Refusal]
     ) -> Caller | Refusal:
-        """Somebody is about to be refused: see whether the store knows more by now. ``again`` tells who asks."""
-        ours = refusal.reason == "unknown" and any(map(minting.is_ours, keys.told(headers)))
+        """Nobody here knows who asks: see whether the store does by now. ``found`` is who asks as far as is known,
+        ``again`` tells it once more."""
+        ours = _doubtful(found) and any(map(minting.is_ours, keys.told(headers)))
         if not (ours or self.undecided):
-            return refusal
+            return found
         await self._look()
         found = again()
-        unsure = self.away is not None and isinstance(found, Refusal) and found.reason in ("missing", "unknown")
-        return keys.unavailable() if unsure else found
+        return keys.unavailable() if self.away is not None and _doubtful(found) else found
 
     async def refresh(self) -> None:
         """Hear of what has changed in the store. A store that cannot be asked is told to the operator, once."""
