@@ -161,7 +161,7 @@ class Keyring:
                 self._telemetry.keys_away(str(error))
             self.away = str(error)
             return
-        self._read = True
+        self._read, self._failed = True, -math.inf
         if self.away is not None:
             self.away = None
             self._telemetry.keys_back()

@@ -274,6 +274,8 @@ def test_while_the_store_is_away_known_keys_go_on_and_others_get_503(ring: Keyri
     shelf.away = False
     asyncio.run(ring.refresh())
     assert named(who(ring, new)) == "bob"
+    shelf.put(newer := minting.made(), "cid")
+    assert named(asked(ring, newer)) == "cid"
     assert [word[0] for word in told.words] == ["keys_away", "keys_back"]
 
 

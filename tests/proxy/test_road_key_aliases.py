@@ -121,3 +121,8 @@ def test_anthropics_sdk(live: Live) -> None:
             with pytest.raises(anthropic.AuthenticationError) as wrong:
                 call()
             assert wrong.value.type == "authentication_error"
+
+
+def test_the_aliases_of_the_files_keys_hold_as_well(live: Live) -> None:
+    assert [status(live, "sk-filed", model) for model in ("local", "smart", "backend/local")] == [200, 403, 403]
+    assert [each["id"] for each in get(live, "/v1/models", "sk-filed").body["data"]] == ["local"]
