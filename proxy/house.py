@@ -127,7 +127,7 @@ class House:
     async def name(self, headers: Mapping[str, str], peer: str | None) -> Caller:
         """Who asks. Raises Rejected: 401; 403 for a key whose team is gone; 503 while nobody could say."""
         found = self._who(headers, peer)
-        if found is keys.LOCAL or isinstance(found, Refusal):
+        if isinstance(found, Refusal) or (found is keys.LOCAL and keys.look_ours(headers)):
             found = await self.keyring.reconsider(found, headers, lambda: self._who(headers, peer))
         if isinstance(found, Refusal):
             self.telemetry.turned_away(found.reason, found.name, peer)

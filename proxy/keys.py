@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from adapters import ir
 from policies.verdict import Caller
+from proxy.minting import PREFIX
 
 LOCAL = Caller()
 OWN_HEADER = "x-turnout-key"
@@ -74,6 +75,15 @@ def told(headers: Mapping[str, str]) -> list[str]:
     """The secrets by which a client may want to be known."""
     own = headers.get(OWN_HEADER, "").strip()
     return [secret for secret in ([own] if own else [bearer(headers), api_key(headers)]) if secret]
+
+
+def look_ours(headers: Mapping[str, str]) -> bool:
+    """May one of them be a secret that was made here? Said without looking closely."""
+    return (
+        ("authorization" in headers and PREFIX in headers["authorization"])
+        or ("x-api-key" in headers and PREFIX in headers["x-api-key"])
+        or OWN_HEADER in headers
+    )
 
 
 def _by_key(secrets: list[str], find: Find) -> Caller | Refusal:

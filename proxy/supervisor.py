@@ -273,6 +273,12 @@ def _take_a_restart(old: Config, new: Config) -> list[str]:
             ("server.workers", old.server.workers, new.server.workers),
             ("ledger.url", old.ledger.url, new.ledger.url),
             ("telemetry.otlp", old.telemetry.otlp, new.telemetry.otlp),
+            # Its URL may hold a password.
+            ("state.redis", _which(old.state.redis), _which(new.state.redis)),
         )
         if before != after
     ]
+
+
+def _which(url: str | None) -> str:
+    return "none" if url is None else url.rpartition("@")[2]

@@ -123,6 +123,13 @@ def test_anthropics_sdk(live: Live) -> None:
             assert wrong.value.type == "authentication_error"
 
 
+def test_refusals_are_counted_under_the_keys_own_name(live: Live) -> None:
+    assert status(live, "sk-filed", "smart") == 403
+    lines = get(live, "/metrics").raw.decode().splitlines()
+    assert any(line.startswith("turnout_requests_total") and 'policy="key"' in line for line in lines)
+    assert not any(line.startswith("turnout_series_folded_total{") for line in lines)
+
+
 def test_the_aliases_of_the_files_keys_hold_as_well(live: Live) -> None:
     assert [status(live, "sk-filed", model) for model in ("local", "smart", "backend/local")] == [200, 403, 403]
     assert [each["id"] for each in get(live, "/v1/models", "sk-filed").body["data"]] == ["local"]

@@ -155,6 +155,20 @@ aliases: {{codex: {{use: [codex]}}}}
     assert [each["headers"]["authorization"] for each in journal] == ["Bearer sk-the-callers-own"]
 
 
+def test_nor_does_it_where_no_key_is_needed() -> None:
+    journal: list[dict[str, Any]] = []
+    with demo_upstream(journal=journal) as url, Live(f"""version: 1
+backends: {{codex: {{provider: openai, base_url: "{url}/v1", model: gpt-5.6, credential: from_client}}}}
+aliases: {{codex: {{use: [codex]}}}}
+""") as live:  # fmt: skip
+        stale = drawn()
+        for headers in ({"authorization": f"Bearer {stale}"}, {"x-api-key": stale}):
+            heard = post(live, CHAT, chat("codex"), **headers)
+            assert (heard.status, heard.error["code"]) == (401, "missing_api_key")
+        assert status(live, "sk-the-callers-own", "codex") == 200
+    assert len(journal) == 1
+
+
 def refused(live: Live) -> dict[str, int]:
     """The metric, by reason."""
     lines = get(live, "/metrics").raw.decode().splitlines()
