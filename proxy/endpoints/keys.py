@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from litestar import Request, Response, delete, get, post
@@ -13,14 +13,15 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from adapters import ir
-from proxy import key_desk
 from proxy.call import Rejected
 from proxy.endpoints.admin import admit
 from proxy.endpoints.plain import answer, failed
 from proxy.house import House
-from proxy.key_desk import NotDone
 from proxy.state.keys import Entry, News
 from proxy.state.store import StoreFailed
+
+if TYPE_CHECKING:
+    from proxy.key_desk import Listed
 
 Asked = Request[Any, Any, Any]
 T = TypeVar("T")
@@ -44,6 +45,8 @@ def handlers(house: House) -> list[HTTPRouteHandler]:
 
     @get("/admin/keys")
     async def listed(request: Asked) -> Response[bytes]:
+        from proxy import key_desk  # here and below: most workers never need it
+
         admit(house, request)
         await house.keyring.refresh()
         news = News(0, tuple(house.keyring.entries))
@@ -52,12 +55,16 @@ def handlers(house: House) -> list[HTTPRouteHandler]:
 
     @post("/admin/keys", status_code=201)
     async def create(request: Asked) -> Response[bytes]:
+        from proxy import key_desk
+
         admit(house, request)
         wanted = _read(await request.body(), _body, '{"name": …}, and more words of an entry under keys:')
         return _made(house, *await _done(house, key_desk.create(*_desk(house), wanted, time.time())), 201)
 
     @post("/admin/keys/{name:str}/rotate", status_code=200)
     async def rotate(request: Asked, name: FromPath[str]) -> Response[bytes]:
+        from proxy import key_desk
+
         admit(house, request)
         wanted = _read(await request.body() or b"{}", _rotation, '{"grace": "24h"}')
         desk = key_desk.rotate(*_desk(house), name, time.time(), grace=wanted.grace, expires=wanted.expires)
@@ -65,6 +72,8 @@ def handlers(house: House) -> list[HTTPRouteHandler]:
 
     @delete("/admin/keys/{name:str}", status_code=200)
     async def revoke(request: Asked, name: FromPath[str]) -> Response[bytes]:
+        from proxy import key_desk
+
         admit(house, request)
         return answer(house, _key(house, await _done(house, key_desk.revoke(*_desk(house), name, time.time()))))
 
@@ -77,6 +86,8 @@ def _desk(house: House) -> tuple[Any, Any]:
 
 async def _done(house: House, work: Awaitable[T]) -> T:
     """What was asked for, and known to this worker at once; the others hear of it within a second."""
+    from proxy.key_desk import NotDone
+
     try:
         found = await work
     except NotDone as error:
@@ -95,7 +106,9 @@ def _made(house: House, secret: str, entry: Entry, status: int) -> Response[byte
     return found
 
 
-def _key(house: House, entry: Entry) -> key_desk.Listed:
+def _key(house: House, entry: Entry) -> Listed:
+    from proxy import key_desk
+
     return key_desk.of_entry(entry, house.snapshot.config, time.time())
 
 

@@ -81,6 +81,8 @@ def _error(
 ) -> Response[bytes]:
     wire = spoken(request.scope["path"], request.headers)
     headers = {**_headers(house), **(more or {})}
+    if failure.retry_after is not None:
+        headers["retry-after"] = str(max(int(failure.retry_after + 0.999), 1))
     found = {**headers, wire.id_header: headers["x-request-id"]}
     body = wire.write_error(failure, headers["x-request-id"])
     return Response(body, status_code=failure.status, media_type="application/json", headers=found)

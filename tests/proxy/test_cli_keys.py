@@ -225,6 +225,9 @@ class TestCheck:
         assert result.exit_code == 1
         says = "keys[1].name: the store has a key named 'ann', too: name one otherwise, or revoke that one"
         assert result.stdout == f"proxy.yaml:12: {says}\n"
+        listed = [(each["name"], each["from"], each["state"]) for each in said(turnout("keys", "list", "--json"))]
+        assert listed[1:] == [("ann", "file", "active"), ("ann", "store", "shadowed")]
+        assert "'ann' stands in proxy.yaml:12: change it there" in turnout("keys", "rotate", "ann").stderr
         turnout("keys", "revoke", "ann")
         assert turnout("check", "proxy.yaml").exit_code == 0
 

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from keys_kit import keys, made, status, told
 from live import Live, demo_upstream
-from public_door import ask
+from public_door import ask, get
 from services import redis_server
 
 from proxy.minting import made as drawn
@@ -114,6 +114,8 @@ def test_while_redis_is_away_known_keys_go_on_and_new_ones_wait(demo: str, tmp_p
         assert time.monotonic() - began < 5.0
         heard = ask(two, "local", key=unknown)
         assert (heard.error["code"], heard.headers["retry-after"]) == ("keys_unavailable", "1")
+        quiet = get(two, "/v1/models", unknown)
+        assert (quiet.status, quiet.headers["retry-after"]) == (503, "1")
         assert status(two, "sk-of-somebody-else") == 401
         assert two.get("/health/ready")[0] == 200
         assert "cannot be read" in two.get("/health/ready")[1]["keys"]
