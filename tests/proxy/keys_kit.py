@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import time
+from collections.abc import Callable
 from typing import Any
 
 from command_line import said, turnout
@@ -27,6 +29,15 @@ def made(live: Live, *words: str) -> str:
 def told(live: Live, *words: str) -> Any:
     with contextlib.chdir(live.folder):
         return said(turnout("keys", *words, "--config", live.config, "--json"))
+
+
+def within_a_second(holds: Callable[[], bool]) -> None:
+    """What begins a second from now meets it; or two, on a machine whose cores are busy."""
+    changed = time.monotonic()
+    began = changed
+    while not holds():
+        assert began - changed < 2.0
+        began = time.monotonic()
 
 
 def status(live: Live, key: str | None, model: str = "local") -> int:

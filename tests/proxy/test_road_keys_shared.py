@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from keys_kit import keys, made, status, told
+from keys_kit import keys, made, status, told, within_a_second
 from live import Live, demo_upstream
 from public_door import ask, get
 from services import redis_server
@@ -41,12 +41,6 @@ def answers(live: Live, key: str | None, count: int = 24) -> set[int]:
     """Of calls on connections of their own, so that all workers get some."""
     with ThreadPoolExecutor(8) as pool:
         return set(pool.map(lambda _: status(live, key), range(count)))
-
-
-def within_a_second(holds: Callable[[], bool]) -> None:
-    began = time.monotonic()
-    while not holds():
-        assert time.monotonic() - began < 1.5, "more than a second, and half of one for a busy machine"
 
 
 def test_two_workers_take_a_key_at_once_and_lose_it_within_a_second(demo: str) -> None:

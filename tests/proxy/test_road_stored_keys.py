@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from keys_kit import keys, made, status, told
+from keys_kit import keys, made, status, told, within_a_second
 from live import Live, demo_upstream
 from public_door import CHAT, ask, chat, get, post, responses
 
@@ -40,20 +39,14 @@ def live(demo: str) -> Iterator[Live]:
         yield running
 
 
-def within_a_second(live: Live, holds: Any, what: str) -> None:
-    began = time.monotonic()
-    live.until(holds, what)
-    assert time.monotonic() - began < 1.0 + 0.5  # half of it for a busy machine
-
-
 def test_the_first_key_ends_trust_in_this_machine(demo: str) -> None:
     with Live(HEAD.format(url=demo).replace("server: {admin_key: sk-admin}\n", "")) as live:
         assert status(live, None) == 200
         secret = made(live, "create", "ann")
         assert status(live, secret) == 200
-        within_a_second(live, lambda: status(live, None) == 401, "a key is required")
+        within_a_second(lambda: status(live, None) == 401)
         keys(live, "revoke", "ann")
-        within_a_second(live, lambda: status(live, secret) == 401, "revoked")
+        within_a_second(lambda: status(live, secret) == 401)
         assert status(live, None) == 401
 
 
@@ -71,7 +64,7 @@ def test_a_revocation_holds_within_a_second(live: Live) -> None:
     secret = made(live, "create", "leaver", "--owner", "leaver@x.org")
     assert status(live, secret) == 200
     assert keys(live, "revoke", "leaver").exit_code == 0
-    within_a_second(live, lambda: status(live, secret) == 401, "revoked")
+    within_a_second(lambda: status(live, secret) == 401)
     heard = ask(live, "local", key=secret)
     assert heard.error["code"] == "invalid_api_key"
     assert "was revoked on " in heard.error["message"]
@@ -84,7 +77,7 @@ def test_a_replaced_secret_works_until_its_grace_is_over(live: Live) -> None:
     second = made(live, "rotate", "turning", "--grace", "1h")
     assert [status(live, each) for each in (first, second)] == [200, 200]
     third = made(live, "rotate", "turning", "--grace", "0s")
-    within_a_second(live, lambda: status(live, second) == 401, "replaced")
+    within_a_second(lambda: status(live, second) == 401)
     assert [status(live, each) for each in (first, third)] == [401, 200]
     assert "was replaced and ended on " in ask(live, "local", key=first).error["message"]
     heard = ask(live, "local", key=third)
