@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from adapters import ir
-from policies import pricing
 from policies.pricing import Price, cost, counterfactual, per_million, saving
 
 SONNET = Price(
@@ -93,5 +93,10 @@ def test_a_saving_is_signed_and_unknown_stays_unknown() -> None:
     assert saving(3, None) is None
 
 
-def test_machine_time_is_the_rented_hour_by_duration() -> None:
-    assert pricing.machine_time(1800_000, per_million("2.1")) == per_million("1.05")
+def test_of_the_vendors_tools_the_baseline_is_charged_for_those_that_it_sells() -> None:
+    searched = ir.Usage(100, 10, calls={"web_search": 2, "x_search": 5})
+    plain = counterfactual(ir.Usage(100, 10), SONNET)
+    sells = replace(SONNET, calls={"web_search": per_million("10000")})
+    assert counterfactual(searched, SONNET) == plain
+    granted = replace(searched, calls={"web_search": 2})
+    assert counterfactual(searched, sells) == cost(granted, sells)
