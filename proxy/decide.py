@@ -45,7 +45,7 @@ def decide(call: Call, moment: Moment) -> Decision:
     """The decision for this call at this moment. Raises Rejected (403, 404, 400 with the parameter, 503) or
     ir.Invalid."""
     pin, route = route_of(call)
-    call.mirror, call.reasoning_field = route.mirror, route.reasoning_field
+    call.mirror, call.reasoning_field, call.baseline = route.mirror, route.reasoning_field, route.baseline
     call.changed = call.changed or (route.mirror and call.api.name == "responses")
     book = call.snapshot.book
     request = _seen(call) if route.defaults or book.reads_content(route, call.caller) else None

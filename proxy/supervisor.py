@@ -25,6 +25,7 @@ from proxy.origin import Origin
 from proxy.seat import Seat
 from proxy.settings import ConfigError
 from proxy.snapshot import Snapshot, build_text
+from proxy.state import counts
 
 _log = structlog.get_logger("supervisor")
 
@@ -76,6 +77,7 @@ class Supervisor:
         self._refused: str | None = None
         self._listen = self._bind()
         self._demo = origin.demo
+        self._counts = counts.made(self._workers)
 
     @property
     def url(self) -> str:
@@ -165,13 +167,14 @@ class Supervisor:
 
     async def _start(self, slot: int) -> Hand:
         ours, theirs = socket.socketpair()
-        fds = [theirs.fileno(), self._listen.fileno(), self._demo.fileno()]
+        fds = [theirs.fileno(), self._listen.fileno(), self._demo.fileno(), self._counts]
         seat = Seat(
             slot=slot,
             workers=self._workers,
             control=theirs.fileno(),
             listen=self._listen.fileno(),
             demo=self._demo.fileno(),
+            counts=self._counts,
         )
         process = await asyncio.create_subprocess_exec(
             *interpreter.words("proxy.worker", *seat.words()),

@@ -31,6 +31,7 @@ from proxy.scrape import Scrapes
 from proxy.seat import Seat
 from proxy.settings import ConfigError
 from proxy.snapshot import Snapshot, build_text
+from proxy.state.counts import Shared
 from proxy.state.store import StoreFailed
 from proxy.telemetry import logs
 
@@ -109,7 +110,8 @@ class Worker:
 
     def _build(self, order: Load) -> str | None:
         try:
-            built = build_text(order.text, file=order.file, generation=order.generation, env=os.environ)
+            # The supervisor has held its prices against the sheet, which no worker loads for that.
+            built = build_text(order.text, file=order.file, generation=order.generation, env=os.environ, compared=True)
             if self._house is not None:
                 self._house.seals.read(built.config.server.secret)
         except (ConfigError, StoreFailed) as error:
@@ -129,6 +131,8 @@ class Worker:
                 self._house = open_house(
                     snapshot, host=self._listen.getsockname()[0], slot=self._seat.slot, workers=self._seat.workers
                 )
+                if self._seat.workers > 1:
+                    self._house.machines.share(Shared(self._seat.counts, self._seat.slot, self._seat.workers))
                 group.create_task(self._serve(self._house))
         except (LedgerError, StoreFailed) as error:
             return str(error)
@@ -221,7 +225,7 @@ async def _main(seat: Seat) -> None:
 
 
 def main() -> None:
-    """``python -m proxy.worker SLOT WORKERS CONTROL_FD LISTEN_FD DEMO_FD``: started by the supervisor alone."""
+    """``python -m proxy.worker`` with the words of a ``Seat``: started by the supervisor alone."""
     uvloop.run(_main(Seat.of(sys.argv[1:])))
 
 
