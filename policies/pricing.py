@@ -102,9 +102,10 @@ def counterfactual(usage: ir.Usage, baseline: Price) -> int | None:
     charges for: it would have run its own, and one that it does not sell it would not have run. The same tokens, for
     nobody knows how its tokenizer would have cut the text, nor how long its answer would have been.
     """
-    calls = {tool: times for tool, times in usage.calls.items() if tool in baseline.calls} if usage.calls else {}
-    plain = replace(usage, cache_write=None, cache_write_1h=None, cache_write_12h=None, calls=calls)
-    return cost(plain, baseline)
+    if usage.cache_write or usage.calls:
+        calls = {tool: times for tool, times in usage.calls.items() if tool in baseline.calls}
+        usage = replace(usage, cache_write=None, cache_write_1h=None, cache_write_12h=None, calls=calls)
+    return cost(usage, baseline)
 
 
 def saving(actual: int | None, baseline: int | None) -> int | None:

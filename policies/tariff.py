@@ -19,7 +19,9 @@ _NAMED = tuple(field.name for field in fields(Price) if field.name not in ("call
 
 def unusual(word: str | None) -> str | None:
     """A service tier as prices are listed by it, in lower case; None for the usual one."""
-    told = (word or "").lower()[:MAX_WORD]
+    if not word or word in USUAL:
+        return None
+    told = word.lower()[:MAX_WORD]
     return None if told in USUAL else told
 
 
@@ -29,7 +31,10 @@ def tier_of(usage: ir.Usage) -> str | None:
     Anthropic's ``speed`` is a tier of its own. Where a vendor tells an unusual tier beside it, neither's rates are the
     whole truth, and the two together are looked for (``priority+fast``).
     """
-    tier, speed = unusual(usage.service_tier), unusual(usage.speed)
+    tier = unusual(usage.service_tier)
+    if usage.speed is None:
+        return tier
+    speed = unusual(usage.speed)
     return tier or speed if tier is None or speed is None else f"{tier}+{speed}"
 
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from adapters import ir
 from policies import machine, pricing, savings
 from policies.facts import estimate_input
-from policies.tariff import applied, lacking, tier_of
+from policies.tariff import lacking, tier_of
 from proxy.call import Attempt, Call
 from proxy.prices import UNKNOWN_TIER, UNTOLD
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 MACHINE = "machine"
 """``price_source`` of what is charged by the time of the operator's own machine."""
 UNKNOWN_RATE, UNTOLD_TOKENS = "unknown rate", "incomplete usage"
-_json = msgspec.json.Encoder()
 
 
 class Unpriced(Struct, frozen=True):
@@ -91,7 +90,7 @@ def _by_tokens(attempt: Attempt, usage: ir.Usage, now: float, prices: Prices, mi
     price = quote.price
     if price is not None:
         attempt.cost = pricing.cost(usage, price)
-        attempt.price_source, attempt.unit_prices = quote.source, unit_prices(price, usage)
+        attempt.price_source, attempt.unit_prices = quote.source, prices.written(price, usage)
     if attempt.cost is None:
         model = attempt.model or attempt.upstream.model
         missing(Unpriced(backend, model, tier, quote.why or _reason(usage), usage, price))
@@ -101,13 +100,8 @@ def _reason(usage: ir.Usage) -> str:
     return UNTOLD_TOKENS if usage.input is None or usage.output is None else UNKNOWN_RATE
 
 
-def unit_prices(price: pricing.Price, usage: ir.Usage) -> str:
-    """The rates that priced this usage, as a row keeps them."""
-    return _json.encode(applied(price, usage)).decode()
-
-
 def machine_rate(own: machine.Machine) -> str:
-    """The same of a machine: nano-dollars for an hour of its work."""
+    """What a row keeps of a machine: nano-dollars for an hour of its work."""
     return f'{{"machine_hour":{own.busy}}}'
 
 

@@ -10,11 +10,13 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+import msgspec
 from msgspec import Struct
 
+from adapters import ir
 from adapters.providers import PROVIDERS
 from policies.pricing import Price
-from policies.tariff import NOTHING, Overlay, Tariff, unusual
+from policies.tariff import NOTHING, Overlay, Tariff, applied, unusual
 from proxy import sheet
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ UNKNOWN_TIER = "unknown service tier"
 _FRESH = 900
 """Seconds that a look-up holds: the finest step at which the sheet's dated and time-of-day prices change."""
 _MOST = 4096
-"""Look-ups kept. Model names come from the configuration, but those of answers and tiers from the upstream."""
+"""Look-ups kept, and prices as they were written. Models are named by the configuration, but also by answers."""
+_json = msgspec.json.Encoder()
 _DATE = re.compile(r"[-@:]?20\d{2}-?\d{2}-?\d{2}")
 
 
@@ -37,7 +40,7 @@ class Quote(Struct, frozen=True):
     why: str | None = None
 
 
-_UNTOLD = Quote(None, why=UNTOLD)
+_UNTOLD, _UNKNOWN = Quote(None, why=UNTOLD), Quote(None, why=sheet.UNKNOWN_MODEL)
 
 
 class Prices:
@@ -49,9 +52,11 @@ class Prices:
         self._overlay = overlay
         self._kept: dict[tuple[str, str, str, str | None, bool], tuple[int, Quote]] = {}
         self._dearest: dict[str, tuple[int, Quote]] = {}
+        self._written: dict[int, tuple[Price, str]] = {}
 
     def adopt(self, overlay: Overlay) -> None:
-        """From now on these are the operator's prices."""
+        """From now on these are the operator's prices, also for calls in flight: their rows tell by what they were
+        priced."""
         self._overlay = overlay
         self._kept.clear()
         self._dearest.clear()
@@ -96,6 +101,18 @@ class Prices:
             kept = self._dearest[provider] = (step, _dearest(self._known(provider, now)))
         return kept[1]
 
+    def written(self, price: Price, usage: ir.Usage) -> str:
+        """The rates that priced this usage, as a row keeps them. Nearly every call is priced by the same few."""
+        if usage.calls:
+            return _json.encode(applied(price, usage)).decode()
+        rates = price.at(usage.input or 0)
+        known = self._written.get(id(rates))
+        if known is None or known[0] is not rates:
+            if len(self._written) >= _MOST:
+                self._written.clear()
+            known = self._written[id(rates)] = (rates, _json.encode(applied(price, usage)).decode())
+        return known[1]
+
     def expect(self, backends: Iterable[Backend]) -> None:
         """The prices of these backends will be asked for, by a decision or when a call that goes there has its answer:
         if one is the sheet's, load that in a thread meanwhile.
@@ -119,14 +136,15 @@ class Prices:
         provider, model, answered, tier, local = key
         told = self._overlay.find(provider, answered, now)
         configured = self._overlay.find(provider, model, now) if told is None and answered != model else None
+        unlisted = local or not _listed(provider)
         if configured is not None and (
-            local or _dated(model, answered) or not sheet.another(provider, model, answered)
+            unlisted or _dated(model, answered) or not sheet.another(provider, model, answered)
         ):
             told = configured
         if told is not None:
             return _quoted(told, tier)
-        if local:
-            return _UNTOLD
+        if unlisted:
+            return _UNTOLD if local else _UNKNOWN
         found = sheet.tariff(provider, answered, now)
         if found == sheet.UNKNOWN_MODEL and answered != model:
             found = sheet.tariff(provider, model, now)
@@ -134,15 +152,22 @@ class Prices:
 
     def _known(self, provider: str, now: float) -> Iterator[Tariff]:
         yield from self._overlay.known(provider, now)
-        row = PROVIDERS.get(provider)
-        listed = sheet.dearest(provider, now) if row is None or not row.local else None
-        if listed is not None:
-            yield listed
+        dearest = sheet.dearest(provider, now) if _listed(provider) else None
+        if dearest is not None:
+            yield dearest
 
 
 def from_sheet(backends: Iterable[Backend]) -> bool:
     """Is any of them priced by the sheet?"""
-    return any(each.price is None and each.machine is None and not each.local for each in backends)
+    return any(
+        each.price is None and each.machine is None and not each.local and _listed(each.provider) for each in backends
+    )
+
+
+def _listed(provider: str) -> bool:
+    """Can the sheet know its models? Of the providers that we have rows for, those that are one vendor."""
+    row = PROVIDERS.get(provider)
+    return row is None or row.key_env is not None
 
 
 def _quoted(told: Tariff, tier: str | None) -> Quote:

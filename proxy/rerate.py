@@ -14,7 +14,7 @@ from policies.tariff import tier_of
 from proxy import tariffs
 from proxy.apis import APIS
 from proxy.backends import Backend
-from proxy.bill import MACHINE, left_out, machine_rate, unit_prices
+from proxy.bill import MACHINE, left_out, machine_rate
 from proxy.ledger.parts import usage_of
 from proxy.ledger.record import UsageRecord
 from proxy.prices import Prices, Quote
@@ -62,7 +62,7 @@ def _charged(record: UsageRecord, snapshot: Snapshot, prices: Prices) -> Mapping
     cost = pricing.cost(usage, quote.price) if quote.price is not None else None
     if quote.price is None or cost is None:
         return {}
-    return {"cost_nano_usd": cost, "price_source": quote.source, "unit_prices": unit_prices(quote.price, usage)}
+    return {"cost_nano_usd": cost, "price_source": quote.source, "unit_prices": prices.written(quote.price, usage)}
 
 
 def _by_time(record: UsageRecord, rates: machine.Machine) -> Mapping[str, Any]:

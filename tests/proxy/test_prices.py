@@ -210,10 +210,12 @@ def test_the_dearest_is_of_every_tier_and_of_the_operators_own() -> None:
     assert (nobody.price, nobody.why) == (None, "no price of this provider is known")
 
 
-def test_neither_the_import_nor_a_local_call_loads_the_sheet() -> None:
+def test_neither_the_import_nor_a_call_that_it_cannot_know_loads_the_sheet() -> None:
     code = (
         "import sys; from proxy.prices import Prices; p = Prices();"
         "assert p.quote('vllm', 'x', now=0.0, local=True).why == 'no price configured';"
+        "assert p.quote('openai_compatible', 'x', now=0.0).why == 'unknown model';"
+        "assert p.dearest('openai_compatible', 0.0).price is None;"
         "assert not {'pydantic', 'genai_prices'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

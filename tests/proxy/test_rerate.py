@@ -13,7 +13,6 @@ from adapters import ir
 from policies.machine import hours
 from policies.pricing import Price, cost, counterfactual, per_million
 from policies.savings import Leg
-from proxy.bill import unit_prices
 from proxy.ledger.record import UsageRecord
 from proxy.prices import Prices
 from proxy.rerate import leg, off_sheet, rerate
@@ -148,7 +147,7 @@ def test_rows_are_the_legs_of_their_call() -> None:
 def test_a_row_keeps_small_rates() -> None:
     sheet = Prices().quote("openai", "gpt-5.6", now=DAY / 1000).price
     assert sheet is not None
-    kept = unit_prices(sheet, ir.Usage(1000, 100))
+    kept = Prices().written(sheet, ir.Usage(1000, 100))
     assert len(kept) < 130
     assert cost(ir.Usage(1000, 100, cached=10), msgspec.json.decode(kept, type=Price)) == cost(
         ir.Usage(1000, 100, cached=10), sheet

@@ -218,8 +218,11 @@ def test_embeddings_cost_it_as_well(live: Live, upstream: Upstream) -> None:
 
 def test_an_attempt_that_failed_has_used_it_too(live: Live, upstream: Upstream) -> None:
     upstream.script(whole({"error": {"message": "out of memory"}}, 500), answer("gpt-4.1"))
-    failed, given = live.rows_of(ask(live, "broken").id)
+    heard = ask(live, "broken")
+    failed, given = live.rows_of(heard.id)
     by_time(failed)
+    both = (failed.cost_nano_usd or 0) + (given.cost_nano_usd or 0)
+    assert round(float(heard.told("cost-usd") or "") * 1e9) == both
     assert (failed.outcome, given.machine_ms) == ("fallback", None)
 
 
