@@ -11,7 +11,7 @@ from policies.tariff import Tariff, name, unusual
 from proxy import sheet, tariffs
 from proxy.backends import is_local
 from proxy.settings.grammar import BackendEntry, Document
-from proxy.settings.money import Cost, DatedPrice, PriceSheet, Rates
+from proxy.settings.money import Cost, DatedPrice, PriceSheet, Rates, TierRates
 from proxy.settings.shape import did_you_mean
 from proxy.settings.source import Mistake, Path
 
@@ -60,25 +60,30 @@ def _entries(path: Path, entries: tuple[DatedPrice, ...]) -> Found:
 
 
 def _listing(path: Path, sheet: PriceSheet) -> Found:
-    yield from _whole(path, sheet)
-    for start, rates in sheet.above.items():
-        yield from _whole((*path, "above", str(start)), rates)
+    yield from _whole(path, sheet, sheet)
+    yield from _above(path, sheet.above, sheet)
     for word, told in sheet.tiers.items():
         here = (*path, "tiers", word)
         if unusual(word) is None:
             yield here, "the usual tier costs what stands outside 'tiers': remove it"
         elif unusual(word) not in _TIERS and "did you" in (near := did_you_mean(word.lower(), _TIERS)):
             yield here, f"no service tier '{word}': {near}"
-        if isinstance(told, Rates):
-            yield from _whole(here, told)
-            for start, rates in told.above.items():
-                yield from _whole((*here, "above", str(start)), rates)
+        if isinstance(told, TierRates):
+            yield from _whole(here, told, sheet)
+            yield from _above(here, told.above, sheet)
 
 
-def _whole(path: Path, rates: Rates) -> Found:
-    """Calls have input; only those of embeddings have no output."""
+def _above(path: Path, above: Mapping[int, Rates], usual: Rates) -> Found:
+    for start, rates in above.items():
+        yield from _whole((*path, "above", str(start)), rates, usual)
+
+
+def _whole(path: Path, rates: Rates, usual: Rates) -> Found:
+    """Every call has input; those of embeddings have no output."""
     if rates.input is None:
         yield path, "'input' is missing: without it no call has a cost"
+    if rates.output is None and usual.output is not None:
+        yield path, "'output' is missing: it does not follow from the usual one"
 
 
 def _cost(entry: BackendEntry, cost: Cost) -> Found:

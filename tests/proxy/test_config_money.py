@@ -100,6 +100,8 @@ def test_a_backends_own_price_is_compared_at_the_vendors_own_address() -> None:
         ("{input: 4, tiers: {flex: {output: 1}}}", "tiers.flex: 'input' is missing"),
         ("{input: 4, above: {many: {input: 1}}}", "above.many: expected int"),
         ("{input: 4, above: {272000: {output: 1}}}", "above.272000: 'input' is missing"),
+        ("{input: 4, output: 20, above: {272000: {input: 8}}}", "above.272000: 'output' is missing"),
+        ("{input: 4, output: 20, tiers: {flex: {input: 2}}}", "tiers.flex: 'output' is missing"),
     ],
 )
 def test_an_entry_that_cannot_be(bad: str, said: str) -> None:

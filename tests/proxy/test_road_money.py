@@ -300,3 +300,21 @@ def test_what_a_token_costs_there_is_learned_for_decisions(live: Live, upstream:
     assert "unknown" not in line
     # A few milliseconds of a machine at $3.60 an hour are less than the cloud's price of 500 tokens.
     assert told["plan"][0] == "box"
+
+
+def test_a_price_that_is_corrected_holds_from_the_next_call_on(upstream: Upstream) -> None:
+    text = f"""version: 1
+backends: {{gpt: {{provider: openai, dialect: openai_chat, base_url: '{upstream.url}/v1', model: gpt-5.6, credential: k}}}}
+aliases: {{gpt: {{use: [gpt]}}}}
+prices: {{openai/gpt-5.6: [{{input: 3, output: 15}}]}}
+"""
+    upstream.script(answer("gpt-5.6"))
+    with Live(text) as made:
+        before = row(made, ask(made, "gpt"))
+        made.write(text.replace("input: 3", "input: 40"))
+        refused = made.reload()
+        assert (refused["ok"], "$40 is more than half off the $4" in refused["error"]) == (False, True)
+        made.write(text.replace("input: 3", "input: 5"))
+        assert made.reload()["ok"]
+        after = row(made, ask(made, "gpt"))
+    assert (before.cost_nano_usd, after.cost_nano_usd) == ((100 * 3 + 150) * 1000, (100 * 5 + 150) * 1000)
