@@ -108,6 +108,14 @@ def counterfactual(usage: ir.Usage, baseline: Price) -> int | None:
     return cost(usage, baseline)
 
 
+def asked_whole(usage: ir.Usage, *, more: int = 0, less: int = 0) -> ir.Usage:
+    """The usage of the same answer to what the client really asked. ``more``: tokens of old text that we left out
+    (condensed), and that the baseline would have been sent; ``less``: tokens that we put in (a correction)."""
+    if usage.input is None or not (more or less):
+        return usage
+    return replace(usage, input=max(usage.input + more - less, usage.cached or 0))
+
+
 def saving(actual: int | None, baseline: int | None) -> int | None:
     """Nano-dollars saved, negative when the call cost more than its baseline; unknown stays unknown."""
     return None if actual is None or baseline is None else baseline - actual

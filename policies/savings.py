@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from adapters import ir
 from policies.pricing import Price
@@ -72,14 +71,6 @@ def saved(legs: Iterable[Leg]) -> Saved:
     for each in calls.values():
         found.add(each)
     return found
-
-
-def asked_whole(usage: ir.Usage, *, more: int = 0, less: int = 0) -> ir.Usage:
-    """The usage of the same answer to what the client really asked. ``more``: tokens of old text that we left out
-    (condensed), and that the baseline would have been sent; ``less``: tokens that we put in (a correction)."""
-    if usage.input is None or not (more or less):
-        return usage
-    return replace(usage, input=max(usage.input + more - less, usage.cached or 0))
 
 
 def off_sheet(usage: ir.Usage, cost: int, price: Price) -> str | None:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters import ir
-from policies import machine, pricing, savings
+from policies import machine, pricing
 from policies.facts import estimate_input
 from policies.tariff import lacking, tier_of
 from proxy.call import Attempt, Call
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MACHINE = "machine"
 """``price_source`` of what is charged by the time of the operator's own machine."""
+MAX_MODEL = 100
+"""Characters of an upstream's name for its model that a log line tells."""
 UNKNOWN_RATE, UNTOLD_TOKENS = "unknown rate", "incomplete usage"
 
 
@@ -92,7 +94,7 @@ def _by_tokens(attempt: Attempt, usage: ir.Usage, now: float, prices: Prices, mi
         attempt.cost = pricing.cost(usage, price)
         attempt.price_source, attempt.unit_prices = quote.source, prices.written(price, usage)
     if attempt.cost is None:
-        model = attempt.model or attempt.upstream.model
+        model = (attempt.model or attempt.upstream.model)[:MAX_MODEL]
         missing(Unpriced(backend, model, tier, quote.why or _reason(usage), usage, price))
 
 
@@ -130,7 +132,7 @@ def compare(call: Call, prices: Prices) -> None:
         return
     if usage is not None:
         price = baseline_quote(call, prices, now / 1000).price
-        whole = savings.asked_whole(usage, more=left_out(condensed), less=less)
+        whole = pricing.asked_whole(usage, more=left_out(condensed), less=less)
         call.baseline_cost = None if price is None else pricing.counterfactual(whole, price)
 
 

@@ -19,7 +19,6 @@ from proxy.backends import Backend, resolve, subject
 from proxy.settings import environment, roles
 from proxy.settings.checks import check
 from proxy.settings.grammar import Document
-from proxy.settings.money_checks import against_sheet
 from proxy.settings.notices import notices
 from proxy.settings.shape import convert, mistakes
 from proxy.settings.source import ConfigError, Mistake, Path, Problem, Source, dotted, merged, parse
@@ -70,6 +69,8 @@ def load(text: str, *, file: str, env: Mapping[str, str], has_keys: bool = False
     document: Document = convert(Document, source.value)
     problems = _problems(source, check(document, absent, has_keys=has_keys))
     if not (problems or compared):
+        from proxy.settings.sheet_checks import against_sheet
+
         problems = _problems(source, list(against_sheet(document)))
     if problems:
         raise ConfigError(problems)

@@ -92,6 +92,6 @@ def _compared(record: UsageRecord, snapshot: Snapshot, prices: Prices) -> Mappin
     price = prices.quote(found.provider, found.model, now=now, own=found.own, local=found.local).price
     told = dict(flag.partition(" ")[::2] for flag in (record.flags or "").split(", "))
     more, less = left_out(told.get("condensed")), int(told.get("corrected", "0"))
-    whole = savings.asked_whole(usage_of(record), more=more, less=less)
+    whole = pricing.asked_whole(usage_of(record), more=more, less=less)
     cost = None if price is None else pricing.counterfactual(whole, price)
     return {} if cost is None else {"baseline_nano_usd": cost}

@@ -31,7 +31,6 @@ from proxy.scrape import Scrapes
 from proxy.seat import Seat
 from proxy.settings import ConfigError
 from proxy.snapshot import Snapshot, build_text
-from proxy.state.counts import Shared
 from proxy.state.store import StoreFailed
 from proxy.telemetry import logs
 
@@ -132,6 +131,8 @@ class Worker:
                     snapshot, host=self._listen.getsockname()[0], slot=self._seat.slot, workers=self._seat.workers
                 )
                 if self._seat.workers > 1:
+                    from proxy.state.counts import Shared
+
                     self._house.machines.share(Shared(self._seat.counts, self._seat.slot, self._seat.workers))
                 group.create_task(self._serve(self._house))
         except (LedgerError, StoreFailed) as error:

@@ -1,14 +1,12 @@
-"""What prices, running costs and baselines may get wrong: slips that would cost money before anybody saw them."""
+"""What prices, running costs and baselines may get wrong in the file itself; ``sheet_checks`` looks at the sheet."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 from adapters.providers import PROVIDERS
-from policies.pricing import NANO, Price
-from policies.tariff import Tariff, name, unusual
-from proxy import sheet, tariffs
+from policies.tariff import name, unusual
+from proxy import tariffs
 from proxy.backends import is_local
 from proxy.settings.grammar import BackendEntry, Document
 from proxy.settings.money import Cost, DatedPrice, PriceSheet, Rates, TierRates
@@ -18,8 +16,6 @@ from proxy.settings.source import Mistake, Path
 Found = Iterable[Mistake]
 
 _TIERS = ("batch", "flex", "priority", "fast", "scale", "ultrafast")
-_SHARE = 2
-"""More than a half off the sheet, either way, must be confirmed."""
 
 
 def money(document: Document) -> Found:
@@ -28,7 +24,7 @@ def money(document: Document) -> Found:
         provider, slash, model = key.partition("/")
         if not (provider and slash and model):
             yield ("prices", key), "write 'provider/model', as openai/gpt-5.6"
-        if (first := _priced(document)[key.lower()]) != key:
+        if (first := priced(document)[key.lower()]) != key:
             yield ("prices", key), f"it is the same model as '{first}': put both lists into one"
         yield from _entries(("prices", key), entries)
     for backend, entry in document.backends.items():
@@ -108,114 +104,24 @@ def _baseline(document: Document, word: str) -> str | None:
     entry = document.backends.get(word)
     if entry is None:
         provider, slash, model = word.partition("/")
-        return None if provider and slash and model else f"no backend '{word}': {did_you_mean(word, _known(document))}"
+        return None if provider and slash and model else f"no backend '{word}': {did_you_mean(word, known(document))}"
     if entry.cost is not None:
         return "a machine that is paid by the hour has no price per token: name another backend, or provider/model"
     row = PROVIDERS.get(entry.provider)
-    if entry.price is None and row is not None and is_local(entry, row) and _key(entry) not in _priced(document):
+    if entry.price is None and row is not None and is_local(entry, row) and key_of(entry) not in priced(document):
         return f"'{word}' has no price per token: give it a 'price', or name another"
     return None
 
 
-def _key(entry: BackendEntry) -> str:
+def key_of(entry: BackendEntry) -> str:
     return name(entry.provider, entry.model)
 
 
-def _priced(document: Document) -> Mapping[str, str]:
+def priced(document: Document) -> Mapping[str, str]:
     """``provider/model`` of every entry of ``prices``, in lower case -> as it is written."""
     return {key.lower(): key for key in reversed(list(document.prices))}
 
 
-def _known(document: Document) -> list[str]:
+def known(document: Document) -> list[str]:
     """What a baseline may be called, as far as this file says."""
     return [*document.backends, *document.prices]
-
-
-# --- against the shipped sheet -------------------------------------------------------------------------------------
-
-
-def against_sheet(document: Document, now: float | None = None) -> Found:
-    """What only the shipped sheet can tell: providers and models that nobody has, and prices that are far off it. It is
-    loaded where there is something to compare. ``now``: seconds since 1970."""
-    when = time.time() if now is None else now
-    shown = list(_shown(document))
-    unknown = [key for key in document.prices if key.partition("/")[0] not in PROVIDERS]
-    baselines = [(alias, told.baseline) for alias, told in document.aliases.items() if _unsure(document, told.baseline)]
-    for key in unknown:
-        provider = key.partition("/")[0]
-        known = {*PROVIDERS, *sheet.providers()}
-        if provider not in known:
-            yield ("prices", key), f"no provider '{provider}': {did_you_mean(provider, known)}"
-    for path, provider, model, told in shown:
-        begins = tariffs.begins(told) if isinstance(told, DatedPrice) and told.starts else when
-        listed = sheet.tariff(provider, model, begins)
-        if isinstance(listed, Tariff) and not told.confirm:
-            yield from (((*path, *place), text) for place, text in _far(tariffs.tariff(told), listed, sheet.version()))
-    for alias, word in baselines:
-        wrong = _unlisted(document, str(word), when)
-        if wrong is not None:
-            yield ("aliases", alias, "baseline"), wrong
-
-
-def _shown(document: Document) -> Iterator[tuple[Path, str, str, PriceSheet]]:
-    """The prices that the sheet may have an opinion of: those of a vendor's models, and of backends at its own address.
-    (What somebody else's address charges for a model of the same name is another matter.)"""
-    for key, entries in document.prices.items():
-        provider, _, model = key.partition("/")
-        row = PROVIDERS.get(provider)
-        if row is None or row.key_env:
-            yield from ((("prices", key, index), provider, model, entry) for index, entry in enumerate(entries))
-    for backend, entry in document.backends.items():
-        row = PROVIDERS.get(entry.provider)
-        if entry.price is not None and row is not None and row.key_env and entry.base_url is None:
-            yield ("backends", backend, "price"), entry.provider, entry.model, entry.price
-
-
-def _far(own: Tariff, listed: Tariff, source: str) -> Found:
-    yield from _apart(own.usual, listed.usual, (), source)
-    for tool in own.usual.calls.keys() & listed.usual.calls.keys():
-        # Per thousand calls, as an operator writes it.
-        mine, theirs = own.usual.calls[tool] // 1000, listed.usual.calls[tool] // 1000
-        yield from _compared(mine, theirs, ("calls", tool), source)
-    for start in dict.fromkeys(start for start, _ in own.usual.above):
-        place = ("above", str(start))
-        yield from _apart(own.usual.at(start + 1), listed.usual.at(start + 1), place, source)
-    for tier in own.tiers.keys() & listed.tiers.keys():
-        yield from _apart(own.tiers[tier], listed.tiers[tier], ("tiers", tier), source)
-
-
-def _apart(own: Price, listed: Price, place: Path, source: str) -> Found:
-    """Every class of tokens that both have and that is more than half off."""
-    for rate in (field for field in Price.__struct_fields__ if field not in ("calls", "above")):
-        yield from _compared(getattr(own, rate), getattr(listed, rate), (*place, rate), source)
-
-
-def _compared(own: int | None, listed: int | None, place: Path, source: str) -> Found:
-    if own is not None and listed is not None and abs(own - listed) * _SHARE > listed:
-        yield (
-            place,
-            f"${own / NANO:g} is more than half off the ${listed / NANO:g} of the shipped sheet ({source}): mend it, "
-            "or add 'confirm: true'",
-        )
-
-
-def _unsure(document: Document, word: str | None) -> bool:
-    """Is it for the sheet to say whether this baseline has a price?"""
-    if word is None:
-        return False
-    entry = document.backends.get(word)
-    if entry is not None:
-        return entry.price is None and _key(entry) not in _priced(document)
-    return word.lower() not in _priced(document)
-
-
-def _unlisted(document: Document, word: str, now: float) -> str | None:
-    entry = document.backends.get(word)
-    provider, _, model = (_key(entry) if entry is not None else word).partition("/")
-    if isinstance(sheet.tariff(provider, model, now), Tariff):
-        return None
-    if entry is not None:
-        return f"no price is known of '{word}': give it a 'price', or write one under 'prices: {_key(entry)}'"
-    listed = provider in {*PROVIDERS, *sheet.providers()}
-    near = did_you_mean(model, sheet.models(provider)) if listed else did_you_mean(provider, sheet.providers())
-    return f"no price is known of '{word}': {near if 'did you' in near else f'write one under prices: {word}'}"

@@ -1,7 +1,7 @@
 """How many calls each worker has at each machine: a page of memory that the workers of one supervisor share.
 
-The supervisor makes it and hands it to every worker. Nothing of it outlives them: what a worker that died has left
-there is wiped by the one that takes its place.
+The supervisor hands every worker the same file, which has no name. Nothing of it outlives them: what a worker that died
+has left there is wiped by the one that takes its place.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import mmap
 import os
-import tempfile
 from hashlib import sha256
 
 _ROWS = 256
@@ -18,20 +17,15 @@ _WORD = 8
 """Bytes."""
 
 
-def made(workers: int) -> int:
-    """A page for so many workers: its descriptor, of a file that has no name any more."""
-    with tempfile.TemporaryFile() as file:
-        os.ftruncate(file.fileno(), _size(workers))
-        return os.dup(file.fileno())
-
-
 class Shared:
     """One worker's view of it. Each row is a machine: its mark, and a cell for each worker, which alone writes it."""
 
     def __init__(self, descriptor: int, slot: int, workers: int) -> None:
-        """``slot``: which worker this is, from 0."""
+        """``descriptor``: of the file. ``slot``: which worker this is, from 0."""
         self._descriptor, self._slot, self._workers = descriptor, slot, workers
-        self._cells = memoryview(mmap.mmap(descriptor, _size(workers))).cast("q")
+        size = _ROWS * (workers + 1) * _WORD
+        os.ftruncate(descriptor, size)
+        self._cells = memoryview(mmap.mmap(descriptor, size)).cast("q")
         self._rows: dict[str, int | None] = {}
         for row in range(_ROWS):
             self._cells[self._cell(row)] = 0
@@ -73,7 +67,3 @@ class Shared:
             return None
         finally:
             fcntl.lockf(self._descriptor, fcntl.LOCK_UN)
-
-
-def _size(workers: int) -> int:
-    return _ROWS * (workers + 1) * _WORD

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from adapters import ir
 from policies.pricing import Price, cost, per_million
-from policies.savings import Leg, Saved, asked_whole, off_sheet, saved
+from policies.savings import Leg, Saved, off_sheet, saved
 
 D = per_million
 """Nano-dollars of dollars."""
@@ -100,15 +100,3 @@ def test_a_kept_answer_saves_all_of_it() -> None:
     found = saved([Leg("hit", 0, compared=True, baseline=100)])
     assert (found.saved, found.share) == (100, 1.0)
     assert Saved().share is None
-
-
-@pytest.mark.parametrize(
-    ("more", "less", "asked"), [(0, 0, 100), (1400, 0, 1500), (0, 30, 70), (1400, 30, 1470), (0, 1000, 40)]
-)
-def test_the_baseline_is_asked_what_the_client_asked(more: int, less: int, asked: int) -> None:
-    usage = ir.Usage(100, 7, cached=40)
-    assert asked_whole(usage, more=more, less=less) == ir.Usage(asked, 7, cached=40)
-
-
-def test_unknown_tokens_stay_unknown() -> None:
-    assert asked_whole(ir.Usage(), more=5) == ir.Usage()

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from adapters import ir
-from policies.pricing import Price, cost, counterfactual, per_million, saving
+from policies.pricing import Price, asked_whole, cost, counterfactual, per_million, saving
 
 SONNET = Price(
     input=per_million("2"),
@@ -100,3 +100,15 @@ def test_of_the_vendors_tools_the_baseline_is_charged_for_those_that_it_sells() 
     assert counterfactual(searched, SONNET) == plain
     granted = replace(searched, calls={"web_search": 2})
     assert counterfactual(searched, sells) == cost(granted, sells)
+
+
+@pytest.mark.parametrize(
+    ("more", "less", "asked"), [(0, 0, 100), (1400, 0, 1500), (0, 30, 70), (1400, 30, 1470), (0, 1000, 40)]
+)
+def test_the_baseline_is_asked_what_the_client_asked(more: int, less: int, asked: int) -> None:
+    usage = ir.Usage(100, 7, cached=40)
+    assert asked_whole(usage, more=more, less=less) == ir.Usage(asked, 7, cached=40)
+
+
+def test_unknown_tokens_stay_unknown() -> None:
+    assert asked_whole(ir.Usage(), more=5) == ir.Usage()

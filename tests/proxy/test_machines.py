@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from proxy.state.counts import Shared, made
+from proxy.state.counts import Shared
 from proxy.state.machines import Clock
 
 SECOND = 10**9
@@ -63,9 +65,17 @@ def test_a_clock_that_goes_back_takes_nothing() -> None:
 # --- between workers -----------------------------------------------------------------------------------------------
 
 
+@contextmanager
+def made() -> Iterator[int]:
+    """The file that a supervisor makes, and its descriptor."""
+    with tempfile.TemporaryFile() as file:
+        yield file.fileno()
+
+
 @pytest.fixture
-def page() -> int:
-    return made(3)
+def page() -> Iterator[int]:
+    with made() as descriptor:
+        yield descriptor
 
 
 def test_each_sees_what_the_others_have_told(page: int) -> None:
@@ -111,11 +121,12 @@ def test_beyond_its_rows_each_counts_for_itself(page: int) -> None:
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2), st.text(min_size=1, max_size=5), st.integers(0, 50)), max_size=40))
 def test_the_page_is_what_was_last_told(told: Sequence[tuple[int, str, int]]) -> None:
-    views = [Shared(page, slot, 3) for page in [made(3)] for slot in range(3)]
     last: dict[tuple[int, str], int] = {}
-    for slot, place, calls in told:
-        views[slot].tell(place, calls)
-        last[slot, place] = calls
-    for slot, view in enumerate(views):
-        for place in {place for _, place in last}:
-            assert view.others(place) == sum(n for (other, p), n in last.items() if p == place and other != slot)
+    with made() as page:
+        views = [Shared(page, slot, 3) for slot in range(3)]
+        for slot, place, calls in told:
+            views[slot].tell(place, calls)
+            last[slot, place] = calls
+        for slot, view in enumerate(views):
+            for place in {place for _, place in last}:
+                assert view.others(place) == sum(n for (other, p), n in last.items() if p == place and other != slot)
