@@ -89,6 +89,7 @@ def _child(parent: Call, request: ir.Request, purpose: str) -> Call:
         parent_id=parent.id,
         purpose=purpose,
         attribution=attribution.of(parent),
+        baseline=parent.baseline,
         inherited=parent.inherited | decision.data_class,
     )
     child.asks(request)

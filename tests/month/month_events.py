@@ -47,7 +47,9 @@ def month(seed: int = 5) -> dict[str, Any]:
 
 def _call(dice: random.Random, number: int, moment: float) -> dict[str, Any]:
     at = START + timedelta(seconds=moment)
-    kind = dice.choices(("claude", "gpt", "box", "retried", "fallen", "condensed", "failed"), (5, 4, 6, 1, 1, 1, 0.3))[0]
+    kind = dice.choices(("claude", "gpt", "box", "retried", "fallen", "condensed", "failed"), (5, 4, 6, 1, 1, 1, 0.3))[
+        0
+    ]
     call: dict[str, Any] = {
         "id": f"call-{number:05}",
         "at": at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03}Z",
