@@ -21,6 +21,7 @@ from policies.verdict import Caller, Decision, Target, Told
 if TYPE_CHECKING:
     from adapters.recording import Recording
     from adapters.relay import StreamRelay
+    from proxy.attribution import Attribution
     from proxy.classed import Called
     from proxy.judging import Judge
     from proxy.pump import Opened
@@ -36,6 +37,11 @@ _UNREAD = ir.Head("")
 
 def _of_nobody(_: str) -> None:
     """Nobody is named yet, so nothing was sealed for him."""
+
+
+def _nameless(_: bytes) -> bytes:
+    """The same, of names."""
+    return b""
 
 
 class Rejected(Exception):  # noqa: N818 - the call is rejected, nothing is broken
@@ -136,6 +142,10 @@ class Attempt:
     """Nano-dollars; None when tokens or price are unknown."""
     price_source: str | None = None
     unit_prices: str | None = None
+    entered: int | None = None
+    """Where its machine's clock stood when it went there (``state.machines``); None: it is not there."""
+    machine_time: int | None = None
+    """Its share of the machine's time, nanoseconds; None: its backend is none, or it has not ended."""
     reasoning_tokens: int | None = None
     reasoning_source: Source | None = None
 
@@ -199,6 +209,10 @@ class Call:
     """The calls that were made for this one."""
     condensed: str | None = None
     """Tokens of old text before and after it was shortened: ``1500>100``."""
+    baseline: str | None = None
+    """What its alias counts savings against."""
+    baseline_cost: int | None = None
+    """Nano-dollars that the baseline would have charged for the answer that the client got; None: unknown."""
     status: int | None = None
     outcome: str | None = None
     failure: ir.Failure | None = None
@@ -240,6 +254,10 @@ class Call:
     """Responses: this turn's own input, each reference to a stored item replaced by the item."""
     seal: Seal | None = None
     unseal: Unseal = _of_nobody
+    hashed: Callable[[bytes], bytes] = _nameless
+    """What something is called for this caller's tenant, from which nobody can tell what it was."""
+    attribution: Attribution | None = None
+    """For whom it is, below the key; found out when first asked for (``attribution.of``)."""
     fetched: dict[ir.Need, ir.Media] = field(default_factory=dict)
     """What its links led to: fetched once, however many backends are tried."""
     _fitted: dict[tuple[str, str], Fitted] = field(default_factory=dict)

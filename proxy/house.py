@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from adapters import ir
 from policies.moment import Moment
 from policies.pricing import Price
 from policies.retries import Retries
@@ -18,6 +17,8 @@ from proxy.bodies import InTurn
 from proxy.call import Attempt, Call, Rejected
 from proxy.decide import decide
 from proxy.errands import Errands
+from proxy.keyring import EVERY, Keyring
+from proxy.keys import Refusal
 from proxy.outside import Hook
 from proxy.prices import Prices
 from proxy.sealing import Seals
@@ -25,6 +26,7 @@ from proxy.snapshot import Snapshot
 from proxy.state.answers import Answers
 from proxy.state.condensed import Condensed
 from proxy.state.loads import Loads
+from proxy.state.machines import Machines
 from proxy.state.memory import Backends
 from proxy.state.store import Store
 from proxy.threads import Threads
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 class House:
     """Snapshot, engine, ledger, state and telemetry of one worker."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a worker shares between its calls
         self,
         snapshot: Snapshot,
         *,
@@ -50,6 +52,7 @@ class House:
         ledger: Ledger,
         store: Store,
         threads: Threads,
+        keyring: Keyring,
         seals: Seals,
         telemetry: Telemetry,
         bound_loopback: bool,
@@ -65,6 +68,7 @@ class House:
         self.ledger = ledger
         self.telemetry = telemetry
         self.threads = threads
+        self.keyring = keyring
         self.bound_loopback = bound_loopback
         self.backends = Backends(telemetry.breaker)
         self.loads = Loads(telemetry.spilled)
@@ -72,6 +76,8 @@ class House:
         self.prices = Prices()
         self.truncation = Truncation(telemetry.prompt_cut)
         self.errands = Errands(telemetry.errand_failed)
+        self.errands.every(EVERY, keyring.refresh)
+        self.machines = Machines(self.errands.post)
         self.answers = Answers()
         self.draining = False
         self.last_reload: dict[str, Any] | None = None
@@ -83,11 +89,14 @@ class House:
         when there is no secret to seal with."""
         self.seals.adopt(snapshot.config.server.secret)
         self.snapshot = snapshot
+        self.keyring.adopt(snapshot)
         self.ledger.retention = snapshot.config.ledger.retention
         self.store.retention = snapshot.config.state.retention
         self.answers.resize(snapshot.config.cache.max_size)
         self.steering.adopt(snapshot.weights)
         self.truncation.adopt(snapshot.generation)
+        self.prices.adopt(snapshot.overlay)
+        self._compares = any(each.listed for each in snapshot.baselines.values())
         if snapshot.book.weighs_prices:
             self.prices.expect(snapshot.backends.values())
         self.telemetry.adopted(snapshot)
@@ -102,13 +111,14 @@ class House:
         """Let go of pools, spans and the ledger, when no call is left."""
         await self.engine.close()
         self.in_turn.close()
+        await self.keyring.store.close()
         self.store.close()
         self.telemetry.close()
         self.ledger.close()
 
-    def enter(self, call: Call) -> None:
-        """Station 2: who asks, and what is sealed for him. Raises Rejected (401)."""
-        call.caller = self.name(call.headers, call.peer)
+    async def enter(self, call: Call) -> None:
+        """Station 2: who asks, and what is sealed for him. Raises Rejected (401, 403, 503)."""
+        call.caller = await self.name(call.headers, call.peer)
         self.recognise(call)
 
     def recognise(self, call: Call) -> None:
@@ -116,21 +126,28 @@ class House:
         tenant = call.caller.tenant
         call.seal = lambda plain: self.seals.close(tenant, plain)
         call.unseal = lambda text: self.seals.open(tenant, text)
+        call.hashed = lambda told: self.seals.name(tenant, told)
 
-    def name(self, headers: Mapping[str, str], peer: str | None) -> Caller:
-        """Who asks. Raises Rejected (401)."""
+    async def name(self, headers: Mapping[str, str], peer: str | None) -> Caller:
+        """Who asks. Raises Rejected: 401; 403 for a key whose team is gone; 503 while nobody could say."""
+        found = self._who(headers, peer)
+        if isinstance(found, Refusal) or (found is keys.LOCAL and keys.look_ours(headers)):
+            found = await self.keyring.reconsider(found, headers, lambda: self._who(headers, peer))
+        if isinstance(found, Refusal):
+            self.telemetry.turned_away(found.reason, found.name, peer)
+            raise Rejected(found.failure)
+        return found
+
+    def _who(self, headers: Mapping[str, str], peer: str | None) -> Caller | Refusal:
         server = self.snapshot.config.server
-        found = keys.authenticate(
+        return keys.authenticate(
             headers,
             peer_host=peer,
             bound_loopback=self.bound_loopback,
-            callers=self.snapshot.callers,
+            find=self.keyring.find,
             admin_configured=server.admin_key is not None,
             open_server=server.open,
         )
-        if isinstance(found, ir.Failure):
-            raise Rejected(found)
-        return found
 
     def decide(self, call: Call) -> None:
         """Station 4. Raises Rejected or ir.Invalid."""
@@ -147,7 +164,7 @@ class House:
         return Moment(
             time=datetime.now(UTC),
             available=lambda target: self.backends.available(snapshot, target, now),
-            price=lambda target: self._price(snapshot, target, clock),
+            price=lambda target: self.price(snapshot, target, clock),
             health=self.backends.standing(snapshot, now),
             load=self.loads.now(snapshot, now),
             busy=self.backends.in_flight,
@@ -158,10 +175,14 @@ class House:
             outside=call.outside,
         )
 
-    def _price(self, snapshot: Snapshot, target: Target, clock: float) -> Price | None:
-        own = snapshot.backends[target.backend].price
-        upstream = target.upstream
-        return self.prices.quote(upstream.provider, upstream.model, now=clock, own=own, local=target.local).price
+    def price(self, snapshot: Snapshot, target: Target, clock: float) -> Price | None:
+        """What a token will cost at this target, before it is asked (``clock``: wall clock, seconds). An estimate where
+        calls are charged by the time of the operator's own machine. None where nobody knows."""
+        backend, upstream = snapshot.backends[target.backend], target.upstream
+        if backend.machine is not None:
+            return self.machines.price(backend)
+        own, local = backend.price, target.local
+        return self.prices.quote(upstream.provider, upstream.model, now=clock, own=own, local=local).price
 
     def retries(self, call: Call) -> Retries:
         """The retries of the policy that decided."""
@@ -175,13 +196,17 @@ class House:
             attempt.ended, attempt.failure = time.monotonic(), failure
             raise UpstreamFailed(failure)
         self.prices.expect((attempt.backend,))
+        if self._compares:
+            self.prices.load()
         self.loads.enter(attempt, time.monotonic())
+        self.machines.enter(attempt)
         try:
             yield
         except UpstreamFailed as error:
             attempt.ended, attempt.failure = time.monotonic(), error.failure
             raise
         finally:
+            self.machines.leave(attempt)
             self.loads.leave(attempt, time.monotonic())
             self.backends.leave(attempt.backend, attempt.failure, time.monotonic(), answered=attempt.answered)
 
@@ -196,8 +221,11 @@ class House:
         if call.recorded:
             return
         call.recorded = True
+        for attempt in call.attempts:
+            self.machines.leave(attempt)
         settle.settle(call, self.prices, missing=self.telemetry.price_missing)
         for attempt in call.attempts:
+            self.machines.learn(attempt)
             self.truncation.note(call, attempt)
         rows = settle.rows(call, time.monotonic())
         self.ledger.write(rows)

@@ -199,7 +199,5 @@ def path_of(url: str) -> Path:
     """``ledger.url`` -> the file: ``sqlite:///turnout.db`` relative, ``sqlite:////var/lib/t.db`` absolute."""
     prefix = "sqlite:///"
     if not url.startswith(prefix) or len(url) == len(prefix):
-        raise LedgerError(
-            f"ledger.url {url.split(':', 1)[0]!r}: this Turnout keeps its ledger in SQLite: sqlite:///turnout.db"
-        )
+        raise LedgerError(f"ledger.url {url.split(':', 1)[0]!r}: names no file: write sqlite:///turnout.db")
     return Path(url.removeprefix(prefix))
