@@ -22,7 +22,8 @@ _SUMS = """
         outcome text, calls bigint, attempts bigint, failed bigint, input numeric, input_known bigint, cached numeric,
         cached_known bigint, cache_write numeric, cache_write_known bigint, output numeric, output_known bigint,
         reasoning numeric, reasoning_known bigint, cost numeric, cost_known bigint, machine numeric,
-        machine_known bigint, baseline numeric, baseline_known bigint, baseline_unknown bigint
+        machine_known bigint, baseline numeric, baseline_known bigint, baseline_unknown bigint, compared numeric,
+        compared_known bigint, compared_unknown bigint
     );
     CREATE INDEX ON turnout_{} ({});
 """

@@ -22,7 +22,8 @@ _SUMS = """
         outcome TEXT, calls INTEGER, attempts INTEGER, failed INTEGER, input INTEGER, input_known INTEGER,
         cached INTEGER, cached_known INTEGER, cache_write INTEGER, cache_write_known INTEGER, output INTEGER,
         output_known INTEGER, reasoning INTEGER, reasoning_known INTEGER, cost INTEGER, cost_known INTEGER,
-        machine INTEGER, machine_known INTEGER, baseline INTEGER, baseline_known INTEGER, baseline_unknown INTEGER
+        machine INTEGER, machine_known INTEGER, baseline INTEGER, baseline_known INTEGER, baseline_unknown INTEGER,
+        compared INTEGER, compared_known INTEGER, compared_unknown INTEGER
     );
 """
 """The hour or day is in the id, above its 24 lowest bits, so that lines lie in the order of time."""

@@ -34,8 +34,20 @@ _COUNTS = {
     "attempts": "attempt <> 0",
     "failed": f"{_ASKED} IN ('error', 'interrupted', 'denied')",
 }
+_COMPARED = {
+    "baseline": (
+        "CASE WHEN baseline IS NOT NULL THEN baseline_nano_usd END",
+        "baseline IS NOT NULL AND baseline_nano_usd IS NULL AND parent_id IS NULL AND outcome = 'ok'",
+    ),
+    "compared": (
+        "CASE WHEN baseline IS NOT NULL AND attempt <> 0 THEN cost_nano_usd END",
+        "baseline IS NOT NULL AND attempt <> 0 AND cost_nano_usd IS NULL",
+    ),
+}
+"""Of rows that have a baseline: the term, and when it is unknown."""
 MEASURES = (
-    *_COUNTS, *(name for each in (*_SUMS, "baseline") for name in (each, f"{each}_known")), "baseline_unknown"
+    *_COUNTS, *(name for each in _SUMS for name in (each, f"{each}_known")),
+    *(name for each in _COMPARED for name in (each, f"{each}_known", f"{each}_unknown")),
 )  # fmt: skip
 """What the tables of sums hold, and every query answers, in this order after its keys: ``Total`` in plain numbers."""
 
@@ -121,10 +133,12 @@ def pieces(ask: Ask, since: int, until: int, known: Known | None) -> Iterator[tu
 def measured(sums: str = "sum") -> str:
     """The measures of rows. ``sums``: the function that adds up."""
     found = [f"count(CASE WHEN {condition} THEN 1 END)" for condition in _COUNTS.values()]
-    told = [f"CASE WHEN attempt <> 0 THEN {column} END" for column in _SUMS.values()]
-    for term in (*told, "CASE WHEN baseline IS NOT NULL THEN baseline_nano_usd END"):
+    for column in _SUMS.values():
+        term = f"CASE WHEN attempt <> 0 THEN {column} END"
         found += [f"coalesce({sums}({term}), 0)", f"count({term})"]
-    return ", ".join([*found, "count(CASE WHEN baseline_nano_usd IS NULL THEN baseline END)"])
+    for term, unknown in _COMPARED.values():
+        found += [f"coalesce({sums}({term}), 0)", f"count({term})", f"count(CASE WHEN {unknown} THEN 1 END)"]
+    return ", ".join(found)
 
 
 def gathered(sums: str = "sum") -> str:
@@ -161,7 +175,7 @@ def filtered(words: Words, filters: Mapping[str, Any]) -> tuple[str, list[Any]]:
     conditions, values = "", []
     for name, value in filters.items():
         expression, told = _expression(words, name)
-        condition, wanted = _equal(words, {expression: value})
+        condition, wanted = _equal(words, {expression: _typed(name, value)})
         conditions += condition
         values += [*told, *wanted]
     return conditions, values
@@ -202,7 +216,8 @@ def _gather(total: Total, values: Sequence[int]) -> None:
         value, known = sums[at * 2 : at * 2 + 2]
         into: Sum = getattr(total, name)
         into.gather(value, known, 0 if name == "machine" else attempts - known)
-    total.baseline.gather(*sums[-3:])
+    total.baseline.gather(*sums[-6:-3])
+    total.compared.gather(*sums[-3:])
 
 
 def _number(millis: str, unit: Unit | None, offset: int) -> str:
@@ -221,6 +236,10 @@ def _told(name: str, value: Any) -> str:
     if name == "stream" and value is not None:
         return str(bool(value))
     return UNKNOWN if value is None else label(value)
+
+
+def _typed(name: str, value: Any) -> Any:
+    return bool(value) if name == "stream" and value is not None else value
 
 
 def _grouped(keys: int) -> str:

@@ -59,21 +59,23 @@ class Total(Struct):
     machine: Sum = msgspec.field(default_factory=Sum)
     """Microseconds of backends with running costs; other backends have none, which is not unknown."""
     baseline: Sum = msgspec.field(default_factory=Sum)
-    """Nano-dollars; over kept answers, too. Unknown: a baseline is named and has no price."""
+    """What the baseline would have cost, over answered calls that have one, kept answers included. Unknown: it has no
+    price."""
+    compared: Sum = msgspec.field(default_factory=Sum)
+    """What was spent for calls that have a baseline, whether they were answered or not."""
 
     @property
     def saved(self) -> Sum:
-        """What the baseline would have cost, less what was spent, also where that is more. It says something where all
-        calls have a baseline: those of one alias, or of aliases that all have one."""
-        cost, baseline = self.cost, self.baseline
-        return Sum(baseline.value - cost.value, baseline.known, baseline.unknown + cost.unknown)
+        """What the baseline would have cost, less what was spent, also where that is more; of calls that have one."""
+        spent, baseline = self.compared, self.baseline
+        return Sum(baseline.value - spent.value, baseline.known, baseline.unknown + spent.unknown)
 
     def add(self, record: UsageRecord) -> None:
         if record.parent_id is None:
             self.calls += record.outcome != "fallback"
             self.failed += record.outcome in {"error", "interrupted", "denied"}
         if record.baseline is not None:
-            self.baseline.add(record.baseline_nano_usd)
+            self._compare(record)
         if record.attempt == 0:
             return
         self.attempts += 1
@@ -85,6 +87,13 @@ class Total(Struct):
         self.cost.add(record.cost_nano_usd)
         if record.machine_ms is not None:
             self.machine.add(math.floor(record.machine_ms * 1000 + 0.5))
+
+    def _compare(self, record: UsageRecord) -> None:
+        answered = record.parent_id is None and record.outcome == "ok"
+        if record.baseline_nano_usd is not None or answered:
+            self.baseline.add(record.baseline_nano_usd)
+        if record.attempt != 0:
+            self.compared.add(record.cost_nano_usd)
 
 
 Totals = Mapping[tuple[str, ...], Total]
