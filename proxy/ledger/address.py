@@ -38,9 +38,8 @@ def problem(url: str) -> str | None:
 
 
 def shown(url: str) -> str:
-    """The URL without user, password and options."""
-    if not is_postgres(url):
+    """The URL of a ledger, or of another store, without user, password and options."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme == "sqlite":
         return url
-    scheme, _, rest = url.partition("://")
-    place = urlsplit(f"//{rest.rpartition('@')[2]}")
-    return f"{scheme}://{place.netloc}{place.path}"
+    return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
