@@ -28,6 +28,7 @@ from proxy.state.loads import Loads
 from proxy.state.memory import Backends
 from proxy.state.store import Store
 from proxy.threads import Threads
+from proxy.tokens.counting import Counting
 from proxy.truncation import Truncation
 from proxy.upstream.gauges import Watcher
 from proxy.upstream.media import MediaFetcher
@@ -72,6 +73,7 @@ class House:
         self.prices = Prices()
         self.truncation = Truncation(telemetry.prompt_cut)
         self.errands = Errands(telemetry.errand_failed)
+        self.counting = Counting(telemetry.count_failed)
         self.answers = Answers()
         self.draining = False
         self.last_reload: dict[str, Any] | None = None
@@ -101,6 +103,7 @@ class House:
     async def close(self) -> None:
         """Let go of pools, spans and the ledger, when no call is left."""
         await self.engine.close()
+        await self.counting.close()
         self.in_turn.close()
         self.store.close()
         self.telemetry.close()
@@ -170,6 +173,10 @@ class House:
     @contextmanager
     def draw(self, attempt: Attempt) -> Iterator[None]:
         """Station 6: a place at the backend while the attempt lasts. Raises UpstreamFailed when there is none."""
+        if attempt.aside:
+            with self._ended(attempt):
+                yield
+            return
         failure = self.backends.enter(attempt.backend, time.monotonic())
         if failure is not None:
             attempt.ended, attempt.failure = time.monotonic(), failure
@@ -177,13 +184,20 @@ class House:
         self.prices.expect((attempt.backend,))
         self.loads.enter(attempt, time.monotonic())
         try:
+            with self._ended(attempt):
+                yield
+        finally:
+            self.loads.leave(attempt, time.monotonic())
+            self.backends.leave(attempt.backend, attempt.failure, time.monotonic(), answered=attempt.answered)
+
+    @contextmanager
+    def _ended(self, attempt: Attempt) -> Iterator[None]:
+        """What is known of an attempt that failed."""
+        try:
             yield
         except UpstreamFailed as error:
             attempt.ended, attempt.failure = time.monotonic(), error.failure
             raise
-        finally:
-            self.loads.leave(attempt, time.monotonic())
-            self.backends.leave(attempt.backend, attempt.failure, time.monotonic(), answered=attempt.answered)
 
     def settle(self, call: Call, attempt: Attempt) -> None:
         """The upstream has done its part, well or not: stations 10 and 11."""

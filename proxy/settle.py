@@ -30,9 +30,10 @@ def settle(call: Call, prices: Prices, *, missing: Callable[[str, str], None]) -
             continue
         if attempt.usage is None:
             continue
-        attempt.reasoning_tokens, attempt.reasoning_source = reasoning.split(
-            attempt.usage, attempt.reasoning_chars, attempt.answer_chars
-        )
+        if attempt.reasoning_source is None:
+            attempt.reasoning_tokens, attempt.reasoning_source = reasoning.split(
+                attempt.usage, attempt.reasoning_chars, attempt.answer_chars
+            )
         quote = prices.quote(
             attempt.upstream.provider,
             attempt.upstream.model,
@@ -163,7 +164,7 @@ def _of_attempt(row: UsageRecord, call: Call, attempt: Attempt, now: float) -> U
         upstream_status=attempt.upstream_status,
         finish_reason=attempt.finish,
         effort=attempt.effort,
-        flags=", ".join([*call.flags, *attempt.flags]) or None,
+        flags=", ".join([*call.flags, *attempt.flags, *(["usage_counted"] if attempt.usage_counted else [])]) or None,
         error_code=failure.code if failure else None,
         error_message=_kept_message(call, failure),
     )
