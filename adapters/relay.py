@@ -138,6 +138,11 @@ class StreamRelay:
         return self._tail
 
     @property
+    def thinks(self) -> bool:
+        """Has it begun to tell of reasoning?"""
+        return bool(self._thoughts)
+
+    @property
     def reasoning_chars(self) -> int:
         """What is summed up beside its raw text is not said twice."""
         return self._thought or self._summarised

@@ -86,6 +86,8 @@ class Desk:
         clock = asyncio.get_running_loop().time
         if clock() < self._rests_until:
             raise CountFailed("the counting process has failed a moment ago")
+        if self._process is not None and not _is_there(self._process):
+            self._dismiss()
         try:
             async with asyncio.timeout(_MOST_SECONDS):
                 process = self._process = self._process or await _start()
@@ -122,6 +124,10 @@ class Desk:
         process, self._process, self._loaded = self._process, None, set()
         if process is not None and process.stdin is not None:
             process.stdin.close()
+
+
+def _is_there(process: Process) -> bool:
+    return process.returncode is None and process.stdin is not None and not process.stdin.is_closing()
 
 
 async def _start() -> Process:

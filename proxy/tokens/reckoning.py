@@ -46,7 +46,7 @@ def texts_for(attempt: Attempt) -> Texts | None:
 def expect(attempt: Attempt, opened: Opened, house: House) -> None:
     """A stream has begun to think: what counts is made ready."""
     machine = opened.relay
-    if machine is not None and machine.texts is not None and machine.reasoning_chars:
+    if machine is not None and machine.texts is not None and machine.thinks:
         house.counting.expect(attempt.backend, house)
 
 
