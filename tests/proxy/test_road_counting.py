@@ -27,7 +27,8 @@ backends:
   vllm:  {{provider: vllm, base_url: "{url}/v1", model: qwen, local: true, max_parallel: 1}}
   llama: {{provider: llama_cpp, base_url: "{url}/v1", model: qwen, local: true}}
   mute:  {{provider: llama_cpp, base_url: "{url}/v1", model: qwen, local: true, tokenizer: off}}
-aliases: {{oss: {{use: [oss]}}, vllm: {{use: [vllm]}}, llama: {{use: [llama]}}, mute: {{use: [mute]}}}}
+  claude: {{provider: anthropic, base_url: "{url}", model: claude-sonnet-5, credential: k, tokenizer: o200k_base}}
+aliases: {{claude: {{use: [claude]}}, oss: {{use: [oss]}}, vllm: {{use: [vllm]}}, llama: {{use: [llama]}}, mute: {{use: [mute]}}}}
 """
 PATIENT = "timeouts: {count_wait: 20s}"
 """The end waits until it is counted, however slow the machine."""
@@ -130,6 +131,25 @@ def test_a_count_is_never_more_than_the_output(live: Live, upstream: Upstream) -
     upstream.reply = thinker.reply
     answer, told = asks(live, "chat", "vllm", stream=False)
     assert (told, split(live, answer)) == (thinker.output, (thinker.output, "counted"))
+
+
+MESSAGE = {
+    "id": "msg_1", "type": "message", "role": "assistant", "model": "c", "stop_reason": "end_turn", "stop_sequence": None,
+    "content": [{"type": "thinking", "thinking": "A summary.", "signature": "c2ln"}, {"type": "text", "text": "Paris."}],
+    "usage": {"input_tokens": 3, "output_tokens": 400},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("thinking", "expected"), [(None, (250, "estimated")), (333, (333, "reported"))])
+def test_a_summary_is_no_measure_of_what_was_thought(
+    live: Live, upstream: Upstream, thinking: int | None, expected: tuple[int, str]
+) -> None:
+    """Whatever tokenizer its operator names: Claude shows less than it bills (D25)."""
+    details = {} if thinking is None else {"output_tokens_details": {"thinking_tokens": thinking}}
+    upstream.script(whole({**MESSAGE, "usage": {**MESSAGE["usage"], **details}}))  # type: ignore[dict-item]
+    answer = ask(live, "claude", reasoning_effort="low")
+    assert answer.body["usage"]["completion_tokens_details"]["reasoning_tokens"] == expected[0]
+    assert split(live, answer) == expected
 
 
 def test_too_long_an_answer_is_estimated(live: Live, upstream: Upstream) -> None:
