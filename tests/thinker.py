@@ -64,11 +64,16 @@ class Thinker:
     reports: int | None = None
     counts: Callable[[Asked], Answer] | None = None
     shown_as: str = "reasoning"
+    template: bool = False
+    """Its chat template sets line breaks around thoughts, which are tokens of theirs and not shown."""
     ids: list[int] = field(init=False)
+    """Of its thoughts, as it really made them."""
+    shown_ids: list[int] = field(init=False)
     answer_ids: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.ids, self.answer_ids = (encoding().encode_ordinary(text) for text in (self.thought, self.said))
+        self.shown_ids, self.answer_ids = (encoding().encode_ordinary(text) for text in (self.thought, self.said))
+        self.ids = encoding().encode_ordinary(f"\n{self.thought}\n\n") if self.template else self.shown_ids
 
     @property
     def output(self) -> int:
@@ -93,7 +98,7 @@ class Thinker:
 
     def _stream(self) -> Answer:
         said = [
-            *((self.shown_as, piece) for piece in pieces(self.ids)),
+            *((self.shown_as, piece) for piece in pieces(self.shown_ids)),
             *(("content", p) for p in pieces(self.answer_ids)),
         ]
         chunks = [_chunk({name: piece}) for name, piece in said if piece]

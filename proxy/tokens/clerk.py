@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 HEAD = 4
 """Bytes before every message, which say how long it is; big-endian."""
-_NICE = 5
-"""Counts can wait: the workers go first."""
 
 
 class Asked(Struct, frozen=True, array_like=True):
@@ -39,7 +37,6 @@ def main() -> None:
     drains, its answers still want to be counted."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    os.nice(_NICE)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     serve(sys.stdin.buffer, sys.stdout.buffer)
 

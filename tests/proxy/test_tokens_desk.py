@@ -58,6 +58,17 @@ async def test_it_counts_texts_by_each_vocabulary_and_by_a_file(file: Path) -> N
         assert await desk.count("o200k_base", []) == []
 
 
+async def test_the_loop_has_next_to_nothing_to_do_with_it() -> None:
+    """100 KB at most 5 ms of its time."""
+    text = "The user wants an answer, so we think about it. " * 2100
+    async with opened() as desk:
+        await desk.count("o200k_harmony", [])
+        began = time.thread_time()
+        (tokens,) = await desk.count("o200k_harmony", [text])
+        assert time.thread_time() - began < 0.005
+    assert tokens > 20_000
+
+
 async def test_a_changed_file_is_read_again(file: Path, tmp_path: Path) -> None:
     copy = tmp_path / "tokenizer.json"
     copy.write_bytes(file.read_bytes())
