@@ -26,7 +26,7 @@ def settle(call: Call, prices: Prices, *, missing: Callable[[str, str], None]) -
     and why."""
     for attempt in call.attempts:
         if call.api.counts is not None and attempt.usage is not None:
-            attempt.usage, attempt.cost = _NOTHING, 0
+            attempt.usage, attempt.cost, attempt.reasoning_tokens = _NOTHING, 0, 0
             continue
         if attempt.usage is None:
             continue

@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters import ir
+from adapters.providers import MESSAGES
 from adapters.relay import StreamRelay, Whole
 from adapters.texts import Texts
 from policies import reasoning
@@ -30,6 +31,11 @@ MOST = 400_000
 """Characters of an answer that are kept to be counted; the split of a longer one is estimated."""
 
 
+_TEXT: frozenset[ir.Channel] = frozenset({"text"})
+_RAW: dict[str, frozenset[ir.Channel]] = {MESSAGES: frozenset({"summary"})}
+"""Dialect -> where servers that show what they really think tell it; Anthropic's has one word for both."""
+
+
 class Counted(Struct, frozen=True):
     """Tokens of an answer's reasoning, and of the whole answer where the upstream did not tell them."""
 
@@ -40,7 +46,9 @@ class Counted(Struct, frozen=True):
 def texts_for(attempt: Attempt) -> Texts | None:
     """What keeps the texts of this attempt's answer; None where nobody could count them. Bytes that pass unread report
     for themselves."""
-    return None if attempt.exact or attempt.backend.tokenizer is None else Texts(MOST)
+    if attempt.exact or attempt.backend.tokenizer is None:
+        return None
+    return Texts(MOST, raw=_RAW.get(attempt.upstream.dialect, _TEXT))
 
 
 def expect(attempt: Attempt, opened: Opened, house: House) -> None:

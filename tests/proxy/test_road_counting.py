@@ -15,7 +15,7 @@ from heard import CLIENTS, heard, question
 from live import Live, alive, children
 from public_door import CHAT, RESPONSES, Heard, ask, chat, get, post
 from scripted import Answer, Asked, Upstream, whole
-from thinker import TOKENIZE, Thinker, encoding, spoken
+from thinker import SAYINGS, TOKENIZE, Thinker, encoding, spoken
 
 from policies.reasoning import by_characters
 from proxy.ledger.record import UsageRecord
@@ -28,7 +28,8 @@ backends:
   llama: {{provider: llama_cpp, base_url: "{url}/v1", model: qwen, local: true}}
   mute:  {{provider: llama_cpp, base_url: "{url}/v1", model: qwen, local: true, tokenizer: off}}
   claude: {{provider: anthropic, base_url: "{url}", model: claude-sonnet-5, credential: k, tokenizer: o200k_base}}
-aliases: {{claude: {{use: [claude]}}, oss: {{use: [oss]}}, vllm: {{use: [vllm]}}, llama: {{use: [llama]}}, mute: {{use: [mute]}}}}
+  anthropics: {{provider: vllm, dialect: anthropic_messages, base_url: "{url}/v1", model: qwen, local: true}}
+aliases: {{anthropics: {{use: [anthropics]}}, claude: {{use: [claude]}}, oss: {{use: [oss]}}, vllm: {{use: [vllm]}}, llama: {{use: [llama]}}, mute: {{use: [mute]}}}}
 """
 PATIENT = "timeouts: {count_wait: 20s}"
 """The end waits until it is counted, however slow the machine."""
@@ -86,6 +87,17 @@ def test_every_client_reads_the_tokens_that_the_server_made(
     assert told == len(thinker.ids)
     assert split(live, answer) == (len(thinker.ids), "counted")
     assert answer.told("reasoning") == (None if stream else f"{len(thinker.ids)}; source=counted")
+
+
+@pytest.mark.parametrize("kind", SAYINGS)
+def test_whatever_it_thinks_in(live: Live, upstream: Upstream, kind: str) -> None:
+    """To the token; where a template makes line breaks that nobody is shown, within two."""
+    for number, template in enumerate((False, True, False, True)):
+        thinker = Thinker(spoken(kind, 3 + 9 * number, number), spoken(kind, 2, number), template=template)
+        upstream.reply = thinker.reply
+        tokens, source = split(live, ask(live, "oss", stream=number > 1))
+        assert source == "counted"
+        assert abs((tokens or 0) - len(thinker.ids)) <= 2 * template
 
 
 @pytest.mark.parametrize("reports", [0, 10_000])
@@ -152,6 +164,15 @@ def test_a_summary_is_no_measure_of_what_was_thought(
     assert split(live, answer) == expected
 
 
+@pytest.mark.parametrize("api", ["chat", "messages"])
+def test_a_servers_own_thinking_is_raw_in_anthropics_words_too(live: Live, upstream: Upstream, api: str) -> None:
+    """vLLM's /v1/messages has no other field for it."""
+    counts = whole({"count": 4, "tokens": [1] * 4})
+    upstream.reply = lambda asked: counts if asked.path == TOKENIZE else whole(MESSAGE)
+    answer, told = asks(live, api, "anthropics", stream=False)
+    assert (told, split(live, answer)) == (4, (4, "counted"))
+
+
 def test_too_long_an_answer_is_estimated(live: Live, upstream: Upstream) -> None:
     """The count of a part would be no count of it."""
     thinker = Thinker("so " * 150_000)
@@ -188,7 +209,8 @@ def test_the_servers_count_is_a_call_of_its_own(live: Live, upstream: Upstream) 
     )
     (helper,) = helpers(live, answer)
     assert (helper.purpose, helper.api, helper.parent_id, helper.backend) == ("count", "tokenize", answer.id, "vllm")
-    assert (helper.status, helper.outcome, helper.cost_nano_usd, helper.output_tokens) == (200, "ok", 0, 0)
+    assert (helper.status, helper.outcome, helper.cost_nano_usd) == (200, "ok", 0)
+    assert (helper.input_tokens, helper.output_tokens, helper.reasoning_tokens) == (0, 0, 0)
 
 
 def test_llama_cpp_is_asked_in_its_own_words(live: Live, upstream: Upstream) -> None:
@@ -351,6 +373,11 @@ def test_a_counting_process_that_died_is_replaced(upstream: Upstream) -> None:
             live.until(lambda dead=pid: dead not in clerks(live), "gone")  # type: ignore[misc]
 
 
+def ignores_term(pid: int) -> bool:
+    (mask,) = [line.split()[1] for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "SigIgn" in line]
+    return bool(int(mask, 16) >> (signal.SIGTERM - 1) & 1)
+
+
 def test_a_drain_still_counts(upstream: Upstream) -> None:
     """A service manager may signal the whole family; what is open is counted to its end."""
     gate = threading.Event()
@@ -359,7 +386,7 @@ def test_a_drain_still_counts(upstream: Upstream) -> None:
     upstream.script(Answer([*slow.parts[:3], gate, *slow.parts[3:]], kind=slow.kind))
     with Live(CONFIG.format(url=upstream.url, more=PATIENT)) as live, ThreadPoolExecutor() as pool:
         answer = pool.submit(ask, live, "oss", stream=True)
-        live.until(lambda: bool(clerks(live)), "made ready")
+        live.until(lambda: any(map(ignores_term, clerks(live))), "made ready")
         for pid in (*clerks(live), live.pid):
             os.kill(pid, signal.SIGTERM)
         gate.set()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from thinker import SAYINGS
 from tiktoken_ext import openai_public
 
@@ -80,3 +81,13 @@ def test_they_are_part_of_the_package_with_their_licence() -> None:
     notice = (ROOT / "proxy/tokens/data/NOTICE").read_text()
     assert "Copyright (c) 2022 OpenAI" in notice
     assert {path.stem for path in (ROOT / "proxy/tokens/data").glob("*.xz")} == set(FILES)
+
+
+def test_a_server_of_gpt_oss_reports_what_we_count(shared: Path) -> None:
+    """A recorded answer of Groq's; its template may set two tokens more."""
+    folder = shared / "data/golden/pydantic-ai/thinking-wire-contract"
+    (recorded,) = folder.glob("*groq-gpt-oss-thinking-merges-user-extra-body*")
+    (played,) = yaml.safe_load(recorded.read_text())["interactions"]
+    answer = played["response"]["parsed_body"]
+    told = answer["usage"]["completion_tokens_details"]["reasoning_tokens"]
+    assert 0 <= told - count("o200k_harmony", answer["choices"][0]["message"]["reasoning"]) <= 2
