@@ -6,9 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from adapters.catalog import DIALECTS
 from adapters.providers import CHAT
 from adapters.tokenizing import ENDPOINTS, TextCounter, asking
+from policies.verdict import Target
 from proxy.call import Api, Attempt, Call
 from proxy.child import HelperFailed, Ride, ask
 from proxy.snapshot import Backend
@@ -81,12 +84,18 @@ class Counting:
         await self.desk.close()
 
 
+def _roomy(target: Target) -> Target:
+    """What a model has written has room in it, whatever our estimate of its tokens says."""
+    upstream = target.upstream
+    able = msgspec.structs.replace(upstream.capabilities, context=None)
+    return msgspec.structs.replace(target, upstream=msgspec.structs.replace(upstream, capabilities=able))
+
+
 async def _asked(call: Call, attempt: Attempt, text: str, house: House, ride: Ride) -> int:
     """What the backend that has answered counts. Its text is content: the child is checked as its parent was. Raises
     HelperFailed."""
-    reply = await ask(
-        call, house, asking(text), (attempt.target,), api=TOKENIZE, purpose=PURPOSE, within=_PATIENCE, ride=ride
-    )
+    target = _roomy(attempt.target)
+    reply = await ask(call, house, asking(text), (target,), api=TOKENIZE, purpose=PURPOSE, within=_PATIENCE, ride=ride)
     if reply.usage is None or reply.usage.input is None:
         raise HelperFailed("its answer tells no count")
     return reply.usage.input

@@ -29,7 +29,8 @@ backends:
   mute:  {{provider: llama_cpp, base_url: "{url}/v1", model: qwen, local: true, tokenizer: off}}
   claude: {{provider: anthropic, base_url: "{url}", model: claude-sonnet-5, credential: k, tokenizer: o200k_base}}
   anthropics: {{provider: vllm, dialect: anthropic_messages, base_url: "{url}/v1", model: qwen, local: true}}
-aliases: {{anthropics: {{use: [anthropics]}}, claude: {{use: [claude]}}, oss: {{use: [oss]}}, vllm: {{use: [vllm]}}, llama: {{use: [llama]}}, mute: {{use: [mute]}}}}
+  small: {{provider: vllm, base_url: "{url}/v1", model: qwen, local: true, context: 1000}}
+aliases: {{small: {{use: [small]}}, anthropics: {{use: [anthropics]}}, claude: {{use: [claude]}}, oss: {{use: [oss]}}, vllm: {{use: [vllm]}}, llama: {{use: [llama]}}, mute: {{use: [mute]}}}}
 """
 PATIENT = "timeouts: {count_wait: 20s}"
 """The end waits until it is counted, however slow the machine."""
@@ -211,6 +212,12 @@ def test_the_servers_count_is_a_call_of_its_own(live: Live, upstream: Upstream) 
     assert (helper.purpose, helper.api, helper.parent_id, helper.backend) == ("count", "tokenize", answer.id, "vllm")
     assert (helper.status, helper.outcome, helper.cost_nano_usd) == (200, "ok", 0)
     assert (helper.input_tokens, helper.output_tokens, helper.reasoning_tokens) == (0, 0, 0)
+
+
+def test_what_it_has_written_is_never_too_long_for_it(live: Live, upstream: Upstream) -> None:
+    """Our estimate of its tokens is more than its context."""
+    upstream.reply = Thinker("}{" * 3000, counts=lambda _: whole({"count": 900})).reply
+    assert split(live, ask(live, "small")) == (900, "counted")
 
 
 def test_llama_cpp_is_asked_in_its_own_words(live: Live, upstream: Upstream) -> None:
