@@ -34,6 +34,8 @@ _O200K = "|".join(
         r"\s+",
     )
 )
+_PROMPT = "<|endofprompt|>"
+"""In harmony its number has the name of a reserved one, too."""
 _HARMONY = {
     "<|startoftext|>": 199_998,
     "<|endoftext|>": 199_999,
@@ -44,17 +46,25 @@ _HARMONY = {
     "<|end|>": 200_007,
     "<|message|>": 200_008,
     "<|call|>": 200_012,
+    _PROMPT: 200_018,
 }
-_RESERVED = {f"<|reserved_{number}|>": number for number in range(200_000, 201_088) if number not in _HARMONY.values()}
+_RESERVED = range(200_000, 201_088)
 
 
 class Vocabulary(Struct, frozen=True):
     """``file``: its tokens in the order of their ranks. ``pattern`` cuts a text into the pieces that tokens stay in.
-    ``special``: tokens with a meaning; an ordinary text never holds one."""
+    ``named``: tokens with a meaning; ``reserved``: numbers that may get one. An ordinary text never holds them."""
 
     file: str
     pattern: str
-    special: Mapping[str, int]
+    named: Mapping[str, int]
+    reserved: range = range(0)
+
+    @property
+    def special(self) -> dict[str, int]:
+        """Every token that is no text."""
+        free = set(self.reserved) - {number for name, number in self.named.items() if name != _PROMPT}
+        return {**{f"<|reserved_{number}|>": number for number in free}, **self.named}
 
 
 VOCABULARIES: Mapping[str, Vocabulary] = {
@@ -66,11 +76,11 @@ VOCABULARIES: Mapping[str, Vocabulary] = {
             "<|fim_prefix|>": 100_258,
             "<|fim_middle|>": 100_259,
             "<|fim_suffix|>": 100_260,
-            "<|endofprompt|>": 100_276,
+            _PROMPT: 100_276,
         },
     ),
-    "o200k_base": Vocabulary("o200k_base", _O200K, {"<|endoftext|>": 199_999, "<|endofprompt|>": 200_018}),
-    "o200k_harmony": Vocabulary("o200k_base", _O200K, {**_RESERVED, **_HARMONY, "<|endofprompt|>": 200_018}),
+    "o200k_base": Vocabulary("o200k_base", _O200K, {"<|endoftext|>": 199_999, _PROMPT: 200_018}),
+    "o200k_harmony": Vocabulary("o200k_base", _O200K, _HARMONY, _RESERVED),
 }
 
 
@@ -96,7 +106,7 @@ def load(name: str) -> tiktoken.Encoding:
 
     found = VOCABULARIES[name]
     return tiktoken.Encoding(
-        name, pat_str=found.pattern, mergeable_ranks=ranks(found.file), special_tokens=dict(found.special)
+        name, pat_str=found.pattern, mergeable_ranks=ranks(found.file), special_tokens=found.special
     )
 
 

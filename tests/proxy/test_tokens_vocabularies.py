@@ -42,7 +42,7 @@ def test_the_tokens_and_their_ranks_have_the_hash_that_tiktoken_expects(file: st
 def test_the_pattern_and_the_special_tokens_are_tiktokens(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     known = theirs(name, monkeypatch)
     assert VOCABULARIES[name].pattern == known["pat_str"]
-    assert dict(VOCABULARIES[name].special) == known["special_tokens"]
+    assert VOCABULARIES[name].special == known["special_tokens"]
 
 
 @pytest.mark.parametrize("name", VOCABULARIES)
