@@ -21,6 +21,7 @@ from policies.verdict import Caller, Decision, Target, Told
 if TYPE_CHECKING:
     from adapters.recording import Recording
     from adapters.relay import StreamRelay
+    from proxy.attribution import Attribution
     from proxy.classed import Called
     from proxy.judging import Judge
     from proxy.pump import Opened
@@ -36,6 +37,11 @@ _UNREAD = ir.Head("")
 
 def _of_nobody(_: str) -> None:
     """Nobody is named yet, so nothing was sealed for him."""
+
+
+def _nameless(_: bytes) -> bytes:
+    """The same, of names."""
+    return b""
 
 
 class Rejected(Exception):  # noqa: N818 - the call is rejected, nothing is broken
@@ -247,6 +253,10 @@ class Call:
     """Responses: this turn's own input, each reference to a stored item replaced by the item."""
     seal: Seal | None = None
     unseal: Unseal = _of_nobody
+    hashed: Callable[[bytes], bytes] = _nameless
+    """What something is called for this caller's tenant, from which nobody can tell what it was."""
+    attribution: Attribution | None = None
+    """For whom it is, below the key; found out when first asked for (``attribution.of``)."""
     fetched: dict[ir.Need, ir.Media] = field(default_factory=dict)
     """What its links led to: fetched once, however many backends are tried."""
     _fitted: dict[tuple[str, str], Fitted] = field(default_factory=dict)

@@ -16,7 +16,7 @@ from policies.data_classes.data_class import RESTRICTED
 from policies.facts import observe
 from policies.rules.plan import Only, nobody, plan
 from policies.verdict import Decision, Target
-from proxy import ids
+from proxy import attribution, ids
 from proxy.apis import APIS
 from proxy.call import Api, Call, Rejected
 from proxy.decide import refuses
@@ -89,6 +89,7 @@ def _child(parent: Call, request: ir.Request, purpose: str, api: Api) -> Call:
         head=ir.Head(parent.head.model),
         parent_id=parent.id,
         purpose=purpose,
+        attribution=attribution.of(parent),
         inherited=parent.inherited | decision.data_class,
     )
     child.asks(request)

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from adapters import ir
 from policies.moment import Moment
 from policies.pricing import Price
 from policies.retries import Retries
@@ -18,6 +17,8 @@ from proxy.bodies import InTurn
 from proxy.call import Attempt, Call, Rejected
 from proxy.decide import decide
 from proxy.errands import Errands
+from proxy.keyring import EVERY, Keyring
+from proxy.keys import Refusal
 from proxy.outside import Hook
 from proxy.prices import Prices
 from proxy.sealing import Seals
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 class House:
     """Snapshot, engine, ledger, state and telemetry of one worker."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a worker shares between its calls
         self,
         snapshot: Snapshot,
         *,
@@ -51,6 +52,7 @@ class House:
         ledger: Ledger,
         store: Store,
         threads: Threads,
+        keyring: Keyring,
         seals: Seals,
         telemetry: Telemetry,
         bound_loopback: bool,
@@ -66,6 +68,7 @@ class House:
         self.ledger = ledger
         self.telemetry = telemetry
         self.threads = threads
+        self.keyring = keyring
         self.bound_loopback = bound_loopback
         self.backends = Backends(telemetry.breaker)
         self.loads = Loads(telemetry.spilled)
@@ -74,6 +77,7 @@ class House:
         self.truncation = Truncation(telemetry.prompt_cut)
         self.errands = Errands(telemetry.errand_failed)
         self.counting = Counting(telemetry.count_failed)
+        self.errands.every(EVERY, keyring.refresh)
         self.answers = Answers()
         self.draining = False
         self.last_reload: dict[str, Any] | None = None
@@ -85,6 +89,7 @@ class House:
         when there is no secret to seal with."""
         self.seals.adopt(snapshot.config.server.secret)
         self.snapshot = snapshot
+        self.keyring.adopt(snapshot)
         self.ledger.retention = snapshot.config.ledger.retention
         self.store.retention = snapshot.config.state.retention
         self.answers.resize(snapshot.config.cache.max_size)
@@ -105,13 +110,14 @@ class House:
         await self.engine.close()
         await self.counting.close()
         self.in_turn.close()
+        await self.keyring.store.close()
         self.store.close()
         self.telemetry.close()
         self.ledger.close()
 
-    def enter(self, call: Call) -> None:
-        """Station 2: who asks, and what is sealed for him. Raises Rejected (401)."""
-        call.caller = self.name(call.headers, call.peer)
+    async def enter(self, call: Call) -> None:
+        """Station 2: who asks, and what is sealed for him. Raises Rejected (401, 403, 503)."""
+        call.caller = await self.name(call.headers, call.peer)
         self.recognise(call)
 
     def recognise(self, call: Call) -> None:
@@ -119,21 +125,28 @@ class House:
         tenant = call.caller.tenant
         call.seal = lambda plain: self.seals.close(tenant, plain)
         call.unseal = lambda text: self.seals.open(tenant, text)
+        call.hashed = lambda told: self.seals.name(tenant, told)
 
-    def name(self, headers: Mapping[str, str], peer: str | None) -> Caller:
-        """Who asks. Raises Rejected (401)."""
+    async def name(self, headers: Mapping[str, str], peer: str | None) -> Caller:
+        """Who asks. Raises Rejected: 401; 403 for a key whose team is gone; 503 while nobody could say."""
+        found = self._who(headers, peer)
+        if isinstance(found, Refusal) or (found is keys.LOCAL and keys.look_ours(headers)):
+            found = await self.keyring.reconsider(found, headers, lambda: self._who(headers, peer))
+        if isinstance(found, Refusal):
+            self.telemetry.turned_away(found.reason, found.name, peer)
+            raise Rejected(found.failure)
+        return found
+
+    def _who(self, headers: Mapping[str, str], peer: str | None) -> Caller | Refusal:
         server = self.snapshot.config.server
-        found = keys.authenticate(
+        return keys.authenticate(
             headers,
             peer_host=peer,
             bound_loopback=self.bound_loopback,
-            callers=self.snapshot.callers,
+            find=self.keyring.find,
             admin_configured=server.admin_key is not None,
             open_server=server.open,
         )
-        if isinstance(found, ir.Failure):
-            raise Rejected(found)
-        return found
 
     def decide(self, call: Call) -> None:
         """Station 4. Raises Rejected or ir.Invalid."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from proxy.house import House
+from proxy.keyring import Keyring
 from proxy.keys import is_loopback
 from proxy.ledger.schema import path_of
 from proxy.ledger.sqlite import Ledger
 from proxy.sealing import Seals
 from proxy.snapshot import Snapshot
+from proxy.state.keys import KeyStore, SqliteKeys
 from proxy.state.sqlite import FILE, SqliteStore
 from proxy.telemetry.observer import Telemetry
 from proxy.threads import Threads
@@ -29,9 +31,20 @@ def open_house(snapshot: Snapshot, *, host: str, slot: int, workers: int) -> Hou
         ledger=ledger,
         store=store,
         threads=Threads(store if workers > 1 else None),
+        keyring=Keyring(_keys(config.state.redis, store), telemetry),
         seals=Seals(config.server.secret, folder),
         telemetry=telemetry,
         bound_loopback=is_loopback(host),
     )
     store.start()
     return house
+
+
+def _keys(redis: str | None, store: SqliteStore) -> KeyStore:
+    """Where the keys are that the command line makes."""
+    if redis is None:
+        return SqliteKeys(store)
+    from proxy.state.remote import open_redis
+    from proxy.state.remote_keys import RedisKeys
+
+    return RedisKeys(open_redis(redis))

@@ -9,6 +9,7 @@ import msgspec
 
 from adapters import ir
 from policies import pricing, reasoning
+from proxy import attribution
 from proxy.call import Attempt, Call
 from proxy.ledger.record import Outcome, UsageRecord, clean, pack_facts
 from proxy.state.answers import Kept
@@ -71,7 +72,7 @@ def _outcome(call: Call, attempt: Attempt | None) -> Outcome:
 
 
 def _row(call: Call, attempt: Attempt | None, now: float, outcome: Outcome) -> UsageRecord:
-    decision = call.decision
+    decision, below = call.decision, attribution.of(call)
     row = UsageRecord(
         request_id=call.id,
         client_request_id=call.client_request_id,
@@ -97,6 +98,9 @@ def _row(call: Call, attempt: Attempt | None, now: float, outcome: Outcome) -> U
         trace="\n".join(decision.trace) if decision else None,
         error_code=call.failure.code if call.failure else None,
         error_message=_kept_message(call, call.failure),
+        user=below.user,
+        session=below.session,
+        tags=below.tags,
     )
     return row if attempt is None else _of_attempt(row, call, attempt, now)
 

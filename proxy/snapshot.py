@@ -13,6 +13,8 @@ import msgspec
 from msgspec import Struct
 
 from policies import library
+from policies.aliases import KEY
+from policies.aliases import allowed as may_ask
 from policies.data_classes import findings
 from policies.data_classes.findings import Sought
 from policies.retries import Retries
@@ -74,14 +76,19 @@ class Snapshot(Struct, frozen=True, kw_only=True):
             return found
         return next((pattern.route for pattern in self.patterns if pattern.expression.fullmatch(alias)), None)
 
-    def near(self, alias: str) -> list[str]:
-        """At most three names that may have been meant."""
-        return get_close_matches(alias, self.listed(), n=3, cutoff=0.5)
+    def near(self, alias: str, allowed: tuple[str, ...] | None = None) -> list[str]:
+        """At most three names that may have been meant, of those that a key with the aliases ``allowed`` is shown."""
+        return get_close_matches(alias, self.listed(allowed), n=3, cutoff=0.5)
 
-    def listed(self) -> list[str]:
-        """The names of ``GET /v1/models``: a pattern is shown only where the operator says so."""
+    def listed(self, allowed: tuple[str, ...] | None = None) -> list[str]:
+        """The names of ``GET /v1/models``: a pattern is shown only where the operator says so. ``allowed``: the aliases
+        of the key that asks; a name of its own that only a pattern serves is shown, too."""
         exact = [name for name, route in self.aliases.items() if route.listed is not False]
-        return [*exact, *(pattern.route.alias for pattern in self.patterns if pattern.route.listed)]
+        names = [*exact, *(pattern.route.alias for pattern in self.patterns if pattern.route.listed)]
+        if allowed is None:
+            return names
+        own = [name for name in allowed if _ANY not in name and name not in self.aliases and self.route(name)]
+        return [*(name for name in names if may_ask(allowed, name)), *own]
 
     def retries(self, policy: str | None) -> Retries:
         """The policy's own, else the file's."""
@@ -89,9 +96,9 @@ class Snapshot(Struct, frozen=True, kw_only=True):
         return own if own != Retries() else _retries(self.config)
 
     def policies(self) -> list[str]:
-        """Every policy that a decision may name: the file's own, the library's, aliases without one, and pins."""
+        """Every policy that a decision may name: the file's own, the library's, aliases without one, pins, and keys."""
         direct = [f"alias:{name}" for name, alias in self.config.aliases.items() if alias.use is not None]
-        return [*self.config.policies, *library.load(), *direct, PINNED]
+        return [*self.config.policies, *library.load(), *direct, PINNED, KEY]
 
     @property
     def demo(self) -> bool:

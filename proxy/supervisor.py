@@ -21,10 +21,11 @@ import watchfiles
 from proxy import interpreter
 from proxy.config import Config
 from proxy.control import LIMIT, Ask, Built, Channel, Counted, Drain, Load, Scrape, Swap, Swapped, Tell
+from proxy.keyed import built
 from proxy.origin import Origin
 from proxy.seat import Seat
 from proxy.settings import ConfigError
-from proxy.snapshot import Snapshot, build_text
+from proxy.snapshot import Snapshot
 
 _log = structlog.get_logger("supervisor")
 
@@ -116,7 +117,7 @@ class Supervisor:
         generation = self._snapshot.generation + 1
         try:
             text = self._origin.read()
-            snapshot = build_text(text, file=self._origin.name, generation=generation, env=self._origin.env)
+            snapshot = await built(text, file=self._origin.name, generation=generation, env=self._origin.env)
         except (ConfigError, OSError) as error:
             return {"ok": False, "generation": self._snapshot.generation, "error": _one_line(error)}
         problem = await self._everywhere(Load(generation, text, self._origin.name))
@@ -272,6 +273,12 @@ def _take_a_restart(old: Config, new: Config) -> list[str]:
             ("server.workers", old.server.workers, new.server.workers),
             ("ledger.url", old.ledger.url, new.ledger.url),
             ("telemetry.otlp", old.telemetry.otlp, new.telemetry.otlp),
+            # Its URL may hold a password.
+            ("state.redis", _which(old.state.redis), _which(new.state.redis)),
         )
         if before != after
     ]
+
+
+def _which(url: str | None) -> str:
+    return "none" if url is None else url.rpartition("@")[2]

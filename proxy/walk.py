@@ -42,7 +42,7 @@ from proxy.write import begin, write
 
 async def walk(call: Call, house: House, line: Line) -> None:
     """Stations 2 to 11; the door is station 1. Raises Rejected or ir.Invalid where the road ends with an error."""
-    house.enter(call)  # 2 NAME
+    await house.enter(call)  # 2 NAME
     call.body = await decoded(call.body, call.headers, call.snapshot.config.server.max_body)  # 3 READ
     await house.in_turn(call.body, call.read_head)
     await recall(call, house)

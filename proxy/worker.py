@@ -109,7 +109,8 @@ class Worker:
 
     def _build(self, order: Load) -> str | None:
         try:
-            built = build_text(order.text, file=order.file, generation=order.generation, env=os.environ)
+            # Whether its bind asks for a key the supervisor has looked up.
+            built = build_text(order.text, file=order.file, generation=order.generation, env=os.environ, has_keys=True)
             if self._house is not None:
                 self._house.seals.read(built.config.server.secret)
         except (ConfigError, StoreFailed) as error:

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import typer
 from msgspec import Struct
 
+from policies.verdict import Caller
 from proxy.commands.line import fail
 from proxy.snapshot import Snapshot
 
@@ -34,7 +36,7 @@ def served(config: Path | None) -> Served:
 
     origin = Origin(chosen(config), os.environ)
     with origin.demo, _told(origin.name):
-        snapshot = build_text(origin.read(), file=origin.name, generation=1, env=origin.env)
+        snapshot = build_text(origin.read(), file=origin.name, generation=1, env=origin.env, has_keys=True)
         return Served(snapshot, f"http://127.0.0.1:{origin.demo.getsockname()[1]}/")
 
 
@@ -50,7 +52,27 @@ def written(config: Path | None) -> Snapshot:
     with _told(name):
         text = defaults.not_running(os.environ) if path is None else decoded(path.read_bytes(), name)
         text = with_cards(text, file=name, env=os.environ)
-        return build_text(text, file=name, generation=1, env=os.environ)
+        return build_text(text, file=name, generation=1, env=os.environ, has_keys=True)
+
+
+def stored_callers(snapshot: Snapshot) -> dict[str, Caller]:
+    """Who has the keys of the store that are good now, by name; none where it cannot be asked."""
+    import asyncio
+    import time
+
+    from proxy.callers import caller_of
+    from proxy.key_desk import of_entry
+    from proxy.keyed import stored
+    from proxy.state.store import StoreFailed
+
+    config = snapshot.config
+    try:
+        entries = asyncio.run(stored(config)).entries
+    except StoreFailed as error:
+        typer.echo(f"the keys of the store cannot be read: {error}", err=True)
+        return {}
+    good = [entry.key for entry in entries if of_entry(entry, config, time.time()).state == "active"]
+    return {key.name: caller_of(key, config.teams) for key in good}
 
 
 def ledger_file(config: Path | None, ledger: Path | None) -> Path:

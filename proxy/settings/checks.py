@@ -61,8 +61,8 @@ def _server(document: Document, *, has_keys: bool) -> Found:
     if not (is_loopback(server.host) or has_keys or server.open):
         yield (
             ("server", "host"),
-            f"'{server.host}' is reachable from other machines and there is no key: add one under 'keys:', bind to "
-            "127.0.0.1, or set 'server.open: true' to serve everybody",
+            f"'{server.host}' is reachable from other machines and there is no key: make one with 'turnout keys "
+            "create', add one under 'keys:', bind to 127.0.0.1, or set 'server.open: true' to serve everybody",
         )
 
 
@@ -190,15 +190,26 @@ def _keys(document: Document) -> Found:
         if key.name in names:
             yield (*path, "name"), f"a second key is named '{key.name}': names are unique"
         names.add(key.name)
-        if key.team is None and key.name in document.teams:
-            # A key without a team is a tenant of its own, by its name (D15).
-            yield (*path, "name"), f"a team is named '{key.name}', too: name one of them otherwise, or add 'team'"
         if key.team is not None and key.team not in document.teams:
             yield (*path, "team"), f"no team '{key.team}': {did_you_mean(key.team, document.teams)}"
         if key.expires is not None and not _is_moment(key.expires):
             yield (*path, "expires"), f"'{key.expires}' is no day: write 2027-01-01 or 2027-01-01T12:00:00Z"
         if _sources(key) != 1:
             yield path, "a key has exactly one of 'secret_file', 'sha256' and 'secret': write one of them"
+
+
+def _tenants(document: Document) -> Found:
+    """Whoever has no team is a tenant by his own name (D15): one that others have in another sense would give them his
+    stored turns."""
+    known = dict.fromkeys(document.teams, "a team")
+    for index, key in enumerate(document.keys):
+        if key.team is not None:
+            continue
+        word, what = ("name", "a key") if key.owner is None else ("owner", "an owner")
+        other = known.setdefault(key.owner or key.name, what)
+        if other != what:
+            mend = "name one of them otherwise, or add 'team'"
+            yield ("keys", index, word), f"{other} is named '{key.owner or key.name}', too: {mend}"
 
 
 def _is_moment(text: str) -> bool:
@@ -229,7 +240,8 @@ def _sources(key: Key) -> int:
 
 
 _CHECKS: tuple[Callable[[Document], Found], ...] = (
-    _stores, _telemetry, _media, _classifier, _pools, _roles, _aliases, _teams, _keys, _budgets, _data_classes,
+    _stores, _telemetry, _media, _classifier, _pools, _roles, _aliases, _teams, _keys, _tenants, _budgets,
+    _data_classes,
 )  # fmt: skip
 
 

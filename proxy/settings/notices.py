@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from adapters.providers import PROVIDERS
+from policies import aliases
+from policies.rules.book import PIN
 from policies.rules.grammar import Guard, Rule
 from policies.rules.meaning import SIGNS
 from proxy.backends import is_public
@@ -31,6 +33,7 @@ def notices(document: Document, written: Mapping[str, object], absent: Mapping[s
         found += [f"{dotted(path)} {_NO_BUDGET}" for path, _ in _asked(whens, _BUDGET)]
     found += _strangers(whens, "alias", document.aliases)
     found += _strangers(whens, "team", document.teams)
+    found += _unanswered(document)
     if document.classifier.calibration is not None and (why := stale(document.classifier.calibration)) is not None:
         found.append(f"classifier.calibration does not count: it {why}")
     if document.backends and not document.aliases:
@@ -71,6 +74,16 @@ def _strangers(whens: Iterable[tuple[Path, object]], word: str, known: Mapping[s
                 continue
             if name not in known:
                 yield f"{dotted(path)} never matches '{name}': there is no such {word}, {did_you_mean(name, known)}"
+
+
+def _unanswered(document: Document) -> Iterator[str]:
+    """Aliases of keys that nothing here answers to."""
+    names = [*document.aliases, *(f"{PIN}{name}" for name in document.backends)]
+    for index, key in enumerate(document.keys):
+        for at, alias in enumerate(key.aliases or ()):
+            if not aliases.answered(alias, names):
+                place = dotted(("keys", index, "aliases", at))
+                yield f"{place} '{alias}' names nothing that is here: {did_you_mean(alias, names)}"
 
 
 def _backend(entry: BackendEntry) -> Iterator[str]:

@@ -54,10 +54,8 @@ CREATE INDEX marks_created ON marks (created);
 """,
     # 4: keys that the command line makes, what was granted beside a budget, and what is used of limits and budgets.
     """
-CREATE TABLE keys (
-    name TEXT NOT NULL PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, entry TEXT NOT NULL, created INTEGER NOT NULL,
-    revoked INTEGER
-) WITHOUT ROWID;
+CREATE TABLE keys (name TEXT NOT NULL PRIMARY KEY, version INTEGER NOT NULL, entry TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX keys_version ON keys (version);
 CREATE TABLE grants (
     id TEXT NOT NULL PRIMARY KEY, scope TEXT NOT NULL, name TEXT NOT NULL, nano_usd INTEGER NOT NULL,
     created INTEGER NOT NULL, until INTEGER NOT NULL

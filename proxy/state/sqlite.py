@@ -157,6 +157,10 @@ class SqliteStore:
         with alone(self._path):
             self._db.close()
 
+    async def do(self, work: Callable[[apsw.Connection], T]) -> T:
+        """What another room of this file reads or writes, at the same desk. Raises StoreFailed."""
+        return await self._run(lambda: work(self._db))
+
     async def _run(self, work: Callable[[], T]) -> T:
         if self._closing.is_set():
             raise StoreFailed("closed: Turnout is leaving")

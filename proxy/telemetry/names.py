@@ -87,6 +87,18 @@ CACHE: Final = Metric(
     "Calls whose rule asks for the response cache: hit, miss (asked, and kept if whole), bypass.",
     ("outcome",),
 )
+REFUSED_KEYS: Final = Metric(
+    "turnout_unauthorized_total",
+    "counter",
+    "Calls without a good key: missing, unknown, expired, revoked, replaced, no_team, untrusted (there is no key, "
+    "nor is it this machine), keys_unavailable.",
+    ("reason",),
+)
+DROPPED_TAGS: Final = Metric(
+    "turnout_tags_dropped_total",
+    "counter",
+    "Tags that callers sent and that no row keeps: a strange name, no text, too many, too long.",
+)
 DROPPED_SERIES: Final = Metric(
     "turnout_series_folded_total",
     "counter",
@@ -96,7 +108,7 @@ DROPPED_SERIES: Final = Metric(
 
 METRICS: Final = (
     REQUESTS, ATTEMPTS, FIRST_TOKEN, OVERHEAD, DURATION, TOKENS, COST, PRICE_MISSING, RECORDS, ANSWERS, IN_FLIGHT,
-    GENERATION, RELOADS, BREAKER, STORE_FAILURES, SPILL, CACHE, DROPPED_SERIES,
+    GENERATION, RELOADS, BREAKER, STORE_FAILURES, SPILL, CACHE, REFUSED_KEYS, DROPPED_TAGS, DROPPED_SERIES,
 )  # fmt: skip
 BREAKER_STATES: Final = {"closed": 0, "half_open": 1, "open": 2}
 

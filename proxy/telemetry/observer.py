@@ -12,6 +12,7 @@ import structlog
 from proxy.ledger.record import UsageRecord
 from proxy.telemetry import logs, names
 from proxy.telemetry.metrics import Meters, Series, merge, render
+from proxy.telemetry.seldom import Seldom
 from proxy.telemetry.traceparent import TraceContext
 from proxy.telemetry.tracing import AttemptSpan, ServerSpan, Tracing
 
@@ -31,6 +32,7 @@ class Telemetry:
 
     def __init__(self, *, otlp: str | None = None) -> None:
         self.meters = Meters()
+        self._seldom = Seldom()
         self._tracing = Tracing(otlp)
 
     def adopted(self, snapshot: Snapshot) -> None:
@@ -71,6 +73,8 @@ class Telemetry:
     def recorded(self, call: Call, rows: Sequence[UsageRecord]) -> None:
         """The rows of a call are committed: count them, log them, hand over their spans."""
         trace_id = call.trace.trace_id if call.trace else None
+        if call.attribution is not None and call.attribution.dropped:
+            self.meters.add(names.DROPPED_TAGS, (), call.attribution.dropped)
         for attempt, row in zip(call.attempts, rows, strict=False):
             self.meters.attempt(attempt.target.backend, row.outcome)
             self.meters.tokens(attempt.target.backend, attempt.usage, attempt.reasoning_tokens, attempt.cost)
@@ -108,6 +112,35 @@ class Telemetry:
         """A stored turn or tool state could not be kept (``write``) or looked up (``read``)."""
         self.meters.store_failed(operation)
         _log.error("store.failed", request_id=call_id, operation=operation, why=why)
+
+    def turned_away(self, reason: str, name: str | None, peer: str | None) -> None:
+        """Somebody was refused for want of a good key. ``name``: of the key, where its secret was right."""
+        self.meters.add(names.REFUSED_KEYS, (reason,))
+        refused = self._seldom.count(reason)
+        if refused:
+            _log.warning("key.refused", reason=reason, key=name, peer=peer, refused=refused)
+
+    def keys_away(self, why: str) -> None:
+        """The store's keys cannot be read: those that are known go on, and no other can be told from a wrong one."""
+        self.meters.store_failed("read")
+        _log.error("keys.away", why=why, note="known keys go on; others get 503 until the store can be read again")
+
+    def keys_back(self) -> None:
+        _log.info("keys.back")
+
+    def keys_restored(self, count: int) -> None:
+        """The store had lost keys that this worker knows."""
+        mend = "see that Redis keeps its data (appendonly yes)"
+        _log.error("keys.restored", keys=count, mend=mend, note="the store had lost keys: they were put back")
+
+    def keys_unread(self, which: Sequence[str]) -> None:
+        """A newer Turnout has made them."""
+        _log.error("keys.unread", keys=which, mend="run the Turnout that made them; until then they are refused")
+
+    def keys_shadowed(self, which: Sequence[str]) -> None:
+        """They stand in the file and in the store."""
+        mend = "rename them in the file, or revoke them in the store"
+        _log.warning("keys.shadowed", keys=which, note="the file's count, the store's are refused", mend=mend)
 
     def cached(self, outcome: str) -> None:
         """What the response cache had for a call that may use it: ``hit`` | ``miss`` | ``bypass``."""
