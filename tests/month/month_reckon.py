@@ -12,6 +12,7 @@ from collections import defaultdict
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 MILLION = 1_000_000
@@ -126,7 +127,7 @@ def machine_shares(calls: list[dict[str, Any]]) -> dict[tuple[str, str], Fractio
                 spans[call["id"], place] = (start, start + money(str(leg["seconds"])))
     edges = sorted({edge for span in spans.values() for edge in span})
     shares: dict[tuple[str, str], Fraction] = defaultdict(Fraction)
-    for left, right in zip(edges, edges[1:], strict=False):
+    for left, right in pairwise(edges):
         there = [key for key, (start, end) in spans.items() if start <= left and end >= right]
         for key in there:
             shares[key] += (right - left) / len(there)
