@@ -95,19 +95,27 @@ def _rates(price: Price) -> tuple[int | None, ...]:
 
 
 def counterfactual(usage: ir.Usage, baseline: Price) -> int | None:
-    """Nano-dollars that the baseline would have cost for the same tokens.
+    """Nano-dollars that the baseline would have charged for the same tokens, in its usual tier.
 
-    It is granted the same cache reads, which favours the baseline and so never overstates a saving; cache writes were
-    asked for by us, and count as plain input.
+    It is granted the same cache reads, which favours the baseline and so never overstates a saving. Cache writes were
+    asked for by us, and count as plain input. Of the tools that a vendor ran itself those count that the baseline
+    charges for: it would have run its own, and one that it does not sell it would not have run. The same tokens, for
+    nobody knows how its tokenizer would have cut the text, nor how long its answer would have been.
     """
-    return cost(replace(usage, cache_write=None, cache_write_1h=None), baseline)
+    if usage.cache_write or usage.calls:
+        calls = {tool: times for tool, times in usage.calls.items() if tool in baseline.calls}
+        usage = replace(usage, cache_write=None, cache_write_1h=None, cache_write_12h=None, calls=calls)
+    return cost(usage, baseline)
+
+
+def asked_whole(usage: ir.Usage, *, more: int = 0, less: int = 0) -> ir.Usage:
+    """The usage of the same answer to what the client really asked. ``more``: tokens of old text that we left out
+    (condensed), and that the baseline would have been sent; ``less``: tokens that we put in (a correction)."""
+    if usage.input is None or not (more or less):
+        return usage
+    return replace(usage, input=max(usage.input + more - less, usage.cached or 0))
 
 
 def saving(actual: int | None, baseline: int | None) -> int | None:
     """Nano-dollars saved, negative when the call cost more than its baseline; unknown stays unknown."""
     return None if actual is None or baseline is None else baseline - actual
-
-
-def machine_time(duration_ms: float, nano_per_hour: int) -> int:
-    """Nano-dollars of a rented machine for the time of one call, as if the call had it alone (an upper bound)."""
-    return round(duration_ms * nano_per_hour / 3_600_000)

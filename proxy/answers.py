@@ -79,12 +79,12 @@ def whole_headers(call: Call, now: float) -> Headers:
 
 
 def _cost(call: Call) -> int | None:
-    """Nano-dollars of every attempt that was answered, also of one whose answer was not good enough, and of the calls
-    that helped; None where one of them is unknown."""
+    """Nano-dollars of every attempt that was answered or is known to have cost something, also of one whose answer was
+    not good enough, and of the calls that helped; None where one of them is unknown."""
     if call.cached_from is not None:
         return 0
     legs = [*call.attempts, *(attempt for helper in call.helpers for attempt in helper.attempts)]
-    costs = [attempt.cost for attempt in legs if attempt.usage is not None]
+    costs = [attempt.cost for attempt in legs if attempt.usage is not None or attempt.cost is not None]
     known = [cost for cost in costs if cost is not None]
     return sum(known) if known and len(known) == len(costs) else None
 

@@ -147,6 +147,10 @@ class Attempt:
     """Nano-dollars; None when tokens or price are unknown."""
     price_source: str | None = None
     unit_prices: str | None = None
+    entered: int | None = None
+    """Where its machine's clock stood when it went there (``state.machines``); None: it is not there."""
+    machine_time: int | None = None
+    """Its share of the machine's time, nanoseconds; None: its backend is none, or it has not ended."""
     reasoning_tokens: int | None = None
     reasoning_source: Source | None = None
     usage_counted: bool = False
@@ -212,6 +216,10 @@ class Call:
     """The calls that were made for this one."""
     condensed: str | None = None
     """Tokens of old text before and after it was shortened: ``1500>100``."""
+    baseline: str | None = None
+    """What its alias counts savings against."""
+    baseline_cost: int | None = None
+    """Nano-dollars that the baseline would have charged for the answer that the client got; None: unknown."""
     status: int | None = None
     outcome: str | None = None
     failure: ir.Failure | None = None

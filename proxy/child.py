@@ -90,6 +90,7 @@ def _child(parent: Call, request: ir.Request, purpose: str, api: Api) -> Call:
         parent_id=parent.id,
         purpose=purpose,
         attribution=attribution.of(parent),
+        baseline=parent.baseline,
         inherited=parent.inherited | decision.data_class,
     )
     child.asks(request)

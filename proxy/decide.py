@@ -48,7 +48,7 @@ def decide(call: Call, moment: Moment) -> Decision:
     if not aliases.allowed(call.caller.aliases, call.head.model):
         raise _out_of_reach(call)
     pin, route = route_of(call)
-    call.mirror, call.reasoning_field = route.mirror, route.reasoning_field
+    call.mirror, call.reasoning_field, call.baseline = route.mirror, route.reasoning_field, route.baseline
     call.changed = call.changed or (route.mirror and call.api.name == "responses")
     book = call.snapshot.book
     request = _seen(call) if route.defaults or book.reads_content(route, call.caller) else None

@@ -26,6 +26,7 @@ from proxy.snapshot import Snapshot
 from proxy.state.answers import Answers
 from proxy.state.condensed import Condensed
 from proxy.state.loads import Loads
+from proxy.state.machines import Machines
 from proxy.state.memory import Backends
 from proxy.state.store import Store
 from proxy.threads import Threads
@@ -78,6 +79,7 @@ class House:
         self.errands = Errands(telemetry.errand_failed)
         self.counting = Counting(telemetry.count_failed)
         self.errands.every(EVERY, keyring.refresh)
+        self.machines = Machines(self.errands.post)
         self.answers = Answers()
         self.draining = False
         self.last_reload: dict[str, Any] | None = None
@@ -95,6 +97,8 @@ class House:
         self.answers.resize(snapshot.config.cache.max_size)
         self.steering.adopt(snapshot.weights)
         self.truncation.adopt(snapshot.generation)
+        self.prices.adopt(snapshot.overlay)
+        self._compares = any(each.listed for each in snapshot.baselines.values())
         if snapshot.book.weighs_prices:
             self.prices.expect(snapshot.backends.values())
         self.telemetry.adopted(snapshot)
@@ -163,7 +167,7 @@ class House:
         return Moment(
             time=datetime.now(UTC),
             available=lambda target: self.backends.available(snapshot, target, now),
-            price=lambda target: self._price(snapshot, target, clock),
+            price=lambda target: self.price(snapshot, target, clock),
             health=self.backends.standing(snapshot, now),
             load=self.loads.now(snapshot, now),
             busy=self.backends.in_flight,
@@ -174,10 +178,14 @@ class House:
             outside=call.outside,
         )
 
-    def _price(self, snapshot: Snapshot, target: Target, clock: float) -> Price | None:
-        own = snapshot.backends[target.backend].price
-        upstream = target.upstream
-        return self.prices.quote(upstream.provider, upstream.model, now=clock, own=own, local=target.local).price
+    def price(self, snapshot: Snapshot, target: Target, clock: float) -> Price | None:
+        """What a token will cost at this target, before it is asked (``clock``: wall clock, seconds). An estimate where
+        calls are charged by the time of the operator's own machine. None where nobody knows."""
+        backend, upstream = snapshot.backends[target.backend], target.upstream
+        if backend.machine is not None:
+            return self.machines.price(backend)
+        own, local = backend.price, target.local
+        return self.prices.quote(upstream.provider, upstream.model, now=clock, own=own, local=local).price
 
     def retries(self, call: Call) -> Retries:
         """The retries of the policy that decided."""
@@ -195,11 +203,15 @@ class House:
             attempt.ended, attempt.failure = time.monotonic(), failure
             raise UpstreamFailed(failure)
         self.prices.expect((attempt.backend,))
+        if self._compares:
+            self.prices.load()
         self.loads.enter(attempt, time.monotonic())
+        self.machines.enter(attempt)
         try:
             with self._ended(attempt):
                 yield
         finally:
+            self.machines.leave(attempt)
             self.loads.leave(attempt, time.monotonic())
             self.backends.leave(attempt.backend, attempt.failure, time.monotonic(), answered=attempt.answered)
 
@@ -223,8 +235,11 @@ class House:
         if call.recorded:
             return
         call.recorded = True
+        for attempt in call.attempts:
+            self.machines.leave(attempt)
         settle.settle(call, self.prices, missing=self.telemetry.price_missing)
         for attempt in call.attempts:
+            self.machines.learn(attempt)
             self.truncation.note(call, attempt)
         rows = settle.rows(call, time.monotonic())
         self.ledger.write(rows)

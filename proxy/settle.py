@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from adapters import ir
-from policies import pricing, reasoning
-from proxy import attribution
+from policies import reasoning
+from proxy import attribution, bill
+from proxy.bill import Missing
 from proxy.call import Attempt, Call
 from proxy.ledger.record import Outcome, UsageRecord, clean, pack_facts
 from proxy.state.answers import Kept
@@ -22,33 +22,18 @@ _NOTHING = ir.Usage(input=0, output=0, cached=0, reasoning=0, total=0)
 """What a count spends: no vendor charges for it, and nothing is generated."""
 
 
-def settle(call: Call, prices: Prices, *, missing: Callable[[str, str], None]) -> None:
-    """Tokens and money of every attempt that has an answer. Unknown stays None, and ``missing`` is told the backend
-    and why."""
+def settle(call: Call, prices: Prices, *, missing: Missing) -> None:
+    """Tokens and money of every attempt, and what the baseline would have charged. Unknown stays None, and ``missing``
+    is told what and why."""
     for attempt in call.attempts:
-        if call.api.counts is not None and attempt.usage is not None:
-            attempt.usage, attempt.cost, attempt.reasoning_tokens = _NOTHING, 0, 0
-            continue
-        if attempt.usage is None:
-            continue
-        if attempt.reasoning_source is None:
+        if attempt.usage is not None and call.api.counts is not None:
+            attempt.usage, attempt.reasoning_tokens = _NOTHING, 0
+        elif attempt.usage is not None and attempt.reasoning_source is None:
             attempt.reasoning_tokens, attempt.reasoning_source = reasoning.split(
                 attempt.usage, attempt.reasoning_chars, attempt.answer_chars
             )
-        quote = prices.quote(
-            attempt.upstream.provider,
-            attempt.upstream.model,
-            now=call.started_at / 1000,
-            own=attempt.backend.price,
-            tier=attempt.usage.service_tier,
-            local=attempt.target.local,
-        )
-        attempt.price_source = quote.source
-        if quote.price is not None:
-            attempt.cost = pricing.cost(attempt.usage, quote.price)
-            attempt.unit_prices = msgspec.json.encode(quote.price).decode()
-        if attempt.cost is None:
-            missing(attempt.target.backend, quote.why or "incomplete usage")
+        bill.charge(call, attempt, prices, missing)
+    bill.compare(call, prices)
 
 
 def rows(call: Call, now: float) -> list[UsageRecord]:
@@ -73,6 +58,7 @@ def _outcome(call: Call, attempt: Attempt | None) -> Outcome:
 
 def _row(call: Call, attempt: Attempt | None, now: float, outcome: Outcome) -> UsageRecord:
     decision, below = call.decision, attribution.of(call)
+    answered = outcome == "ok" and call.parent_id is None
     row = UsageRecord(
         request_id=call.id,
         client_request_id=call.client_request_id,
@@ -98,6 +84,8 @@ def _row(call: Call, attempt: Attempt | None, now: float, outcome: Outcome) -> U
         trace="\n".join(decision.trace) if decision else None,
         error_code=call.failure.code if call.failure else None,
         error_message=_kept_message(call, call.failure),
+        baseline=call.baseline if call.api.counts is None else None,
+        baseline_nano_usd=call.baseline_cost if answered else None,
         user=below.user,
         session=below.session,
         tags=below.tags,
@@ -147,7 +135,7 @@ def _of_attempt(row: UsageRecord, call: Call, attempt: Attempt, now: float) -> U
     first = attempt.first_event
     return msgspec.structs.replace(
         row,
-        started_at=call.started_at + round((attempt.started - call.started) * 1000),
+        started_at=bill.started_at(call, attempt),
         status=told.status if told else row.status,
         backend=attempt.target.backend,
         upstream_model=attempt.model or attempt.upstream.model,
@@ -160,6 +148,7 @@ def _of_attempt(row: UsageRecord, call: Call, attempt: Attempt, now: float) -> U
         cost_nano_usd=attempt.cost,
         price_source=attempt.price_source,
         unit_prices=attempt.unit_prices,
+        machine_ms=None if attempt.machine_time is None else attempt.machine_time / 1_000_000,
         duration_ms=round(((attempt.ended or now) - attempt.started) * 1000, 3),
         ttft_ms=None if whole or first is None else round((first - call.started) * 1000, 3),
         overhead_ms=round(max(now - call.started - call.upstream_seconds, 0.0) * 1000, 3) if whole else None,

@@ -21,13 +21,15 @@ from policies.retries import Retries
 from policies.rules.book import Book
 from policies.rules.grammar import Route
 from policies.rules.plan import PINNED
+from policies.tariff import NOTHING, Overlay
 from policies.verdict import Caller
-from proxy import defaults
+from proxy import defaults, tariffs
 from proxy.backends import Backend, Timeouts
 from proxy.callers import caller_of, digest_of
 from proxy.config import Config, compile_rules, load, resolve_backends
 from proxy.settings.grammar import Alias
 from proxy.settings.units import shown
+from proxy.tariffs import Baseline
 from proxy.weighing import Weights
 
 __all__ = ["Backend", "Snapshot", "Timeouts", "build", "build_text"]
@@ -66,6 +68,10 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     sought: Sought | None = None
     """The patterns that raise a request's data class."""
+    overlay: Overlay = NOTHING
+    """The operator's own prices."""
+    baselines: Mapping[str, Baseline] = {}
+    """What aliases count savings against, by their words for it."""
     ttft_targets: frozenset[float] = frozenset()
     """Every ``ttft_target`` of rules, policies and aliases, in seconds."""
 
@@ -113,10 +119,17 @@ class Snapshot(Struct, frozen=True, kw_only=True):
 
 
 def build_text(
-    text: str, *, file: str, generation: int, env: Mapping[str, str], has_keys: bool = False, now: float | None = None
+    text: str,
+    *,
+    file: str,
+    generation: int,
+    env: Mapping[str, str],
+    has_keys: bool = False,
+    compared: bool = False,
+    now: float | None = None,
 ) -> Snapshot:
     """Load and build. Raises ConfigError."""
-    config = load(text, file=file, env=env, has_keys=has_keys)
+    config = load(text, file=file, env=env, has_keys=has_keys, compared=compared)
     return build(config, generation=generation, text_hash=sha256(text.encode()).hexdigest(), file=file, now=now)
 
 
@@ -139,6 +152,8 @@ def build(config: Config, *, generation: int, text_hash: str, file: str, now: fl
         callers={digest_of(key): caller_of(key, config.teams) for key in config.keys},
         warnings=config.warnings,
         sought=findings.compiled(config.data_classes.detect, config.data_classes.patterns),
+        overlay=tariffs.overlay(config, backends.values()),
+        baselines={word: tariffs.baseline(word, backends) for each in routes.values() if (word := each.baseline)},
         ttft_targets=book.ttft_targets | {each.ttft_target for each in routes.values() if each.ttft_target is not None},
     )
 

@@ -11,6 +11,7 @@ import contextlib
 import signal
 import socket
 import sys
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,7 @@ class Supervisor:
         self._refused: str | None = None
         self._listen = self._bind()
         self._demo = origin.demo
+        self._counts = tempfile.TemporaryFile()  # noqa: SIM115 - it is there for as long as its workers
 
     @property
     def url(self) -> str:
@@ -166,13 +168,14 @@ class Supervisor:
 
     async def _start(self, slot: int) -> Hand:
         ours, theirs = socket.socketpair()
-        fds = [theirs.fileno(), self._listen.fileno(), self._demo.fileno()]
+        fds = [theirs.fileno(), self._listen.fileno(), self._demo.fileno(), self._counts.fileno()]
         seat = Seat(
             slot=slot,
             workers=self._workers,
             control=theirs.fileno(),
             listen=self._listen.fileno(),
             demo=self._demo.fileno(),
+            counts=self._counts.fileno(),
         )
         process = await asyncio.create_subprocess_exec(
             *interpreter.words("proxy.worker", *seat.words()),

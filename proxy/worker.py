@@ -109,8 +109,16 @@ class Worker:
 
     def _build(self, order: Load) -> str | None:
         try:
-            # Whether its bind asks for a key the supervisor has looked up.
-            built = build_text(order.text, file=order.file, generation=order.generation, env=os.environ, has_keys=True)
+            # The supervisor has looked up whether its bind has a key, and held its prices against the sheet, which no
+            # worker loads for that.
+            built = build_text(
+                order.text,
+                file=order.file,
+                generation=order.generation,
+                env=os.environ,
+                has_keys=True,
+                compared=True,
+            )
             if self._house is not None:
                 self._house.seals.read(built.config.server.secret)
         except (ConfigError, StoreFailed) as error:
@@ -130,6 +138,10 @@ class Worker:
                 self._house = open_house(
                     snapshot, host=self._listen.getsockname()[0], slot=self._seat.slot, workers=self._seat.workers
                 )
+                if self._seat.workers > 1:
+                    from proxy.state.counts import Shared
+
+                    self._house.machines.share(Shared(self._seat.counts, self._seat.slot, self._seat.workers))
                 group.create_task(self._serve(self._house))
         except (LedgerError, StoreFailed) as error:
             return str(error)
@@ -222,7 +234,7 @@ async def _main(seat: Seat) -> None:
 
 
 def main() -> None:
-    """``python -m proxy.worker SLOT WORKERS CONTROL_FD LISTEN_FD DEMO_FD``: started by the supervisor alone."""
+    """``python -m proxy.worker`` with the words of a ``Seat``: started by the supervisor alone."""
     uvloop.run(_main(Seat.of(sys.argv[1:])))
 
 

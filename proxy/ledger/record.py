@@ -79,7 +79,8 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
     error_message: str | None = None
     price_source: str | None = None
     unit_prices: str | None = None
-    """The ``policies.pricing.Price`` as JSON, so that history can be rated again."""
+    """As JSON the ``policies.pricing.Price`` that priced it, of its tier and length; of a machine its ``machine_hour``
+    in nano-dollars."""
     finish_reason: str | None = None
     key_id: str | None = None
     effort: str | None = None
@@ -91,7 +92,8 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
     purpose: str | None = None
     """What a helper call (one with a ``parent_id``) is for: ``condense``, ``count``."""
     flags: str | None = None
-    """What was special, comma-separated: ``condensed 1500>100``, ``truncated_prompt``, ``usage_counted``."""
+    """What was special, comma-separated: ``condensed 1500>100``, ``truncated_prompt``, ``usage_counted`` (of an output
+    that nobody told), ``corrected 400`` (tokens that the answer's second try was shown beside the client's own)."""
 
     parts: str | None = None
     """JSON: the rarer classes of tokens by the names of ``ir.Usage``, ``calls`` of vendors' own tools, and the
@@ -101,7 +103,8 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
     machine_ms: float | None = None
     """Of a backend with running costs: this attempt's share of its time, calls at one time sharing it."""
     baseline: str | None = None
-    """What savings are counted against: ``provider/model``."""
+    """What savings are counted against, in the operator's words: ``provider/model``, or a backend's name. It stands on
+    every row of a call, also of its helpers, for all of them have cost something."""
     baseline_nano_usd: int | None = None
     """What the baseline would have cost for this call; only on the row whose answer the client got."""
     user: str | None = None

@@ -17,6 +17,7 @@ from policies.data_classes.data_class import label_problems
 from proxy.backends import FROM_CLIENT, is_local, is_public, sendable
 from proxy.settings.grammar import Alias, BackendEntry, ClassHook, Document, Key
 from proxy.settings.money import Budget
+from proxy.settings.money_checks import money
 from proxy.settings.shape import did_you_mean, mistakes
 from proxy.settings.source import Mistake, Path
 from proxy.settings.units import Secret
@@ -241,7 +242,7 @@ def _sources(key: Key) -> int:
 
 _CHECKS: tuple[Callable[[Document], Found], ...] = (
     _stores, _telemetry, _media, _classifier, _pools, _roles, _aliases, _teams, _keys, _tenants, _budgets,
-    _data_classes,
+    _data_classes, money,
 )  # fmt: skip
 
 

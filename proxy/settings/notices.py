@@ -34,6 +34,7 @@ def notices(document: Document, written: Mapping[str, object], absent: Mapping[s
     found += _strangers(whens, "alias", document.aliases)
     found += _strangers(whens, "team", document.teams)
     found += _unanswered(document)
+    found += _idle_prices(document)
     if document.classifier.calibration is not None and (why := stale(document.classifier.calibration)) is not None:
         found.append(f"classifier.calibration does not count: it {why}")
     if document.backends and not document.aliases:
@@ -41,6 +42,16 @@ def notices(document: Document, written: Mapping[str, object], absent: Mapping[s
     for name, entry in document.backends.items():
         found += [f"backends.{name}: {text}" for text in _backend(entry)]
     return found
+
+
+def _idle_prices(document: Document) -> Iterator[str]:
+    """Prices that no call will ever have: of no backend's model (nor of one with its day), and of no baseline."""
+    models = {f"{entry.provider}/{entry.model}": None for entry in document.backends.values()}
+    compared = (alias.baseline for alias in document.aliases.values() if alias.baseline and "/" in alias.baseline)
+    asked = tuple(key.lower() for key in (*models, *compared))
+    for key in document.prices:
+        if not key.lower().startswith(asked):
+            yield f"prices.{key} is the price of nobody's model: {did_you_mean(key, models)}"
 
 
 def _budgets(document: Document) -> Iterator[Budget | None]:

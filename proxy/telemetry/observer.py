@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from proxy.bill import UNTOLD_TOKENS, Unpriced
 from proxy.ledger.record import UsageRecord
 from proxy.telemetry import logs, names
 from proxy.telemetry.metrics import Meters, Series, merge, render
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from proxy.call import Call
     from proxy.snapshot import Snapshot
 
+_MOST_UNPRICED = 1000
+"""Lines about missing prices: the names of models and tiers come from upstreams."""
 _FAILED = ("fallback", "error", "interrupted")
 
 _log = structlog.get_logger("turnout")
@@ -34,6 +37,7 @@ class Telemetry:
         self.meters = Meters()
         self._seldom = Seldom()
         self._tracing = Tracing(otlp)
+        self._unpriced: set[tuple[str, str, str | None, str]] = set()
 
     def adopted(self, snapshot: Snapshot) -> None:
         """A snapshot is in force: its backends and policies are the labels from now on."""
@@ -146,9 +150,22 @@ class Telemetry:
         """What the response cache had for a call that may use it: ``hit`` | ``miss`` | ``bypass``."""
         self.meters.add(names.CACHE, (outcome,))
 
-    def price_missing(self, backend: str, why: str) -> None:
-        """Tokens without a price: counted, never guessed."""
-        self.meters.price_missing(backend, why)
+    def price_missing(self, found: Unpriced) -> None:
+        """Tokens without a price: counted, never guessed, and told once for each backend, model and tier."""
+        self.meters.price_missing(found.backend.name, found.why)
+        what = (found.backend.name, found.model, found.tier, found.why)
+        if found.why == UNTOLD_TOKENS or what in self._unpriced or len(self._unpriced) >= _MOST_UNPRICED:
+            return
+        self._unpriced.add(what)
+        _log.warning(
+            "price.missing",
+            backend=found.backend.name,
+            provider=found.backend.provider,
+            model=found.model,
+            service_tier=found.tier,
+            why=found.why,
+            mend=f"{found.mend}; until then its calls have no cost, and none is guessed",
+        )
 
     def count_failed(self, backend: str, why: str) -> None:
         """What a backend said could not be counted, so its reasoning is estimated; it is left alone for a while."""

@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from adapters import ir
-from policies import pricing
-from policies.pricing import Price, cost, counterfactual, per_million, saving
+from policies.pricing import Price, asked_whole, cost, counterfactual, per_million, saving
 
 SONNET = Price(
     input=per_million("2"),
@@ -93,5 +93,22 @@ def test_a_saving_is_signed_and_unknown_stays_unknown() -> None:
     assert saving(3, None) is None
 
 
-def test_machine_time_is_the_rented_hour_by_duration() -> None:
-    assert pricing.machine_time(1800_000, per_million("2.1")) == per_million("1.05")
+def test_of_the_vendors_tools_the_baseline_is_charged_for_those_that_it_sells() -> None:
+    searched = ir.Usage(100, 10, calls={"web_search": 2, "x_search": 5})
+    plain = counterfactual(ir.Usage(100, 10), SONNET)
+    sells = replace(SONNET, calls={"web_search": per_million("10000")})
+    assert counterfactual(searched, SONNET) == plain
+    granted = replace(searched, calls={"web_search": 2})
+    assert counterfactual(searched, sells) == cost(granted, sells)
+
+
+@pytest.mark.parametrize(
+    ("more", "less", "asked"), [(0, 0, 100), (1400, 0, 1500), (0, 30, 70), (1400, 30, 1470), (0, 1000, 40)]
+)
+def test_the_baseline_is_asked_what_the_client_asked(more: int, less: int, asked: int) -> None:
+    usage = ir.Usage(100, 7, cached=40)
+    assert asked_whole(usage, more=more, less=less) == ir.Usage(asked, 7, cached=40)
+
+
+def test_unknown_tokens_stay_unknown() -> None:
+    assert asked_whole(ir.Usage(), more=5) == ir.Usage()

@@ -30,7 +30,8 @@ backends:
   claude: {{provider: anthropic, base_url: "{url}", model: claude-sonnet-5, credential: k, tokenizer: o200k_base}}
   anthropics: {{provider: vllm, dialect: anthropic_messages, base_url: "{url}/v1", model: qwen, local: true}}
   small: {{provider: vllm, base_url: "{url}/v1", model: qwen, local: true, context: 1000}}
-aliases: {{small: {{use: [small]}}, anthropics: {{use: [anthropics]}}, claude: {{use: [claude]}}, oss: {{use: [oss]}}, vllm: {{use: [vllm]}}, llama: {{use: [llama]}}, mute: {{use: [mute]}}}}
+  machine: {{provider: llama_cpp, base_url: "{url}/v1", model: qwen, local: true, cost: {{gpu_hour_usd: 2}}}}
+aliases: {{machine: {{use: [machine]}}, small: {{use: [small]}}, anthropics: {{use: [anthropics]}}, claude: {{use: [claude]}}, oss: {{use: [oss]}}, vllm: {{use: [vllm]}}, llama: {{use: [llama]}}, mute: {{use: [mute]}}}}
 """
 PATIENT = "timeouts: {count_wait: 20s}"
 """The end waits until it is counted, however slow the machine."""
@@ -212,6 +213,15 @@ def test_the_servers_count_is_a_call_of_its_own(live: Live, upstream: Upstream) 
     assert (helper.purpose, helper.api, helper.parent_id, helper.backend) == ("count", "tokenize", answer.id, "vllm")
     assert (helper.status, helper.outcome, helper.cost_nano_usd) == (200, "ok", 0)
     assert (helper.input_tokens, helper.output_tokens, helper.reasoning_tokens) == (0, 0, 0)
+
+
+def test_a_count_on_a_machine_of_ones_own_costs_nothing_more(live: Live, upstream: Upstream) -> None:
+    """It takes no place there; the call's own time is what is paid for."""
+    upstream.reply = Thinker().reply
+    answer = ask(live, "machine")
+    (helper,) = helpers(live, answer)
+    assert (helper.cost_nano_usd, row(live, answer).reasoning_source) == (0, "counted")
+    assert float(answer.told("cost-usd") or "0") > 0
 
 
 def test_what_it_has_written_is_never_too_long_for_it(live: Live, upstream: Upstream) -> None:
