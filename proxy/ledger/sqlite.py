@@ -18,6 +18,7 @@ from pathlib import Path
 import structlog
 from msgspec.structs import astuple
 
+from proxy.ledger.amending import Amendment, Amendments
 from proxy.ledger.opening import AWAY, BROKEN, checkpoint, claim, open_database, told
 from proxy.ledger.record import COLUMNS, UsageRecord, storable
 from proxy.ledger.schema import SPOOL, LedgerError, check_sqlite, worker_file
@@ -27,6 +28,10 @@ _INSERT = f"INSERT OR IGNORE INTO usage VALUES ({','.join('?' * len(COLUMNS))})"
 _PRUNE = (
     "DELETE FROM usage WHERE (request_id, attempt) IN"
     " (SELECT request_id, attempt FROM usage WHERE started_at < ? LIMIT 500)"
+)
+_AMEND = (
+    "UPDATE usage SET reasoning_tokens = ?, reasoning_source = 'counted'"
+    " WHERE request_id = ? AND attempt = ? AND reasoning_source = 'estimated'"
 )
 _CHUNK = 100
 """Rows replayed while the connection is held: about a millisecond."""
@@ -65,6 +70,7 @@ class Ledger:
         self._count = count
         self._hold = hold
         self._held: deque[UsageRecord] = deque()
+        self._amendments = Amendments()
         self._spool = Spool(self.path.with_suffix(SPOOL), fsync=fsync)
         self._connection = threading.Lock()
         self._slot = claim(self.path)
@@ -79,6 +85,11 @@ class Ledger:
             self._write(records)
         except (UnicodeEncodeError, OverflowError):
             self._write([storable(record) for record in records])
+
+    def amend(self, request_id: str, attempt: int, reasoning_tokens: int) -> None:
+        """Raise a row's split from ``estimated`` to ``counted``, soon: the thread does it, wherever the row waits.
+        Never waits and never raises; a count that is lost with the process leaves the estimate."""
+        self._amendments.put(request_id, attempt, reasoning_tokens)
 
     def replay(self) -> int:
         """Move what waits into the database, each row once; returns how many rows were new to it."""
@@ -103,6 +114,7 @@ class Ledger:
         """One round of the thread: replay what waits, and keep the write-ahead log short."""
         try:
             self.replay()
+            self._amendments.settle(self._amended)
             checkpoint(self.path)
             if not self._held:
                 self.trouble = None
@@ -110,6 +122,12 @@ class Ledger:
         except (*AWAY, OSError, LedgerError) as error:
             self.trouble = told(error)
             _log.warning("ledger.maintain", path=str(self.path), why=self.trouble)
+
+    def _amended(self, amendment: Amendment) -> bool:
+        with self._connection:
+            values = (amendment.reasoning_tokens, amendment.request_id, amendment.attempt)
+            self._db.execute(_AMEND, values)
+            return self._db.changes() > 0
 
     def _forget(self) -> None:
         """Once an hour, drop the rows that are older than ``retention``."""
