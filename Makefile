@@ -7,7 +7,7 @@ DIALECT ?= openai_chat openai_responses anthropic_messages google_gemini
 SHARED := $(abspath $(or $(TURNOUT_SHARED),../shared))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test services check fmt bench bench-translate bench-policies route-bench test-real compliance mutate lock clean
+.PHONY: help run test services check fmt bench bench-translate bench-reasoning bench-policies route-bench test-real compliance mutate lock clean
 
 help: ## What each command does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17
@@ -36,6 +36,9 @@ bench: $(VENV)/run ## Measure Turnout beside nginx (Linux, root, two cores)
 
 bench-translate: $(VENV)/dev ## What translation costs in process: microseconds per stream chunk and per agent request
 	$(BIN)/python tests/bench/translate.py
+
+bench-reasoning: $(VENV)/dev ## Counted reasoning against the truth, beside the character method, and what counting costs
+	PYTHONPATH=.:tests:tests/proxy $(BIN)/python tests/bench/reasoning.py
 
 bench-policies: $(VENV)/dev ## Decisions, cache, stickiness, condensing and spill (ten minutes; the last is a ramp to 3x a simulated vLLM)
 	$(BIN)/python tests/bench/decide.py

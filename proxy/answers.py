@@ -70,6 +70,9 @@ def whole_headers(call: Call, now: float) -> Headers:
     cost = _cost(call)
     if cost is not None:
         found.append(_some("cost-usd", f"{cost / 1e9:.9f}".rstrip("0").rstrip(".") or "0"))
+    attempt = call.attempt
+    if attempt is not None and attempt.reasoning_source is not None:
+        found.append(_some("reasoning", f"{attempt.reasoning_tokens}; source={attempt.reasoning_source}"))
     overhead = max(now - call.started - call.upstream_seconds, 0.0)
     found.append(_some("overhead-ms", f"{overhead * 1000:.3f}"))
     return found

@@ -22,6 +22,7 @@ from proxy import tariffs
 from proxy.settings.grammar import BackendEntry
 from proxy.settings.grammar import Timeouts as TimeoutRules
 from proxy.settings.units import Secret
+from proxy.tokens.choosing import Tokenizer, chosen
 
 _SHORTEST_SECRET = 8
 """Shorter values are ordinary words in somebody's message."""
@@ -58,6 +59,8 @@ class Backend(Struct, frozen=True, kw_only=True):
     base_url: str
     counter: Endpoint | None = None
     """Where it counts the tokens of a request; None: nowhere."""
+    tokenizer: Tokenizer | None = None
+    """Who counts the tokens of what it says; None: nobody can."""
     credential: Secret | None = None
     from_client: bool = False
     """The caller's own bearer goes to this backend, and nowhere else."""
@@ -158,6 +161,7 @@ def resolve(name: str, entry: BackendEntry, unavailable: str | None, card: Card 
         speaks=speaks,
         base_url=base_url,
         counter=ENDPOINTS[row.counts] if row.counts is not None else None,
+        tokenizer=chosen(entry),
         credential=None if from_client else credential,
         from_client=from_client,
         local=local,

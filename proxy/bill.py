@@ -56,7 +56,9 @@ Missing = Callable[[Unpriced], None]
 def charge(call: Call, attempt: Attempt, prices: Prices, missing: Missing) -> None:
     """Its cost, by what, and where that comes from. Unknown stays None, and ``missing`` is told why."""
     own, usage = attempt.backend.machine, attempt.usage
-    if own is not None:
+    if attempt.aside:
+        attempt.cost = 0
+    elif own is not None:
         # It was at work, whatever came of it.
         if attempt.machine_time is not None:
             attempt.cost = machine.hours(attempt.machine_time, own.busy)

@@ -63,6 +63,9 @@ class Api:
     dialect: Dialect | None
     counts: str | None = None
     """The API whose requests it counts instead of answering them."""
+    tokenizes: bool = False
+    """It counts a text for us, no client's request: that takes no place at the backend, and how it ends says nothing of
+    the backend's health."""
 
     @property
     def kind(self) -> str:
@@ -136,6 +139,8 @@ class Attempt:
     answer_chars: int = 0
     estimated: bool = False
     """The count is our own estimate."""
+    aside: bool = False
+    """As in ``Api.tokenizes``."""
     flags: list[str] = field(default_factory=list)
     """What the ledger is to show of this attempt: ``truncated_prompt``, ``poor_answer empty``."""
     cost: int | None = None
@@ -148,6 +153,8 @@ class Attempt:
     """Its share of the machine's time, nanoseconds; None: its backend is none, or it has not ended."""
     reasoning_tokens: int | None = None
     reasoning_source: Source | None = None
+    usage_counted: bool = False
+    """The upstream told no output; it is the count of what was said."""
 
     @property
     def emulation(self) -> Emulation | None:

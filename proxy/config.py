@@ -22,6 +22,7 @@ from proxy.settings.grammar import Document
 from proxy.settings.notices import notices
 from proxy.settings.shape import convert, mistakes
 from proxy.settings.source import ConfigError, Mistake, Path, Problem, Source, dotted, merged, parse
+from proxy.tokens import choosing
 
 __all__ = [
     "Config", "ConfigError", "Problem", "compile_rules", "load", "resolve_backends", "wants_embedded", "with_cards",
@@ -66,7 +67,7 @@ def load(text: str, *, file: str, env: Mapping[str, str], has_keys: bool = False
     problems += _problems(source, found)
     if problems:
         raise ConfigError(problems)
-    document: Document = convert(Document, source.value)
+    document = choosing.rooted(convert(Document, source.value), FilePath(file).parent)
     problems = _problems(source, check(document, absent, has_keys=has_keys))
     if not (problems or compared):
         from proxy.settings.sheet_checks import against_sheet

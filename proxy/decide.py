@@ -13,6 +13,7 @@ from adapters.catalog import DIALECTS
 from adapters.counting import Counter, Endpoint
 from adapters.dialect import Dialect, Passable
 from adapters.fitting import formats
+from adapters.tokenizing import TextCounter
 from policies import aliases, health
 from policies import facts as observing
 from policies.classify import classify
@@ -129,6 +130,11 @@ def wire_for(call: Call, backend: Backend) -> Wire:
     """The dialect for this call at this backend: the client's own where the backend speaks it."""
     if call.api.dialect is None:
         return Wire(call.api.wire, backend.upstream, exact=True)
+    if call.api.tokenizes and backend.tokenizer is not None and backend.tokenizer.server is not None:
+        endpoint = backend.tokenizer.server
+        return Wire(
+            TextCounter(DIALECTS[endpoint.dialect], endpoint), backend.with_dialect(endpoint.dialect), exact=False
+        )
     if call.api.counts is not None and backend.counter is not None:
         return _counting(call, backend, backend.counter)
     name = call.api.dialect.name

@@ -30,6 +30,7 @@ from proxy.state.machines import Machines
 from proxy.state.memory import Backends
 from proxy.state.store import Store
 from proxy.threads import Threads
+from proxy.tokens.counting import Counting
 from proxy.truncation import Truncation
 from proxy.upstream.gauges import Watcher
 from proxy.upstream.media import MediaFetcher
@@ -76,6 +77,7 @@ class House:
         self.prices = Prices()
         self.truncation = Truncation(telemetry.prompt_cut)
         self.errands = Errands(telemetry.errand_failed)
+        self.counting = Counting(telemetry.count_failed)
         self.errands.every(EVERY, keyring.refresh)
         self.machines = Machines(self.errands.post)
         self.answers = Answers()
@@ -110,6 +112,7 @@ class House:
     async def close(self) -> None:
         """Let go of pools, spans and the ledger, when no call is left."""
         await self.engine.close()
+        await self.counting.close()
         self.in_turn.close()
         await self.keyring.store.close()
         self.store.close()
@@ -191,6 +194,10 @@ class House:
     @contextmanager
     def draw(self, attempt: Attempt) -> Iterator[None]:
         """Station 6: a place at the backend while the attempt lasts. Raises UpstreamFailed when there is none."""
+        if attempt.aside:
+            with self._ended(attempt):
+                yield
+            return
         failure = self.backends.enter(attempt.backend, time.monotonic())
         if failure is not None:
             attempt.ended, attempt.failure = time.monotonic(), failure
@@ -201,14 +208,21 @@ class House:
         self.loads.enter(attempt, time.monotonic())
         self.machines.enter(attempt)
         try:
-            yield
-        except UpstreamFailed as error:
-            attempt.ended, attempt.failure = time.monotonic(), error.failure
-            raise
+            with self._ended(attempt):
+                yield
         finally:
             self.machines.leave(attempt)
             self.loads.leave(attempt, time.monotonic())
             self.backends.leave(attempt.backend, attempt.failure, time.monotonic(), answered=attempt.answered)
+
+    @contextmanager
+    def _ended(self, attempt: Attempt) -> Iterator[None]:
+        """What is known of an attempt that failed."""
+        try:
+            yield
+        except UpstreamFailed as error:
+            attempt.ended, attempt.failure = time.monotonic(), error.failure
+            raise
 
     def settle(self, call: Call, attempt: Attempt) -> None:
         """The upstream has done its part, well or not: stations 10 and 11."""

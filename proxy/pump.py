@@ -18,6 +18,7 @@ from adapters.stream_options import asks_usage
 from proxy import escalating, judging
 from proxy.call import Attempt, Call
 from proxy.line import Line
+from proxy.tokens.reckoning import texts_for
 from proxy.upstream.seam import Answer, Engine, Outgoing, UpstreamFailed
 
 MAX_ANSWER = 64 * 1024 * 1024
@@ -143,6 +144,7 @@ async def _first(call: Call, attempt: Attempt, answer: Answer) -> Opened:
         choices=_choices(call),
         undo=_undo(call, attempt),
         hear=attempt.hear,
+        texts=texts_for(attempt),
     )
     if kind.startswith("application/json"):
         return await _told_whole(call, attempt, answer)
@@ -168,6 +170,7 @@ async def _whole(call: Call, attempt: Attempt, answer: Answer) -> Opened:
         await _read(answer, limit),
         exact=attempt.exact,
         undo=_undo(call, attempt),
+        texts=texts_for(attempt),
     )
     await answer.close()
     overhear(attempt, whole)
@@ -197,7 +200,16 @@ def _replayed(
 ) -> Opened:
     echo = call.echo(attempt)
     mask = attempt.backend.masked
-    machine = StreamRelay(attempt.wire, call.api.wire, echo, exact=False, mask=mask, undo=undo, hear=attempt.hear)
+    machine = StreamRelay(
+        attempt.wire,
+        call.api.wire,
+        echo,
+        exact=False,
+        mask=mask,
+        undo=undo,
+        hear=attempt.hear,
+        texts=texts_for(attempt),
+    )
     ready = machine.replay(events)
     if machine.failure is not None:
         raise UpstreamFailed(machine.failure)

@@ -27,8 +27,8 @@ def settle(call: Call, prices: Prices, *, missing: Missing) -> None:
     is told what and why."""
     for attempt in call.attempts:
         if attempt.usage is not None and call.api.counts is not None:
-            attempt.usage = _NOTHING
-        elif attempt.usage is not None:
+            attempt.usage, attempt.reasoning_tokens = _NOTHING, 0
+        elif attempt.usage is not None and attempt.reasoning_source is None:
             attempt.reasoning_tokens, attempt.reasoning_source = reasoning.split(
                 attempt.usage, attempt.reasoning_chars, attempt.answer_chars
             )
@@ -157,7 +157,7 @@ def _of_attempt(row: UsageRecord, call: Call, attempt: Attempt, now: float) -> U
         upstream_status=attempt.upstream_status,
         finish_reason=attempt.finish,
         effort=attempt.effort,
-        flags=", ".join([*call.flags, *attempt.flags]) or None,
+        flags=", ".join([*call.flags, *attempt.flags, *(["usage_counted"] if attempt.usage_counted else [])]) or None,
         error_code=failure.code if failure else None,
         error_message=_kept_message(call, failure),
     )

@@ -34,6 +34,7 @@ from proxy.line import Line
 from proxy.pump import Opened, relay_stream, send
 from proxy.recall import recall
 from proxy.resolve import resolve
+from proxy.tokens.reckoning import expect, reckon
 from proxy.turns import Turns
 from proxy.upstream.seam import UpstreamFailed
 from proxy.write import begin, write
@@ -85,6 +86,7 @@ async def _relay(call: Call, attempt: Attempt, opened: Opened, house: House, lin
     """From the first event on: nothing is tried again, and the end waits for its row."""
 
     async def end() -> None:
+        await reckon(call, attempt, opened, house, ride)
         await keep(call, attempt, opened, house)
         house.settle(call, attempt)
         keep_answer(call, attempt, opened, house)
@@ -98,6 +100,7 @@ async def _relay(call: Call, attempt: Attempt, opened: Opened, house: House, lin
         if not line.opened:
             call.status, call.committed = 200, True
             await line.open_stream(answers.headers(call))
+        expect(attempt, opened, house)
         await relay_stream(attempt, opened, line, end=end)
     finally:
         await opened.answer.close()

@@ -38,6 +38,7 @@ def begin(call: Call, target: Target, now: float) -> Attempt:
         escalation=escalation,
         recording=call.cache.recording() if call.cache is not None else None,
         called=Called() if call.data_class else None,
+        aside=call.api.tokenizes,
         started=now,
     )
     call.attempts.append(attempt)

@@ -49,7 +49,7 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
     upstream_model: str | None = None
     api: str
     """``chat`` | ``responses`` | ``messages`` | ``embeddings`` | ``completions`` |
-    ``count_tokens`` | ``input_tokens``."""
+    ``count_tokens`` | ``input_tokens`` | ``tokenize`` (of a helper call)."""
     stream: bool = False
     status: int | None = None
     """What the client was told, or would have been told had no other attempt taken over."""
@@ -90,10 +90,10 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
     cached_from: str | None = None
     """The request whose kept answer this one was given; it cost nothing."""
     purpose: str | None = None
-    """What a helper call (one with a ``parent_id``) is for: ``condense``."""
+    """What a helper call (one with a ``parent_id``) is for: ``condense``, ``count``."""
     flags: str | None = None
-    """What was special, comma-separated: ``condensed 1500>100``, ``truncated_prompt``, ``corrected 400`` (tokens that
-    the answer's second try was shown beside the client's own)."""
+    """What was special, comma-separated: ``condensed 1500>100``, ``truncated_prompt``, ``usage_counted`` (of an output
+    that nobody told), ``corrected 400`` (tokens that the answer's second try was shown beside the client's own)."""
 
     parts: str | None = None
     """JSON: the rarer classes of tokens by the names of ``ir.Usage``, ``calls`` of vendors' own tools, and the

@@ -4,9 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import msgspec
+from msgspec import Struct
+
+from policies.reasoning import by_characters
 from proxy.ledger.record import UsageRecord, iso
 
 _UNKNOWN = "unknown"
+
+
+class _Parts(Struct):
+    """What an estimated split goes by, of a row's ``parts``."""
+
+    reasoning_chars: int = 0
+    answer_chars: int = 0
+
+
+_parts = msgspec.json.Decoder(_Parts)
 
 
 def dollars(nano: int | None) -> str:
@@ -106,7 +120,16 @@ def _reasoning(record: UsageRecord) -> str:
     if record.output_tokens is not None and record.reasoning_tokens is not None:
         completion = record.output_tokens - record.reasoning_tokens
     source = f" ({record.reasoning_source})" if record.reasoning_source else ""
-    return f"{_count(record.reasoning_tokens)}{source}, completion {_count(completion)}"
+    return f"{_count(record.reasoning_tokens)}{source}, completion {_count(completion)}{_by_characters(record)}"
+
+
+def _by_characters(record: UsageRecord) -> str:
+    """What the share of the characters gives, beside what somebody has counted."""
+    told = _parts.decode(record.parts) if record.parts is not None else _Parts()
+    if not record.output_tokens or not told.reasoning_chars or record.reasoning_source == "estimated":
+        return ""
+    share = by_characters(record.output_tokens, told.reasoning_chars, told.answer_chars)
+    return f"; by characters {_count(share)} ({told.reasoning_chars:,} of {told.reasoning_chars + told.answer_chars:,})"
 
 
 def _times(record: UsageRecord) -> str:

@@ -22,6 +22,7 @@ from proxy.settings.money_checks import money
 from proxy.settings.shape import did_you_mean, mistakes
 from proxy.settings.source import Mistake, Path
 from proxy.settings.units import Secret
+from proxy.tokens import choosing
 
 Found = Iterable[Mistake]
 
@@ -268,6 +269,8 @@ def _backend(entry: BackendEntry, *, has_none: bool) -> Found:
         yield ("credential",), _NOT_SENDABLE
     if (wrong := _gauges(entry, row)) is not None:
         yield ("metrics",), wrong
+    if (wrong := choosing.problem(entry, row)) is not None:
+        yield ("tokenizer",), wrong
 
 
 def _gauges(entry: BackendEntry, row: Provider) -> str | None:

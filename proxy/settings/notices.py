@@ -14,6 +14,7 @@ from proxy.settings.grammar import BackendEntry, Document
 from proxy.settings.money import Budget
 from proxy.settings.shape import did_you_mean
 from proxy.settings.source import Path, dotted
+from proxy.tokens import choosing
 from proxy.weighing import stale
 
 _LATER: tuple[Path, ...] = (("backends", "*", "limits"),)
@@ -103,6 +104,8 @@ def _backend(entry: BackendEntry) -> Iterator[str]:
         yield "the address may be public, so it does not count as local ('local: false' says so without this notice)"
     if entry.credential is not None and url.startswith("http:") and is_public(url):
         yield "the credential crosses a public network in the clear: use https"
+    if (idle := choosing.notice(entry, row)) is not None:
+        yield idle
 
 
 def _places(value: object, key: Path, path: Path = ()) -> Iterator[Path]:

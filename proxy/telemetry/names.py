@@ -138,6 +138,7 @@ OPERATIONS: Final = {
     "completions": "text_completion",
     "count_tokens": "count_tokens",
     "input_tokens": "count_tokens",
+    "tokenize": "count_tokens",
 }
 """api -> gen_ai.operation.name; everything else is ``chat``."""
 GEN_AI_PROVIDERS: Final = {"google": "gcp.gemini"}

@@ -167,6 +167,11 @@ class Telemetry:
             mend=f"{found.mend}; until then its calls have no cost, and none is guessed",
         )
 
+    def count_failed(self, backend: str, why: str) -> None:
+        """What a backend said could not be counted, so its reasoning is estimated; it is left alone for a while."""
+        mend = f"see that it can be, or set backends.{backend}.tokenizer; the split is estimated meanwhile"
+        _log.warning("reasoning.not_counted", backend=backend, why=why, mend=mend)
+
     def prompt_cut(self, backend: str, cut: Cut, limit: int | None) -> None:
         """A backend read less than it was sent, without a word. ``limit``: the tokens that count as its context now."""
         mend = f"raise the server's context (Ollama: OLLAMA_CONTEXT_LENGTH), or set backends.{backend}.context"

@@ -23,7 +23,7 @@ SONNET = (2, 10)
 
 
 def config(url: str) -> str:
-    local = f"provider: vllm, base_url: '{url}/v1'"
+    local = f"provider: vllm, tokenizer: off, base_url: '{url}/v1'"
     chat_ = f"provider: openai_compatible, base_url: '{url}/v1', local: false"
     return f"""version: 1
 retries: {{attempts: 1}}
