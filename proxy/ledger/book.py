@@ -49,8 +49,8 @@ class Book(Protocol):
         ...
 
     def spent(self, *, since: int, team: str | None = None, key: str | None = None, local: Collection[str] = ()) -> int:
-        """Nano-dollars that are known of all attempts of a team, or of one key; those of the backends ``local`` are
-        left out."""
+        """Nano-dollars that are known of all attempts of a team (a tenant), or of one key; those of the backends
+        ``local`` are left out."""
         ...
 
     def outputs(self, alias: str, most: int) -> list[int]:

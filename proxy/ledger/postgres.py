@@ -120,6 +120,7 @@ class Ledger:
     def replay(self) -> int:
         """Move what waits into the database, each row once; returns how many rows were new to it. Raises psycopg.Error
         and LedgerError while the database is away."""
+        self._waiting.release()
         self._connected()
         return self._waiting.drain(self._store, _BATCH)
 

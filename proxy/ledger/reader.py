@@ -19,7 +19,6 @@ _END = 1 << 42
 """A moment after all others, in milliseconds since 1970."""
 _SOME = 500
 """Waiting rows that are looked for in the database at one time."""
-Held = tuple[Sequence[UsageRecord], Source | None]
 
 
 class Reader:
@@ -85,7 +84,7 @@ class Reader:
         return folded.totals()
 
     def spent(self, *, since: int, team: str | None = None, key: str | None = None, local: Collection[str] = ()) -> int:
-        filters = {"key_id": key} if team is None else {"tenant": team}
+        filters = {name: value for name, value in (("tenant", team), ("key_id", key)) if value is not None}
         by_backend = self.totals(("backend",), since=since, filters=filters)
         return sum(total.cost.value for (backend,), total in by_backend.items() if backend not in local)
 

@@ -14,7 +14,7 @@ from proxy.ledger.record import UsageRecord, storable
 from proxy.ledger.rows import Rows
 from proxy.ledger.schema import SPOOL, VERSION, LedgerError, files
 from proxy.ledger.shelf import Key
-from proxy.ledger.spool import waiting
+from proxy.ledger.spool import spools, waiting
 from proxy.ledger.sqlite_source import SqliteSource, reading
 
 _BITE = 100
@@ -58,8 +58,8 @@ class SqliteShelf:
 
 def shelves_of(path: Path) -> list[SqliteShelf]:
     """``path``: what ``ledger.url`` says; the files of several workers lie beside it."""
-    spools = (spool.with_suffix(path.suffix) for spool in files(path, SPOOL))
-    return [SqliteShelf(database) for database in sorted({path, *spools, *files(path)})]
+    late = (spool.with_suffix(path.suffix) for spool in spools(path.parent, path.stem))
+    return [SqliteShelf(database) for database in sorted({path, *late, *files(path)})]
 
 
 @contextmanager

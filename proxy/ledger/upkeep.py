@@ -11,7 +11,8 @@ from typing import Any
 import apsw
 
 from proxy.ledger import place
-from proxy.ledger.schema import SPOOL, files, worker_file
+from proxy.ledger.schema import files, worker_file
+from proxy.ledger.spool import spools
 
 _BITE = 500
 """Rows deleted while the file is held: a few milliseconds."""
@@ -68,5 +69,5 @@ class Upkeep:
 def ownerless(book: Path, workers: int) -> list[Path]:
     """The files of workers that are no more, when there are so many of them now; some may have a spool alone."""
     used = {worker_file(book, number) for number in range(workers)} if workers > 1 else {book}
-    spools = (spool.with_suffix(book.suffix) for spool in files(book, SPOOL))
-    return sorted({*files(book), *spools} - used)
+    waiting = (spool.with_suffix(book.suffix) for spool in spools(book.parent, book.stem))
+    return sorted({*files(book), *waiting} - used)

@@ -47,10 +47,20 @@ class Waiting:
     def drain(self, store: Callable[[Sequence[UsageRecord]], int], some: int) -> int:
         """Have all that waits stored, ``some`` rows at a time, oldest first; a file goes when all of it is. What
         ``store`` raises is raised, and nothing lost. Returns the sum of what it answers: rows that were new."""
+        self.release()
         new = sum(self._file(path, store, some) for path in self._spool.aside())
-        self._release()
         self._spool.rotate()
         return new + sum(self._file(path, store, some) for path in self._spool.aside())
+
+    def release(self) -> None:
+        """Rows in memory go to the spool as soon as the disk takes them, whatever the database does."""
+        rows = [self._held.popleft() for _ in range(len(self._held))]
+        if not rows:
+            return
+        try:
+            self._spool.append(rows)
+        except OSError:
+            self._held.extendleft(reversed(rows))
 
     def _keep(self, records: Sequence[UsageRecord], why: str) -> None:
         room = max(self._hold - len(self._held), 0)
@@ -59,16 +69,6 @@ class Waiting:
         if lost := records[room:]:
             self._count("lost", len(lost))
             _log.error("ledger.lost", rows=len(lost), first=lost[0].request_id, why=why)
-
-    def _release(self) -> None:
-        """Rows in memory go to the spool as soon as the disk takes them."""
-        rows = [self._held.popleft() for _ in range(len(self._held))]
-        if not rows:
-            return
-        try:
-            self._spool.append(rows)
-        except OSError:
-            self._held.extendleft(reversed(rows))
 
     def _file(self, path: Path, store: Callable[[Sequence[UsageRecord]], int], some: int) -> int:
         torn = new = 0

@@ -414,3 +414,21 @@ def test_a_spool_that_the_disk_refuses_is_held_in_memory(home: Postgres, counts:
     assert ledger.trouble is None
     assert len(home.stored()) == 2
     ledger.close()
+
+
+def test_rows_in_memory_go_to_the_disk_as_soon_as_it_takes_them_though_the_database_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(f"postgresql://turnout@127.0.0.1:{free_port()}/turnout", tmp_path)
+
+    def full(records: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ledger._spool, "append", full)
+        ledger.write([row(1)])
+    assert spooled(tmp_path) == []
+    ledger.maintain()
+    assert "refused" in (ledger.trouble or "")
+    assert len(spooled(tmp_path)) == 1
+    ledger.close()
