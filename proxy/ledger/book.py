@@ -54,7 +54,7 @@ class Book(Protocol):
         ...
 
     def outputs(self, alias: str, most: int) -> list[int]:
-        """The output tokens of the newest ``most`` answers under this alias."""
+        """The output tokens of the newest ``most`` answers under this alias, the oldest of them first."""
         ...
 
     def rewrite(self, records: Sequence[UsageRecord]) -> int:

@@ -95,7 +95,7 @@ class Reader:
             with shelf.reading() as source:
                 found += [told for row in _only_waiting(late, source) if (told := _answered(row, alias)) is not None]
                 found += source.outputs(alias, most) if source is not None else []
-        return [tokens for _, tokens in sorted(found, reverse=True)[:most]]
+        return [tokens for _, tokens in sorted(found)[max(len(found) - most, 0) :]]
 
     def rewrite(self, records: Sequence[UsageRecord]) -> int:
         left = {key_of(record): record for record in records}

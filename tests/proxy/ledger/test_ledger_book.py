@@ -74,8 +74,8 @@ def test_a_budget_asks_what_a_team_or_a_key_has_spent(home: Home, waiting: int) 
 @pytest.mark.parametrize("waiting", [0, 3])
 def test_the_outputs_of_an_alias_are_those_of_its_newest_answers(home: Home, waiting: int) -> None:
     filled(home, waiting=waiting)
-    assert book(home).outputs("auto", 10) == [40, 20, 10]
-    assert book(home).outputs("auto", 2) == [40, 20]
+    assert book(home).outputs("auto", 10) == [10, 20, 40]
+    assert book(home).outputs("auto", 2) == [20, 40]
     assert book(home).outputs("gpt-4o", 10) == []
 
 
