@@ -460,10 +460,14 @@ class Usage(Struct, frozen=True):
     """Anthropic's ``fast``: it changes the price, beside the tier."""
     flaws: tuple[str, ...] = ()
     """Fields of the upstream's usage that could not be so (negative, no number, a part larger than its whole)."""
+    cached_video: int | None = None
+    """As ``cached_audio``."""
 
     def merged(self, later: Usage) -> Usage:
-        """Field by field, the later snapshot wins where it knows."""
+        """Field by field, the later snapshot wins where it knows; a flaw of either stays one."""
         changes = {f: v for f in self.__struct_fields__ if (v := getattr(later, f)) is not None and v not in ({}, ())}
+        if self.flaws:
+            changes["flaws"] = tuple(dict.fromkeys((*self.flaws, *later.flaws)))
         return msgspec.structs.replace(self, **changes)
 
 

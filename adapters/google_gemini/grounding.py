@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,6 +10,10 @@ import msgspec
 
 from adapters import ir
 from adapters.google_gemini.wire import Grounding, GroundingChunk, Source
+
+_VERSION = re.compile(r"(?:models/)?gemini-(\d{1,3})")
+_BY_QUERY = 3
+"""The first Gemini whose searches are charged for by query."""
 
 
 def read(grounding: Grounding, text: str) -> Iterator[ir.Annotation]:
@@ -32,6 +37,31 @@ def _chars(encoded: bytes, offset: int) -> int:
 
 def _source(chunk: GroundingChunk) -> Source | None:
     return chunk.web or chunk.maps or chunk.retrieved_context
+
+
+class Searches:
+    """What one answer was grounded on, over all its frames and candidates."""
+
+    def __init__(self) -> None:
+        self._queries: set[str] = set()
+        self._maps = False
+
+    def read(self, grounding: Grounding) -> None:
+        """The metadata of one frame, which may repeat what an earlier one told."""
+        for told in (grounding.web_search_queries, grounding.image_search_queries):
+            self._queries |= {query for query in told if isinstance(query, str)} if isinstance(told, list) else set()
+        self._maps = self._maps or any(chunk.maps is not None for chunk in grounding.grounding_chunks or ())
+
+    def calls(self, model: str | None) -> dict[str, int]:
+        """As Google charges: from Gemini 3 on for each different query that is not empty, before that once for a prompt
+        that was grounded, however many queries it took. A prompt grounded on Maps counts once."""
+        if not self._queries and not self._maps:
+            return {}
+        queries = len(self._queries - {""})
+        old = _VERSION.match(model or "")
+        if old is not None and int(old[1]) < _BY_QUERY:
+            queries = min(queries, 1)
+        return ({"web_search": queries} if queries else {}) | ({"maps": 1} if self._maps else {})
 
 
 def write(annotations: Sequence[ir.Annotation], text: str) -> dict[str, Any]:

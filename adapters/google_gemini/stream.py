@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 
 from adapters import failures, ir
-from adapters.google_gemini import errors, finish, usage
+from adapters.google_gemini import errors, finish, grounding, usage
 from adapters.google_gemini.blocks import Choice
 from adapters.google_gemini.wire import UNREADABLE, Candidate, Chunk, chunk_decoder
 from adapters.sse import Frame
@@ -18,6 +18,8 @@ class Reader:
     def __init__(self) -> None:
         self._choices: dict[int, Choice] = {}
         self._blocks = count()
+        self._searches = grounding.Searches()
+        self._model: str | None = None
         self._started = False
         self._over = False
 
@@ -59,7 +61,7 @@ class Reader:
             if not choice.finished:
                 choice.read(candidate, data)
                 events += self._drained(choice)
-        told = usage.read(chunk.usage_metadata) if chunk.usage_metadata else None
+        told = usage.read(chunk.usage_metadata, self._searched(chunk))
         if told is not None:
             events.append(ir.UsageReported(told))
         for candidate in chunk.candidates or ():
@@ -71,6 +73,13 @@ class Reader:
             return []
         self._started = True
         return [ir.Started(chunk.response_id, chunk.model_version)]
+
+    def _searched(self, chunk: Chunk) -> Mapping[str, int]:
+        self._model = chunk.model_version or self._model
+        for candidate in chunk.candidates or ():
+            if candidate.grounding_metadata is not None:
+                self._searches.read(candidate.grounding_metadata)
+        return self._searches.calls(self._model)
 
     def _finish(self, candidate: Candidate) -> list[ir.Event]:
         choice, reason = self._choice(candidate.index), candidate.finish_reason

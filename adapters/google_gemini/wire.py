@@ -96,6 +96,8 @@ class GroundingSupport(Wire, frozen=True):
 class Grounding(Wire, frozen=True):
     grounding_chunks: list[GroundingChunk] | None = None
     grounding_supports: list[GroundingSupport] | None = None
+    web_search_queries: Any = None
+    image_search_queries: Any = None
 
 
 class TokenLogprob(Wire, frozen=True):
@@ -125,22 +127,12 @@ class PromptFeedback(Wire, frozen=True):
     block_reason: str | None = None
 
 
-class UsageMetadata(Wire, frozen=True):
-    prompt_token_count: int | None = None
-    candidates_token_count: int | None = None
-    total_token_count: int | None = None
-    thoughts_token_count: int | None = None
-    cached_content_token_count: int | None = None
-    tool_use_prompt_token_count: int | None = None
-    service_tier: str | None = None
-
-
 class Chunk(Wire, frozen=True):
     """A whole answer, or one frame of a streamed one: the same message."""
 
     candidates: list[Candidate] | None = None
     prompt_feedback: PromptFeedback | None = None
-    usage_metadata: UsageMetadata | None = None
+    usage_metadata: Raw = Raw()
     model_version: str | None = None
     response_id: str | None = None
     error: Raw = Raw()

@@ -262,7 +262,7 @@ def test_details_of_usage_are_read() -> None:
         "input_tokens_details": {
             "cached_tokens": 4,
             "cache_write_tokens": 2,
-            "cache_write_tokens_details": {"ttl_12h_tokens": 1},
+            "cache_write_tokens_details": {"ttl_30m_tokens": 1, "ttl_12h_tokens": 1},
         },
         "output_tokens": 7,
         "output_tokens_details": {"reasoning_tokens": 3},
@@ -270,7 +270,7 @@ def test_details_of_usage_are_read() -> None:
         "num_sources_used": 0,
     }
     told = folded(end(usage=usage)).usage
-    assert told == ir.Usage(9, 7, 4, 2, 1, 3, total=16, extras=told.extras if told else {})
+    assert told == ir.Usage(9, 7, 4, 2, None, 3, total=16, cache_write_12h=1, extras=told.extras if told else {})
     assert told is not None
     assert list(told.extras) == ["num_sources_used"]
 

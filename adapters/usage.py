@@ -1,0 +1,163 @@
+"""The border of the ledger: an upstream's counts as whole numbers that can be so, and by name those that cannot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import islice
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+
+from adapters import ir
+
+MOST = 2**53
+"""The largest count: beyond it a JSON number may stand for another one."""
+OBJECT = "usage"
+"""The flaw of an object that is none: the usage itself, or one within it. Every other flaw is a field of ir.Usage."""
+_MOST_TOOLS = 16
+_TOOL = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
+
+COUNTS = (
+    "input", "output", "cached", "cache_write", "cache_write_1h", "cache_write_12h", "reasoning", "tool_input", "total",
+    "input_audio", "input_image", "input_video", "cached_audio", "cached_image", "cached_video",
+    "output_audio", "output_image", "output_video",
+)  # fmt: skip
+"""The fields that count tokens."""
+_PARTS: Sequence[tuple[str, Sequence[str]]] = (
+    ("input", ("cached", "cache_write")),
+    ("input", ("tool_input",)),
+    ("input", ("input_audio", "input_image", "input_video")),
+    ("cache_write", ("cache_write_1h", "cache_write_12h")),
+    ("cached", ("cached_audio", "cached_image", "cached_video")),
+    ("input_audio", ("cached_audio",)),
+    ("input_image", ("cached_image",)),
+    ("input_video", ("cached_video",)),
+    ("output", ("reasoning",)),
+    ("output", ("output_audio", "output_image", "output_video")),
+)
+"""A whole, and what together is no more than it."""
+_values = attrgetter(*COUNTS)
+_words = attrgetter("calls", "service_tier", "speed")
+
+
+def count(value: object) -> int | None:
+    """A count, also from servers that tell it as 12.0; None for anything else."""
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    return value if type(value) is int and 0 <= value <= MOST else None
+
+
+def first(*told: Any) -> Any:
+    """The first that was told."""
+    return next((value for value in told if value is not None), None)
+
+
+def added(*told: Any) -> Any:
+    """The sum of what was told, None where nothing was. What is no count stands for the sum, so that ``checked`` finds
+    it."""
+    known = [value for value in told if value is not None]
+    counts = [count(value) for value in known]
+    for value, number in zip(known, counts, strict=True):
+        if number is None:
+            return value
+    return sum(filter(None, counts)) if known else None
+
+
+def inner(told: Mapping[str, Any], name: str, flaws: list[str]) -> Mapping[str, Any]:
+    """An object within the usage; empty where it is absent, and also where it is none, which is a flaw."""
+    value = told.get(name)
+    if isinstance(value, Mapping):
+        return value
+    if value is not None:
+        flaws.append(OBJECT)
+    return {}
+
+
+def tool_calls(told: Mapping[str, Any], suffix: str) -> dict[str, Any]:
+    """What names such as ``web_search_requests`` count, by the names without their ``suffix``; 0 says nothing."""
+    found = {name.removesuffix(suffix): times for name, times in told.items() if name.endswith(suffix)}
+    return {
+        name: first(count(times), times) for name, times in found.items() if times is not None and count(times) != 0
+    }
+
+
+def whole_output(prompt: Any, output: Any, total: Any, reasoning: Any) -> Any:
+    """``output``, with what some servers (xAI, Google's compatible endpoint) count in the total only: the reasoning."""
+    read, said, both = count(prompt), count(output), count(total)
+    if read is None or said is None or both is None:
+        return output
+    excess = both - read - said
+    return said + excess if excess > 0 and (reasoning is None or count(reasoning) == excess) else output
+
+
+def checked(usage: ir.Usage) -> ir.Usage:
+    """The same usage without what cannot be so, which is named in ``flaws``. Its fields may hold any JSON.
+
+    A missing value is no flaw. A part that is larger than its whole is one, and so are parts that only together are,
+    and a total that is not input + output, unless it may hold the reasoning that nobody told.
+    """
+    told, changes = _numbers(usage)
+    if len(told) > 1:
+        changes |= dict.fromkeys(_contradictions(told))
+    if any(_words(usage)):
+        changes |= _wrong_words(usage)
+    if not changes and len(usage.flaws) < 2:
+        return usage
+    bad = (name for name, value in changes.items() if value is None or name == "calls")
+    return msgspec.structs.replace(usage, **changes, flaws=tuple(dict.fromkeys((*usage.flaws, *bad))))
+
+
+def _numbers(usage: ir.Usage) -> tuple[dict[str, int], dict[str, Any]]:
+    """The counts, and the fields that must change to be such: None where they cannot."""
+    told: dict[str, int] = {}
+    changes: dict[str, Any] = {}
+    for name, value in zip(COUNTS, _values(usage), strict=True):
+        if value is None:
+            continue
+        if type(value) is int and 0 <= value <= MOST:
+            told[name] = value
+        elif (number := count(value)) is not None:
+            told[name] = changes[name] = number
+        else:
+            changes[name] = None
+    return told, changes
+
+
+def _contradictions(told: dict[str, int]) -> list[str]:
+    """What cannot be beside the rest of what was told; it is taken out of ``told``."""
+    bad: list[str] = []
+    for whole, parts in _PARTS:
+        limit = told.get(whole)
+        if limit is None:
+            continue
+        known = {part: told[part] for part in parts if part in told}
+        if sum(known.values()) > limit:
+            bad += [part for part, number in known.items() if number > limit] or known
+            told = {name: number for name, number in told.items() if name not in bad}
+    return bad if _adds_up(told) else [*bad, "total"]
+
+
+def _adds_up(told: Mapping[str, int]) -> bool:
+    read, said, both = told.get("input"), told.get("output"), told.get("total")
+    if read is None or said is None or both is None or both == read + said:
+        return True
+    return both > read + said and "reasoning" not in told
+
+
+def _wrong_words(usage: ir.Usage) -> dict[str, Any]:
+    """Of tools, tier and speed what must change: they come to be names in the ledger."""
+    changes: dict[str, Any] = {}
+    if usage.calls:
+        kept = {
+            name: times for name, times in usage.calls.items() if _TOOL.fullmatch(name) and count(times) is not None
+        }
+        if len(kept) < len(usage.calls) or len(kept) > _MOST_TOOLS:
+            changes["calls"] = dict(islice(kept.items(), _MOST_TOOLS))
+    for name in ("service_tier", "speed"):
+        word: object = getattr(usage, name)
+        if word is not None and not (isinstance(word, str) and _WORD.fullmatch(word)):
+            changes[name] = None
+    return changes
