@@ -39,7 +39,14 @@ _PARTS: Sequence[tuple[str, Sequence[str]]] = (
     ("output", ("output_audio", "output_image", "output_video")),
 )
 """A whole, and what together is no more than it."""
+_RULES = {name: [i for i, (_, parts) in enumerate(_PARTS) if name in parts] for _, names in _PARTS for name in names}
+"""A part -> the places in _PARTS where it is one."""
+_USUAL_TIERS = ("default", "standard")
+_USUAL_FIELDS = ("input", "output", "cached", "cache_write", "reasoning", "total")
 _values = attrgetter(*COUNTS)
+_common = attrgetter(*_USUAL_FIELDS, "service_tier")
+_rare = attrgetter(*(name for name in COUNTS if name not in _USUAL_FIELDS), "calls", "speed", "flaws")
+_NOTHING_RARE = _rare(ir.Usage())
 _words = attrgetter("calls", "service_tier", "speed")
 
 
@@ -58,12 +65,15 @@ def first(*told: Any) -> Any:
 def added(*told: Any) -> Any:
     """The sum of what was told, None where nothing was. What is no count stands for the sum, so that ``checked`` finds
     it."""
-    known = [value for value in told if value is not None]
-    counts = [count(value) for value in known]
-    for value, number in zip(known, counts, strict=True):
+    total = None
+    for value in told:
+        if value is None:
+            continue
+        number = count(value)
         if number is None:
             return value
-    return sum(filter(None, counts)) if known else None
+        total = number if total is None else total + number
+    return total
 
 
 def inner(told: Mapping[str, Any], name: str, flaws: list[str]) -> Mapping[str, Any]:
@@ -99,6 +109,8 @@ def checked(usage: ir.Usage) -> ir.Usage:
     A missing value is no flaw. A part that is larger than its whole is one, and so are parts that only together are,
     and a total that is not input + output, unless it may hold the reasoning that nobody told.
     """
+    if _rare(usage) == _NOTHING_RARE and _is_plain(*_common(usage)):
+        return usage
     told, changes = _numbers(usage)
     if len(told) > 1:
         changes |= dict.fromkeys(_contradictions(told))
@@ -108,6 +120,19 @@ def checked(usage: ir.Usage) -> ir.Usage:
         return usage
     bad = (name for name, value in changes.items() if value is None or name == "calls")
     return msgspec.structs.replace(usage, **changes, flaws=tuple(dict.fromkeys((*usage.flaws, *bad))))
+
+
+def _is_plain(*told: Any) -> bool:
+    """Is this the usual case, and right? It is asked for every frame of some streams."""
+    read, said, cached, written, reasoned, total, tier = told
+    if type(read) is not int or type(said) is not int or not (0 <= said <= MOST and 0 <= read <= MOST):
+        return False
+    for part in (cached, written, reasoned, total):
+        if part is not None and (type(part) is not int or part < 0):
+            return False
+    if (cached or 0) + (written or 0) > read or (reasoned or 0) > said or (total is not None and total != read + said):
+        return False
+    return tier is None or (type(tier) is str and tier in _USUAL_TIERS)
 
 
 def _numbers(usage: ir.Usage) -> tuple[dict[str, int], dict[str, Any]]:
@@ -129,7 +154,8 @@ def _numbers(usage: ir.Usage) -> tuple[dict[str, int], dict[str, Any]]:
 def _contradictions(told: dict[str, int]) -> list[str]:
     """What cannot be beside the rest of what was told; it is taken out of ``told``."""
     bad: list[str] = []
-    for whole, parts in _PARTS:
+    for rule in sorted({rule for name, number in told.items() if number for rule in _RULES.get(name, ())}):
+        whole, parts = _PARTS[rule]
         limit = told.get(whole)
         if limit is None:
             continue

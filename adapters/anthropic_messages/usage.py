@@ -16,6 +16,7 @@ _SPEEDS = ("standard", "fast")
 _TOOLS = ("web_search", "web_fetch")
 _ANYWHERE = ("global", "not_available")
 """Places of inference that cost what all do; any other is a tier of its own."""
+_SUMMED = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
 _KNOWN = frozenset(
     (
         *("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "cache_creation"),
@@ -42,14 +43,10 @@ def merged(told: Mapping[str, Any], later: Mapping[str, Any]) -> dict[str, Any]:
 def read(told: Mapping[str, Any]) -> ir.Usage:
     """Wire usage -> hub usage."""
     flaws: list[str] = []
-    compactions, advised = _others(told, flaws)
-    counted = (told, *compactions)
-    plain, written, cached = (
-        _sum(counted, name) for name in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    )
-    kept = [inner(part, "cache_creation", flaws).get("ephemeral_1h_input_tokens") for part in counted]
-    total_input = added(plain, written, cached) if told.get("input_tokens") is not None else None
-    output = _sum(counted, "output_tokens")
+    counts, advised = _with_steps(told, flaws) if "iterations" in told else (told, 0)
+    plain, output = counts.get("input_tokens"), counts.get("output_tokens")
+    written, cached = counts.get("cache_creation_input_tokens"), counts.get("cache_read_input_tokens")
+    total_input = added(plain, written, cached) if plain is not None else None
     calls = tool_calls(inner(told, "server_tool_use", flaws), "_requests")
     return checked(
         ir.Usage(
@@ -57,32 +54,33 @@ def read(told: Mapping[str, Any]) -> ir.Usage:
             output=output,
             cached=cached,
             cache_write=written,
-            cache_write_1h=added(*kept),
+            cache_write_1h=inner(counts, "cache_creation", flaws).get("ephemeral_1h_input_tokens"),
             reasoning=inner(told, "output_tokens_details", flaws).get("thinking_tokens"),
             total=added(total_input, output) if total_input is not None and output is not None else None,
             service_tier=_tier(told),
             speed=told.get("speed"),
-            calls=calls | ({"advisor": advised} if advised else {}),
+            calls={**calls, "advisor": advised} if advised else calls,
             extras={name: Raw(msgspec.json.encode(value)) for name, value in told.items() if name not in _KNOWN},
             flaws=tuple(flaws),
         )
     )
 
 
-def _sum(parts: tuple[Mapping[str, Any], ...], name: str) -> Any:
-    return parts[0].get(name) if len(parts) == 1 else added(*(part.get(name) for part in parts))
-
-
-def _others(told: Mapping[str, Any], flaws: list[str]) -> tuple[list[Mapping[str, Any]], int]:
-    """The counts of compactions, which the message's own do not hold; and how often an advisor was asked: another
-    model, at its own price."""
-    steps = told.get("iterations")
-    if steps is not None and not isinstance(steps, list):
+def _with_steps(told: Mapping[str, Any], flaws: list[str]) -> tuple[Mapping[str, Any], int]:
+    """The counts together with those of compactions, which a message's own do not hold; and how often an advisor was
+    asked, which is another model at a price of its own."""
+    steps = told["iterations"]
+    if not isinstance(steps, list):
         flaws.append(OBJECT)
-        return [], 0
-    known = [step for step in steps or () if isinstance(step, Mapping)]
-    compactions = [step for step in known if step.get("type") == "compaction"]
-    return compactions, sum(step.get("type") == "advisor_message" for step in known)
+        return told, 0
+    known = [step for step in steps if isinstance(step, Mapping)]
+    advised = sum(step.get("type") == "advisor_message" for step in known)
+    parts = [told, *(step for step in known if step.get("type") == "compaction")]
+    if len(parts) == 1:
+        return told, advised
+    kept = added(*(inner(part, "cache_creation", flaws).get("ephemeral_1h_input_tokens") for part in parts))
+    sums = {name: added(*(part.get(name) for part in parts)) for name in _SUMMED}
+    return {**sums, "cache_creation": {"ephemeral_1h_input_tokens": kept}}, advised
 
 
 def _tier(told: Mapping[str, Any]) -> Any:

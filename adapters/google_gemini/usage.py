@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Any
 
-from msgspec import Raw
-
 from adapters import ir
-from adapters.google_gemini.wire import UNREADABLE, value
+from adapters.google_gemini.wire import Nonsense, UsageMetadata
 from adapters.usage import OBJECT, added, checked, count
 
 _TIERS = {"standard": "default", "unspecified": None}
@@ -23,89 +22,72 @@ _TRAFFIC = {
 """Vertex's word for the tier."""
 _KINDS = ("AUDIO", "IMAGE", "VIDEO")
 """Modalities with a price of their own; documents cost what text does."""
+_WHOLES = ("input", "input", "cached", "output")
+_details = attrgetter(
+    "prompt_tokens_details", "tool_use_prompt_tokens_details", "cache_tokens_details", "candidates_tokens_details"
+)
+"""The breakdowns by modality, of those wholes."""
 
 
-def read(raw: Raw, calls: Mapping[str, int]) -> ir.Usage | None:
+def read(told: UsageMetadata | Nonsense | None, calls: Mapping[str, int]) -> ir.Usage | None:
     """``usageMetadata`` -> Usage; None when it counts nothing (only a traffic type). ``calls``: of ``grounding``.
 
     Proto JSON leaves zeros out, so that a missing part is known as soon as the total adds up without it.
     """
-    told = _decode(raw)
-    flaws = [] if isinstance(told, Mapping) or not told else [OBJECT]
-    if not isinstance(told, Mapping) or (_number(told, "prompt") is None and _number(told, "total") is None):
-        return checked(ir.Usage(calls=calls, flaws=tuple(flaws))) if calls or flaws else None
-    fed, thoughts, total = (_number(told, name) for name in ("toolUsePrompt", "thoughts", "total"))
-    prompt = None if _number(told, "prompt") is None else added(_number(told, "prompt"), fed)
-    read_, fed_, cached, said = (
-        _by_kind(told.get(f"{name}TokensDetails"), flaws) for name in ("prompt", "toolUsePrompt", "cache", "candidates")
-    )
+    if not isinstance(told, UsageMetadata):
+        return checked(ir.Usage(calls=calls, flaws=(OBJECT,) if told else ())) if told or calls else None
+    prompt, total, fed = told.prompt_token_count, told.total_token_count, told.tool_use_prompt_token_count
+    if prompt is None and total is None and not calls:
+        return None
+    prompt = prompt if fed is None or prompt is None else added(prompt, fed)
+    candidates, thoughts = told.candidates_token_count, told.thoughts_token_count
+    flaws: list[str] = []
+    kinds = _by_kind(told, flaws)
     return checked(
         ir.Usage(
             input=prompt,
-            output=_output(told, prompt),
-            cached=told.get("cachedContentTokenCount"),
-            reasoning=_reasoning(told, prompt) if thoughts is None else thoughts,
+            output=_output(prompt, total, candidates, thoughts),
+            cached=told.cached_content_token_count,
+            reasoning=_reasoning(prompt, total, candidates) if thoughts is None else thoughts,
             tool_input=fed,
             total=total,
             service_tier=_tier(told),
-            input_audio=added(read_.get("AUDIO"), fed_.get("AUDIO")),
-            input_image=added(read_.get("IMAGE"), fed_.get("IMAGE")),
-            input_video=added(read_.get("VIDEO"), fed_.get("VIDEO")),
-            cached_audio=cached.get("AUDIO"),
-            cached_image=cached.get("IMAGE"),
-            cached_video=cached.get("VIDEO"),
-            output_audio=said.get("AUDIO"),
-            output_image=said.get("IMAGE"),
-            output_video=said.get("VIDEO"),
             calls=calls,
             flaws=tuple(flaws),
+            **kinds,
         )
     )
 
 
-def _decode(raw: Raw) -> object:
-    if not bytes(raw):
-        return None
-    try:
-        return value(raw)
-    except UNREADABLE:
-        return OBJECT
-
-
-def _number(told: Mapping[str, Any], name: str) -> Any:
-    return told.get(f"{name}TokenCount")
-
-
-def _output(told: Mapping[str, Any], prompt: Any) -> Any:
-    candidates, thoughts = _number(told, "candidates"), _number(told, "thoughts")
+def _output(prompt: Any, total: Any, candidates: Any, thoughts: Any) -> Any:
     if candidates is not None or thoughts is not None:
         return added(candidates, thoughts)
-    read_, both = count(prompt), count(_number(told, "total"))
+    read_, both = count(prompt), count(total)
     return None if read_ is None or both is None else max(both - read_, 0)
 
 
-def _reasoning(told: Mapping[str, Any], prompt: Any) -> int | None:
+def _reasoning(prompt: Any, total: Any, candidates: Any) -> int | None:
     """0 where nothing is left of the total for it, else unknown."""
-    seen = count(added(prompt, _number(told, "candidates")))
-    return 0 if seen is not None and prompt is not None and count(_number(told, "total")) == seen else None
+    seen = None if prompt is None else count(added(prompt, candidates))
+    return 0 if seen is not None and seen == count(total) else None
 
 
-def _tier(told: Mapping[str, Any]) -> Any:
-    tier = told.get("serviceTier")
-    return _TRAFFIC.get(str(told.get("trafficType"))) if tier is None else hub_tier(tier)
-
-
-def _by_kind(details: object, flaws: list[str]) -> dict[str, Any]:
-    """The counts of those modalities, each once; text is the rest."""
+def _by_kind(told: UsageMetadata, flaws: list[str]) -> dict[str, Any]:
+    """The counts of what is not text, by the hub's fields."""
     kinds: dict[str, Any] = {}
-    if details is None:
-        return kinds
-    for entry in details if isinstance(details, list) else [OBJECT]:
-        if not isinstance(entry, Mapping):
-            flaws.append(OBJECT)
-        elif (kind := entry.get("modality")) in _KINDS:
-            kinds[kind] = added(kinds.get(kind), entry.get("tokenCount"))
+    for whole, details in zip(_WHOLES, _details(told), strict=True):
+        for entry in details if isinstance(details, list) else ((OBJECT,) if details else ()):
+            if not isinstance(entry, Mapping):
+                flaws.append(OBJECT)
+            elif (kind := entry.get("modality")) in _KINDS:
+                field = f"{whole}_{kind.lower()}"
+                kinds[field] = added(kinds.get(field), entry.get("tokenCount"))
     return kinds
+
+
+def _tier(told: UsageMetadata) -> Any:
+    tier = told.service_tier
+    return _TRAFFIC.get(str(told.traffic_type)) if tier is None else hub_tier(tier)
 
 
 def write(usage: ir.Usage) -> dict[str, Any]:

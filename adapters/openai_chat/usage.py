@@ -61,8 +61,10 @@ def _cached(told: Mapping[str, Any], ins: Mapping[str, Any]) -> Any:
 
 def _calls(told: Mapping[str, Any], flaws: list[str]) -> dict[str, Any]:
     """xAI tells each of its tools, and what live search has read; OpenRouter its searches; Perplexity its queries."""
-    calls = tool_calls(inner(told, "server_side_tool_usage_details", flaws), "_calls")
-    calls |= tool_calls(inner(told, "server_tool_use_details", flaws), "_requests")
+    calls: dict[str, Any] = {}
+    for name, suffix in (("server_side_tool_usage_details", "_calls"), ("server_tool_use_details", "_requests")):
+        if name in told:
+            calls |= tool_calls(inner(told, name, flaws), suffix)
     for name, tool in (("num_sources_used", "live_search"), ("num_search_queries", "web_search")):
         if (times := told.get(name)) is not None and count(times) != 0:
             calls[tool] = times
