@@ -10,6 +10,7 @@ import msgspec
 from adapters import ir
 from policies import pricing, reasoning
 from proxy.call import Attempt, Call
+from proxy.ledger import parts
 from proxy.ledger.record import Outcome, UsageRecord, clean, pack_facts
 from proxy.state.answers import Kept
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _NOTHING = ir.Usage(input=0, output=0, cached=0, reasoning=0, total=0)
 """What a count spends: no vendor charges for it, and nothing is generated."""
+_CUT = frozenset({"interrupted", "timeout", "unreachable"})
+"""Failures of a stream whose upstream may have counted more than it told."""
 
 
 def settle(call: Call, prices: Prices, *, missing: Callable[[str, str], None]) -> None:
@@ -133,6 +136,20 @@ def _of_kept(row: UsageRecord, call: Call, kept: Kept, now: float) -> UsageRecor
     )
 
 
+def _flags(call: Call, attempt: Attempt) -> list[str]:
+    """What was special. ``partial_usage``: the stream was cut, so that its counts are those until then."""
+    found = [*call.flags, *attempt.flags]
+    usage = attempt.usage
+    if usage is None:
+        return found
+    if (bad := parts.flag(usage)) is not None:
+        found.append(bad)
+    failed = attempt.failure.kind if attempt.failure is not None else None
+    if attempt.streamed and attempt.finish is None and (failed is None or failed in _CUT):
+        found.append("partial_usage")
+    return found
+
+
 def _of_attempt(row: UsageRecord, call: Call, attempt: Attempt, now: float) -> UsageRecord:
     """The row of one attempt, from what all rows of its call share."""
     usage = attempt.usage or ir.Usage()
@@ -163,7 +180,9 @@ def _of_attempt(row: UsageRecord, call: Call, attempt: Attempt, now: float) -> U
         upstream_status=attempt.upstream_status,
         finish_reason=attempt.finish,
         effort=attempt.effort,
-        flags=", ".join([*call.flags, *attempt.flags]) or None,
+        flags=", ".join(_flags(call, attempt)) or None,
+        parts=parts.pack(usage, attempt.reasoning_chars, attempt.answer_chars),
+        service_tier=parts.tier_of(usage),
         error_code=failure.code if failure else None,
         error_message=_kept_message(call, failure),
     )
