@@ -12,6 +12,7 @@ from adapters import failures, ir, sse, strict
 from adapters.openai_chat import usage
 from adapters.sse import Frame
 from adapters.stream_options import with_usage
+from adapters.usage import checked
 
 
 class _Body(Struct):
@@ -32,7 +33,7 @@ def _usage(body: _Body, *, generates: bool) -> list[ir.Event]:
     found = usage.read(body.usage, body.service_tier)
     if found is None:
         return []
-    return [ir.UsageReported(found if generates else msgspec.structs.replace(found, output=0))]
+    return [ir.UsageReported(found if generates else checked(msgspec.structs.replace(found, output=0)))]
 
 
 def _finished(word: object) -> ir.Finished:

@@ -46,8 +46,8 @@ _USUAL_FIELDS = ("input", "output", "cached", "cache_write", "reasoning", "total
 _values = attrgetter(*COUNTS)
 _common = attrgetter(*_USUAL_FIELDS, "service_tier")
 _rare = attrgetter(*(name for name in COUNTS if name not in _USUAL_FIELDS), "calls", "speed", "flaws")
-_NOTHING_RARE = _rare(ir.Usage())
 _words = attrgetter("calls", "service_tier", "speed")
+_NOTHING_RARE, _NO_WORDS = _rare(ir.Usage()), _words(ir.Usage())
 
 
 def count(value: object) -> int | None:
@@ -114,11 +114,13 @@ def checked(usage: ir.Usage) -> ir.Usage:
     told, changes = _numbers(usage)
     if len(told) > 1:
         changes |= dict.fromkeys(_contradictions(told))
-    if any(_words(usage)):
-        changes |= _wrong_words(usage)
+    bad = [name for name, value in changes.items() if value is None]
+    if _words(usage) != _NO_WORDS:
+        calls, wrong = _right_calls(usage.calls), _wrong_words(usage)
+        bad += [*(["calls"] if len(calls) < len(usage.calls) else []), *wrong]
+        changes |= {"calls": calls, **dict.fromkeys(wrong)}
     if not changes and len(usage.flaws) < 2:
         return usage
-    bad = (name for name, value in changes.items() if value is None or name == "calls")
     return msgspec.structs.replace(usage, **changes, flaws=tuple(dict.fromkeys((*usage.flaws, *bad))))
 
 
@@ -173,17 +175,17 @@ def _adds_up(told: Mapping[str, int]) -> bool:
     return both > read + said and "reasoning" not in told
 
 
-def _wrong_words(usage: ir.Usage) -> dict[str, Any]:
-    """Of tools, tier and speed what must change: they come to be names in the ledger."""
-    changes: dict[str, Any] = {}
-    if usage.calls:
-        kept = {
-            name: times for name, times in usage.calls.items() if _TOOL.fullmatch(name) and count(times) is not None
-        }
-        if len(kept) < len(usage.calls) or len(kept) > _MOST_TOOLS:
-            changes["calls"] = dict(islice(kept.items(), _MOST_TOOLS))
-    for name in ("service_tier", "speed"):
-        word: object = getattr(usage, name)
-        if word is not None and not (isinstance(word, str) and _WORD.fullmatch(word)):
-            changes[name] = None
-    return changes
+def _right_calls(told: Mapping[str, Any]) -> dict[str, int]:
+    """Tools whose names may stand in the ledger, and how often they ran."""
+    known = ((tool, count(times)) for tool, times in told.items() if _TOOL.fullmatch(tool))
+    return dict(islice(((tool, times) for tool, times in known if times is not None), _MOST_TOOLS))
+
+
+def _wrong_words(usage: ir.Usage) -> list[str]:
+    """Of tier and speed those that are no words."""
+    told: dict[str, object] = {"service_tier": usage.service_tier, "speed": usage.speed}
+    return [
+        name
+        for name, word in told.items()
+        if word is not None and not (isinstance(word, str) and _WORD.fullmatch(word))
+    ]

@@ -22,6 +22,7 @@ def read(told: Any, tier: Any = None, *, reasoned: bool = False) -> ir.Usage | N
     means "not counted"."""
     if told is None:
         return None
+    tier = None if tier == "" else tier
     if not isinstance(told, Mapping):
         return checked(ir.Usage(service_tier=tier, flaws=(OBJECT,)))
     flaws: list[str] = []

@@ -42,7 +42,7 @@ def read_usage(raw: Any, tier: Any = None, calls: Mapping[str, Any] | None = Non
             cache_write_12h=written.get("ttl_12h_tokens"),
             reasoning=reasoning,
             total=total,
-            service_tier=tier,
+            service_tier=None if tier == "" else tier,
             input_audio=ins.get("audio_tokens"),
             input_image=ins.get("image_tokens"),
             cached_audio=read_kinds.get("audio_tokens"),
