@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 _NOTHING = ir.Usage(input=0, output=0, cached=0, reasoning=0, total=0)
 """What a count spends: no vendor charges for it, and nothing is generated."""
-_CUT = frozenset({"interrupted", "timeout", "unreachable"})
-"""Failures of a stream whose upstream may have counted more than it told."""
 
 
 def settle(call: Call, prices: Prices, *, missing: Callable[[str, str], None]) -> None:
@@ -137,15 +135,14 @@ def _of_kept(row: UsageRecord, call: Call, kept: Kept, now: float) -> UsageRecor
 
 
 def _flags(call: Call, attempt: Attempt) -> list[str]:
-    """What was special. ``partial_usage``: the stream was cut, so that its counts are those until then."""
+    """What was special. ``partial_usage``: the stream broke off, and these are the counts until then."""
     found = [*call.flags, *attempt.flags]
     usage = attempt.usage
     if usage is None:
         return found
     if (bad := parts.flag(usage)) is not None:
         found.append(bad)
-    failed = attempt.failure.kind if attempt.failure is not None else None
-    if attempt.streamed and attempt.finish is None and (failed is None or failed in _CUT):
+    if attempt.streamed and attempt.finish is None:
         found.append("partial_usage")
     return found
 

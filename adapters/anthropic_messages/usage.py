@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from adapters import ir
-from adapters.usage import OBJECT, added, checked, inner, tool_calls
+from adapters.usage import OBJECT, added, checked, count, inner, tool_calls
 
 _TIERS = ("standard", "priority", "batch")
 _SPEEDS = ("standard", "fast")
@@ -56,7 +56,7 @@ def read(told: Mapping[str, Any]) -> ir.Usage:
             cache_write=written,
             cache_write_1h=inner(counts, "cache_creation", flaws).get("ephemeral_1h_input_tokens"),
             reasoning=inner(told, "output_tokens_details", flaws).get("thinking_tokens"),
-            total=added(total_input, output) if total_input is not None and output is not None else None,
+            total=_total(total_input, output),
             service_tier=_tier(told),
             speed=told.get("speed"),
             calls={**calls, "advisor": advised} if advised else calls,
@@ -64,6 +64,12 @@ def read(told: Mapping[str, Any]) -> ir.Usage:
             flaws=tuple(flaws),
         )
     )
+
+
+def _total(read: Any, said: Any) -> int | None:
+    """Anthropic tells none; it is what both halves come to."""
+    known = count(read), count(said)
+    return None if known[0] is None or known[1] is None else known[0] + known[1]
 
 
 def _with_steps(told: Mapping[str, Any], flaws: list[str]) -> tuple[Mapping[str, Any], int]:
