@@ -465,10 +465,17 @@ class Usage(Struct, frozen=True):
 
     def merged(self, later: Usage) -> Usage:
         """Field by field, the later snapshot wins where it knows; a flaw of either stays one."""
-        changes = {f: v for f in self.__struct_fields__ if (v := getattr(later, f)) is not None and v not in ({}, ())}
+        changes = {
+            name: value
+            for name, value in zip(_USAGE_FIELDS, msgspec.structs.astuple(later), strict=True)
+            if value or value == 0
+        }
         if self.flaws:
             changes["flaws"] = tuple(dict.fromkeys((*self.flaws, *later.flaws)))
         return msgspec.structs.replace(self, **changes)
+
+
+_USAGE_FIELDS = Usage.__struct_fields__
 
 
 class Annotation(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
 
 from adapters import failures, ir
@@ -19,7 +19,6 @@ class Reader:
         self._choices: dict[int, Choice] = {}
         self._blocks = count()
         self._searches = grounding.Searches()
-        self._model: str | None = None
         self._started = False
         self._over = False
 
@@ -61,7 +60,9 @@ class Reader:
             if not choice.finished:
                 choice.read(candidate, data)
                 events += self._drained(choice)
-        told = usage.read(chunk.usage_metadata, self._searched(chunk))
+            if candidate.grounding_metadata is not None:
+                self._searches.read(candidate.grounding_metadata, chunk.model_version)
+        told = usage.read(chunk.usage_metadata, self._searches.calls)
         if told is not None:
             events.append(ir.UsageReported(told))
         for candidate in chunk.candidates or ():
@@ -73,13 +74,6 @@ class Reader:
             return []
         self._started = True
         return [ir.Started(chunk.response_id, chunk.model_version)]
-
-    def _searched(self, chunk: Chunk) -> Mapping[str, int]:
-        self._model = chunk.model_version or self._model
-        for candidate in chunk.candidates or ():
-            if candidate.grounding_metadata is not None:
-                self._searches.read(candidate.grounding_metadata)
-        return self._searches.calls(self._model)
 
     def _finish(self, candidate: Candidate) -> list[ir.Event]:
         choice, reason = self._choice(candidate.index), candidate.finish_reason

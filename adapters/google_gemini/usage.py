@@ -76,13 +76,18 @@ def _by_kind(told: UsageMetadata, flaws: list[str]) -> dict[str, Any]:
     """The counts of what is not text, by the hub's fields."""
     kinds: dict[str, Any] = {}
     for whole, details in zip(_WHOLES, _details(told), strict=True):
-        for entry in details if isinstance(details, list) else ((OBJECT,) if details else ()):
-            if not isinstance(entry, Mapping):
-                flaws.append(OBJECT)
-            elif (kind := entry.get("modality")) in _KINDS:
-                field = f"{whole}_{kind.lower()}"
-                kinds[field] = added(kinds.get(field), entry.get("tokenCount"))
+        if details:
+            _add_kinds(kinds, whole, details, flaws)
     return kinds
+
+
+def _add_kinds(kinds: dict[str, Any], whole: str, details: object, flaws: list[str]) -> None:
+    for entry in details if isinstance(details, list) else (OBJECT,):
+        if not isinstance(entry, Mapping):
+            flaws.append(OBJECT)
+        elif (kind := entry.get("modality")) in _KINDS:
+            field = f"{whole}_{kind.lower()}"
+            kinds[field] = added(kinds.get(field), entry.get("tokenCount"))
 
 
 def _tier(told: UsageMetadata) -> Any:
