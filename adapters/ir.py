@@ -464,14 +464,15 @@ class Usage(Struct, frozen=True):
     """As ``cached_audio``."""
 
     def merged(self, later: Usage) -> Usage:
-        """Field by field, the later snapshot wins where it knows; a flaw of either stays one."""
+        """Field by field, the later snapshot wins where it knows: also over a flaw of the earlier one."""
         changes = {
             name: value
             for name, value in zip(_USAGE_FIELDS, msgspec.structs.astuple(later), strict=True)
             if value or value == 0
         }
         if self.flaws:
-            changes["flaws"] = tuple(dict.fromkeys((*self.flaws, *later.flaws)))
+            left = (name for name in self.flaws if name not in changes)
+            changes["flaws"] = tuple(dict.fromkeys((*left, *later.flaws)))
         return msgspec.structs.replace(self, **changes)
 
 

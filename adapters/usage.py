@@ -163,7 +163,9 @@ def _contradictions(told: dict[str, int]) -> list[str]:
             continue
         known = {part: told[part] for part in parts if part in told}
         if sum(known.values()) > limit:
-            bad += [part for part, number in known.items() if number > limit] or known
+            alone = [part for part, number in known.items() if number > limit]
+            rest = sum(number for part, number in known.items() if part not in alone)
+            bad += alone if rest <= limit else known
             told = {name: number for name, number in told.items() if name not in bad}
     return bad if _adds_up(told) else [*bad, "total"]
 

@@ -14,7 +14,7 @@ SERVICE_TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast
 _INPUT = ("text_tokens",)
 _OUTPUT = ("text_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens")
 _INPUT_EXTRAS, _OUTPUT_EXTRAS = "prompt_tokens_details", "completion_tokens_details"
-_counts = msgspec.json.Decoder(dict[str, int])
+_json: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 
 def read(told: Any, tier: Any = None, *, reasoned: bool = False) -> ir.Usage | None:
@@ -94,13 +94,19 @@ def write(usage: ir.Usage | None) -> dict[str, Any] | None:
         "image_tokens": known.input_image,
     }
     outs = {"reasoning_tokens": known.reasoning, "audio_tokens": known.output_audio}
-    for name, counts, whole in ((_INPUT_EXTRAS, ins, known.input), (_OUTPUT_EXTRAS, outs, known.output)):
+    for name, counts, more, whole in (
+        (_INPUT_EXTRAS, ins, _INPUT, known.input),
+        (_OUTPUT_EXTRAS, outs, _OUTPUT, known.output),
+    ):
         details = {field: number for field, number in counts.items() if number is not None}
-        details |= {field: number for field, number in _details(known, name).items() if number <= whole}
+        details |= _carried(known.extras.get(name), more, whole)
         if details:
             told[name] = details
     return told
 
 
-def _details(usage: ir.Usage, name: str) -> dict[str, int]:
-    return _counts.decode(usage.extras[name]) if name in usage.extras else {}
+def _carried(raw: msgspec.Raw | None, fields: tuple[str, ...], whole: int) -> dict[str, int]:
+    """What the hub has no word for, as ``_kept`` left it; another dialect's extras may hold anything by that name."""
+    told = None if raw is None else _json.decode(raw)
+    known = {field: count(told.get(field)) for field in fields} if isinstance(told, dict) else {}
+    return {field: number for field, number in known.items() if number is not None and number <= whole}

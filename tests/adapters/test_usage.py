@@ -71,6 +71,9 @@ def test_reasoning_that_only_the_total_holds_is_output(told: tuple[Any, ...], ou
         ({"input": 10, "output": 5, "cached": 11}, ("cached",), {"cached": None}),
         ({"input": 10, "output": 5, "cached": 6, "cache_write": 6}, ("cached", "cache_write"), {"cached": None, "cache_write": None}),
         ({"input": 10, "output": 5, "cached": 6, "cache_write": 20}, ("cache_write",), {"cache_write": None}),
+        ({"input": 10, "cached": 11, "cache_write": 0}, ("cached",), {"cached": None}),
+        ({"output": 1, "output_audio": 1, "output_image": 1, "output_video": 5}, ("output_audio", "output_image", "output_video"),
+         {"output_audio": None, "output_image": None, "output_video": None}),
         ({"input": 10, "cache_write": 5, "cache_write_1h": 6}, ("cache_write_1h",), {"cache_write_1h": None}),
         ({"input": 10, "cache_write": 5, "cache_write_1h": 3, "cache_write_12h": 3}, ("cache_write_1h", "cache_write_12h"),
          {"cache_write_1h": None, "cache_write_12h": None}),
@@ -141,9 +144,18 @@ def test_whatever_was_told_what_is_left_is_sound_and_stays_so(usage: ir.Usage) -
 
 @given(_KIND, _KIND)
 def test_snapshots_that_contradict_each_other_are_judged_together(first: ir.Usage, last: ir.Usage) -> None:
-    both = checked(checked(first).merged(checked(last)))
+    one, two = checked(first), checked(last)
+    both = checked(one.merged(two))
     assert is_sound(both)
-    assert {*checked(first).flaws, *checked(last).flaws} <= set(both.flaws)
+    assert {*two.flaws, *(name for name in one.flaws if getattr(two, name, None) in (None, {}))} <= set(both.flaws)
+
+
+def test_a_later_snapshot_mends_an_earlier_one() -> None:
+    """Servers tell placeholders at the start: what counts is what is so in the end."""
+    begun = checked(ir.Usage(input=10, output=1, reasoning=2, cached="x"))  # type: ignore[arg-type]
+    assert begun.flaws == ("cached", "reasoning")
+    assert begun.merged(ir.Usage(output=5, reasoning=2)) == ir.Usage(10, 5, reasoning=2, flaws=("cached",))
+    assert begun.merged(ir.Usage(output=5, reasoning=0, cached=0)).flaws == ()
 
 
 # --- any JSON in the place of usage, through the readers of every dialect -------------------------------------------
