@@ -169,6 +169,16 @@ def _or(rate: int | None, other: int | None) -> int | None:
     return other if rate is None else rate
 
 
+def why_unknown(usage: ir.Usage, price: Price | None) -> str:
+    """In a few words, why a call has no cost although it has usage; ``price`` None: no price was found."""
+    if usage.input is None or usage.output is None:
+        return "incomplete usage"
+    if usage.flaws and not _HARMLESS.issuperset(usage.flaws):
+        return "bad usage"
+    unpriced = price is not None and any(rate is None and times for times, rate in _calls(usage, price))
+    return "no rate for calls of tools" if unpriced else "no rate for a class of tokens"
+
+
 def counterfactual(usage: ir.Usage, baseline: Price) -> int | None:
     """Nano-dollars that the baseline would have cost for the same tokens.
 

@@ -47,7 +47,7 @@ def settle(call: Call, prices: Prices, *, missing: Callable[[str, str], None]) -
             attempt.cost = pricing.cost(attempt.usage, quote.price)
             attempt.unit_prices = msgspec.json.encode(quote.price).decode()
         if attempt.cost is None:
-            missing(attempt.target.backend, quote.why or "incomplete usage")
+            missing(attempt.target.backend, quote.why or pricing.why_unknown(attempt.usage, quote.price))
 
 
 def rows(call: Call, now: float) -> list[UsageRecord]:

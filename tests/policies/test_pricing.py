@@ -170,6 +170,21 @@ def test_counts_that_could_not_be_so_have_no_price_where_it_depends_on_them(
     assert (cost(ir.Usage(10, 5, flaws=flaws), ALL) is not None) == known
 
 
+@pytest.mark.parametrize(
+    ("usage", "why"),
+    [
+        (ir.Usage(10, None), "incomplete usage"),
+        (ir.Usage(10, 5, flaws=("cached",)), "bad usage"),
+        (ir.Usage(10, 5, calls={"web_search": 1, "maps": 1}), "no rate for calls of tools"),
+        (ir.Usage(10, 5, output_audio=2), "no rate for a class of tokens"),
+    ],
+)
+def test_why_a_cost_is_unknown(usage: ir.Usage, why: str) -> None:
+    price = Price(input=1, output_image=1, calls={"web_search": 1})
+    assert cost(usage, price) is None
+    assert pricing.why_unknown(usage, price) == why
+
+
 def test_long_context_holds_for_every_class() -> None:
     price = Price(input=1, output=1, above=((10, ALL),))
     assert cost(ir.Usage(11, 1, input_audio=11), price) == 11 * 32_000 + 10_000
