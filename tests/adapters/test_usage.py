@@ -1,17 +1,19 @@
 """What cannot be so becomes unknown and is named; whatever stands in the place of usage, no reader falls over it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 import pytest
+from google.genai.types import GenerateContentResponseUsageMetadata
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_answers import answer, event, frames
 from reference_kit import CHAT, GEMINI, MESSAGES, RESPONSES, heard, streamed
 
 from adapters import ir
+from adapters.catalog import DIALECTS
 from adapters.passthrough import Passthrough
 from adapters.sse import Splitter
 from adapters.usage import COUNTS, MOST, OBJECT, added, checked, count, tool_calls, whole_output
@@ -231,8 +233,7 @@ def test_whatever_stands_in_the_place_of_usage_the_answer_comes(source: str, cli
     assert b"Hel" in raw
     if relay.usage is not None:
         assert is_sound(checked(relay.usage))
-    events = DIALECT_EVENTS(source, sent)
-    for told in events:
+    for told in events_of(source, sent):
         if isinstance(told, ir.UsageReported):
             assert is_sound(told.usage)
             again = msgspec.json.decode(msgspec.json.encode(told.usage), type=ir.Usage)
@@ -251,9 +252,7 @@ def stream_with(frame: bytes, name: str, usage: Any) -> bytes:
     return event(body)
 
 
-def DIALECT_EVENTS(source: str, sent: Any) -> Any:  # noqa: N802 - reads as the table it is
-    from adapters.catalog import DIALECTS
-
+def events_of(source: str, sent: Any) -> Sequence[ir.Event]:
     return DIALECTS[source].read_response(msgspec.json.encode(sent))
 
 
@@ -282,3 +281,55 @@ def test_an_embedding_has_no_output_which_is_none_and_not_unknown() -> None:
         events = PASSED[1].read_response(msgspec.json.encode({"data": [], "model": "m", "usage": usage}))
         (told,) = [one.usage for one in events if isinstance(one, ir.UsageReported)]
         assert (told.input, told.output) == (8, 0)
+
+
+# --- written back, where a dialect has a place ----------------------------------------------------------------------
+
+EVERYTHING = ir.Usage(
+    input=100, output=50, cached=20, cache_write=10, cache_write_1h=4, reasoning=5, tool_input=7, total=150, input_audio=30,
+    input_image=8, input_video=6, cached_audio=3, cached_image=2, cached_video=1, output_audio=11, output_image=12,
+    output_video=13, calls={"web_search": 2, "web_fetch": 1}, speed="fast", service_tier="priority",
+)  # fmt: skip
+
+
+def told_whole(client: str, usage: ir.Usage) -> dict[str, Any]:
+    """What a client of this dialect is told."""
+    events = [ir.Started(), ir.UsageReported(usage), ir.Finished(0, "stop"), ir.Ended()]
+    body = DIALECTS[client].write_response(ir.collect(events), ir.Echo("5eed", 1, "auto"))
+    found: dict[str, Any] = json.loads(body)["usageMetadata" if client == GEMINI else "usage"]
+    return found
+
+
+def test_a_gemini_client_gets_the_breakdown_by_modality() -> None:
+    told = told_whole(GEMINI, EVERYTHING)
+    GenerateContentResponseUsageMetadata.model_validate(told)
+    again = streamed(
+        GEMINI, [event({"candidates": [{"index": 0, "finishReason": "STOP"}], "usageMetadata": told})], CHAT
+    )[0].usage
+    assert again is not None
+    own = (*(name for name in COUNTS if not name.startswith("cache_write")),)
+    assert {name: getattr(again, name) for name in own} == {name: getattr(EVERYTHING, name) for name in own}
+    assert "promptTokensDetails" not in told_whole(GEMINI, ir.Usage(10, 5, input_audio=0))
+
+
+def test_a_claude_client_is_told_the_calls_of_tools() -> None:
+    told = told_whole(MESSAGES, EVERYTHING)
+    assert told["server_tool_use"] == {"web_search_requests": 2, "web_fetch_requests": 1}
+    assert (told["speed"], told["service_tier"]) == ("fast", "priority")
+    assert "server_tool_use" not in told_whole(MESSAGES, ir.Usage(10, 5, calls={"maps": 1}))
+
+
+def test_what_cannot_be_so_is_told_to_nobody() -> None:
+    odd = ir.Usage(10, 5, cached=11, cache_write=12, cache_write_12h=13, reasoning=6, total=1, calls={"web_search": -1})
+    assert told_whole(CHAT, odd) == {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+    details = {
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "output_tokens_details": {"reasoning_tokens": 0},
+    }
+    assert told_whole(RESPONSES, msgspec.structs.replace(odd, cache_write_12h=None)) == {
+        "input_tokens": 10, "output_tokens": 5, "total_tokens": 15, **details,
+    }  # fmt: skip
+    assert told_whole(GEMINI, odd) == {"promptTokenCount": 10, "candidatesTokenCount": 5, "totalTokenCount": 15}
+    assert told_whole(MESSAGES, odd) == {
+        "input_tokens": 10, "output_tokens": 5, "cache_creation_input_tokens": None, "cache_read_input_tokens": None,
+    }  # fmt: skip
