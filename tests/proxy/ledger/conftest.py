@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from book_kit import Home, Postgres, Sqlite, emptied
+from ledger_kit import Home, Postgres, Sqlite, emptied
 from services import Server, postgres_server
 
 from proxy.ledger.record import UsageRecord

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from book_kit import DAY, HOUR, NOON, Home, Sqlite, book, distinct, row, rows, uuid7
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ledger_kit import DAY, HOUR, NOON, Home, Sqlite, book, distinct, row, rows, uuid7
 from msgspec.structs import replace
 
 from proxy.ledger.book import open_book

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from book_kit import NOON, Sqlite, book, row, uuid7
 from hypothesis import given
 from hypothesis import strategies as st
+from ledger_kit import NOON, Sqlite, book, row, uuid7
 
 from proxy import ids
 from proxy.ledger.place import SLACK, end, first, of_call, place

@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from book_kit import DAY, HOUR, NOON, Postgres, book, emptied, row
+from ledger_kit import DAY, HOUR, NOON, Postgres, book, emptied, row
 from live import free_port
 from services import Server, postgres_server
 from structlog.testing import capture_logs

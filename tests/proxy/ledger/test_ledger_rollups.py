@@ -8,9 +8,9 @@ from typing import Any
 
 import apsw
 import pytest
-from book_kit import DAY, HOUR, NOON, Sqlite, book, distinct, locked, row, rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ledger_kit import DAY, HOUR, NOON, Sqlite, book, distinct, locked, row, rows
 from msgspec.structs import replace
 
 from proxy.ledger.record import UsageRecord

@@ -8,9 +8,9 @@ from typing import Any
 
 import apsw
 import pytest
-from book_kit import DAY, NOON, Sqlite, book, distinct, row, rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from ledger_kit import DAY, NOON, Sqlite, book, distinct, row, rows
 from msgspec.structs import astuple, replace
 from structlog.testing import capture_logs
 

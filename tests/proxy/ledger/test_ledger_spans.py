@@ -8,9 +8,9 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from book_kit import DAY, HOUR, NOON
 from hypothesis import given
 from hypothesis import strategies as st
+from ledger_kit import DAY, HOUR, NOON
 
 from proxy.ledger.spans import Piece, Span, Unit, plan, spans
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from book_kit import HOUR, NOON, Home, book, row, uuid7
+from ledger_kit import HOUR, NOON, Home, book, row, uuid7
 
 from proxy.ledger.record import UsageRecord
 from proxy.ledger.totals import Sum, totals
