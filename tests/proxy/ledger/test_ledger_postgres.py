@@ -21,9 +21,11 @@ from structlog.testing import capture_logs
 
 from proxy.ledger import postgres, postgres_schema
 from proxy.ledger.postgres import Ledger
-from proxy.ledger.record import UsageRecord
+from proxy.ledger.postgres_source import WORDS
+from proxy.ledger.record import COLUMNS, UsageRecord
 from proxy.ledger.schema import LedgerError
 from proxy.ledger.spool import Spool, read
+from proxy.ledger.sums import LEVELS, MEASURES
 from proxy.ledger.totals import totals
 
 LATER = NOON / 1000 + 40 * 86_400
@@ -432,3 +434,13 @@ def test_rows_in_memory_go_to_the_disk_as_soon_as_it_takes_them_though_the_datab
     assert "refused" in (ledger.trouble or "")
     assert len(spooled(tmp_path)) == 1
     ledger.close()
+
+
+def test_the_tables_have_the_columns_of_the_row_and_of_the_queries(home: Postgres, ledger: Ledger) -> None:
+    assert ledger.trouble is None
+    query = "SELECT column_name FROM information_schema.columns WHERE table_name = %s ORDER BY ordinal_position"
+    wanted = {"turnout_usage": COLUMNS}
+    wanted |= {f"turnout_{level}": (WORDS.number[level], *columns, *MEASURES) for level, columns in LEVELS.items()}
+    with psycopg.connect(home.url) as connection:
+        there = {table: tuple(name for (name,) in connection.execute(query, (table,))) for table in wanted}
+    assert there == wanted
