@@ -187,6 +187,8 @@ class Attempt:
     @property
     def dropped_names(self) -> str:
         """What the upstream is not told, each name once; bounded, for unknown fields have their client's names."""
+        if not self.dropped:
+            return ""
         text = ", ".join(dict.fromkeys(named.name for named in self.dropped))[:MAX_DROPPED]
         return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 

@@ -38,7 +38,7 @@ from proxy.upstream.seam import Engine, UpstreamFailed
 from proxy.weighing import Steering
 
 if TYPE_CHECKING:
-    from proxy.ledger.sqlite import Ledger
+    from proxy.ledger.writing import Ledger
     from proxy.telemetry.observer import Telemetry
 
 

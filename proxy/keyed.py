@@ -100,11 +100,12 @@ async def opened(config: Config) -> AsyncIterator[KeyStore]:
 
 def state_file(config: Config) -> Path:
     """Where the keys are without Redis. Raises StoreFailed."""
-    from proxy.ledger.schema import LedgerError, path_of
+    from proxy.ledger.address import folder_of
+    from proxy.ledger.schema import LedgerError
     from proxy.state.sqlite import FILE
 
     try:
-        return path_of(config.ledger.url).parent / FILE
+        return folder_of(config.ledger.url) / FILE
     except LedgerError as error:
         raise StoreFailed(str(error)) from error
 

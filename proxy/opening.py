@@ -5,8 +5,9 @@ from __future__ import annotations
 from proxy.house import House
 from proxy.keyring import Keyring
 from proxy.keys import is_loopback
+from proxy.ledger.address import folder_of, is_postgres
 from proxy.ledger.schema import path_of
-from proxy.ledger.sqlite import Ledger
+from proxy.ledger.writing import Ledger
 from proxy.sealing import Seals
 from proxy.snapshot import Snapshot
 from proxy.state.keys import KeyStore, SqliteKeys
@@ -21,9 +22,9 @@ def open_house(snapshot: Snapshot, *, host: str, slot: int, workers: int) -> Hou
     StoreFailed when a file cannot be used."""
     config = snapshot.config
     telemetry = Telemetry(otlp=config.telemetry.otlp)
-    ledger = Ledger(path_of(config.ledger.url), worker=slot if workers > 1 else None, count=telemetry.meters.records)
+    ledger = _ledger(config.ledger.url, slot, workers, telemetry)
     ledger.start()
-    folder = path_of(config.ledger.url).parent
+    folder = folder_of(config.ledger.url)
     store = SqliteStore(folder / FILE, shared=workers > 1)
     house = House(
         snapshot,
@@ -38,6 +39,17 @@ def open_house(snapshot: Snapshot, *, host: str, slot: int, workers: int) -> Hou
     )
     store.start()
     return house
+
+
+def _ledger(url: str, slot: int, workers: int, telemetry: Telemetry) -> Ledger:
+    worker, count = slot if workers > 1 else None, telemetry.meters.records
+    if is_postgres(url):
+        from proxy.ledger import postgres
+
+        return postgres.Ledger(url, folder_of(url), worker=worker, workers=workers, count=count)
+    from proxy.ledger import sqlite
+
+    return sqlite.Ledger(path_of(url), worker=worker, workers=workers, count=count)
 
 
 def _keys(redis: str | None, store: SqliteStore) -> KeyStore:

@@ -105,6 +105,11 @@ def _kept_message(call: Call, failure: ir.Failure | None) -> str | None:
     return f"the backend's answer was an error (HTTP {failure.upstream_status})"
 
 
+def _millis(seconds: float) -> float:
+    """Milliseconds, to the microsecond; ``round`` would take twice as long."""
+    return int(seconds * 1_000_000 + 0.5) / 1000
+
+
 def _of_kept(row: UsageRecord, call: Call, kept: Kept, now: float) -> UsageRecord:
     """The row of a call that was given a kept answer: attempt 0, for nobody was asked, and nothing spent. What the
     answer's own usage was stands in the row of ``cached_from``."""
@@ -119,9 +124,9 @@ def _of_kept(row: UsageRecord, call: Call, kept: Kept, now: float) -> UsageRecor
         reasoning_tokens=0,
         cost_nano_usd=0,
         price_source="cache",
-        duration_ms=round(spent * 1000, 3),
-        ttft_ms=None if whole else round(spent * 1000, 3),
-        overhead_ms=round(max(spent - call.upstream_seconds, 0.0) * 1000, 3) if whole else None,
+        duration_ms=_millis(spent),
+        ttft_ms=None if whole else _millis(spent),
+        overhead_ms=_millis(max(spent - call.upstream_seconds, 0.0)) if whole else None,
         dropped=kept.dropped or None,
         finish_reason=kept.finish,
         effort=kept.effort,
@@ -166,9 +171,9 @@ def _of_attempt(row: UsageRecord, call: Call, attempt: Attempt, now: float) -> U
         price_source=attempt.price_source,
         unit_prices=attempt.unit_prices,
         machine_ms=None if attempt.machine_time is None else attempt.machine_time / 1_000_000,
-        duration_ms=round(((attempt.ended or now) - attempt.started) * 1000, 3),
-        ttft_ms=None if whole or first is None else round((first - call.started) * 1000, 3),
-        overhead_ms=round(max(now - call.started - call.upstream_seconds, 0.0) * 1000, 3) if whole else None,
+        duration_ms=_millis((attempt.ended or now) - attempt.started),
+        ttft_ms=None if whole or first is None else _millis(first - call.started),
+        overhead_ms=_millis(max(now - call.started - call.upstream_seconds, 0.0)) if whole else None,
         dropped=attempt.dropped_names or None,
         upstream_request_id=attempt.upstream_id,
         upstream_status=attempt.upstream_status,

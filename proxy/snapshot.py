@@ -27,6 +27,7 @@ from proxy import defaults, tariffs
 from proxy.backends import Backend, Timeouts
 from proxy.callers import caller_of, digest_of
 from proxy.config import Config, compile_rules, load, resolve_backends
+from proxy.ledger import address
 from proxy.settings.grammar import Alias
 from proxy.settings.units import shown
 from proxy.tariffs import Baseline
@@ -115,6 +116,9 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     def masked(self) -> dict[str, Any]:
         """The configuration as plain values, secrets hidden, for ``GET /admin/config``."""
         plain: dict[str, Any] = msgspec.to_builtins(self.config, enc_hook=shown)
+        for part, name in (("ledger", "url"), ("state", "redis")):
+            if plain[part][name] is not None:
+                plain[part][name] = address.shown(plain[part][name])
         return {key: value for key, value in plain.items() if key not in {"warnings", "absent", "filled", "measured"}}
 
 

@@ -23,6 +23,7 @@ from proxy import interpreter
 from proxy.config import Config
 from proxy.control import LIMIT, Ask, Built, Channel, Counted, Drain, Load, Scrape, Swap, Swapped, Tell
 from proxy.keyed import built
+from proxy.ledger.address import shown
 from proxy.origin import Origin
 from proxy.seat import Seat
 from proxy.settings import ConfigError
@@ -269,7 +270,7 @@ def _one_line(error: ConfigError | OSError) -> str:
 def _take_a_restart(old: Config, new: Config) -> list[str]:
     """What a reload cannot change, named where the file differs from what this process began with."""
     return [
-        f"{name} takes a restart: {before} stays in force"
+        f"{name} takes a restart: {shown(str(before))} stays in force"
         for name, before, after in (
             ("server.host", old.server.host, new.server.host),
             ("server.port", old.server.port, new.server.port),

@@ -42,7 +42,7 @@ def handlers(house: House, others: Others = nobody) -> list[HTTPRouteHandler]:
 
 def readiness(house: House) -> dict[str, Any]:
     """Ready: a usable backend, somebody who may ask, and not draining. A ledger in trouble keeps its rows in the spool,
-    and keys that cannot be read are as they were: both say so here."""
+    and keys that cannot be read are as they were: both say so here, and are ``degraded``."""
     snapshot = house.snapshot
     backends = {name: backend.unavailable or "ok" for name, backend in snapshot.backends.items()}
     usable = any(state == "ok" for state in backends.values())
@@ -52,6 +52,7 @@ def readiness(house: House) -> dict[str, Any]:
     found: dict[str, Any] = {
         "ready": ready,
         "draining": house.draining,
+        "degraded": house.ledger.trouble is not None or keyring.away is not None,
         "generation": snapshot.generation,
         "config": snapshot.hash[:12],
         "ledger": house.ledger.trouble or "ok",

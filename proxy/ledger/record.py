@@ -121,6 +121,7 @@ PUBLIC: tuple[str, ...] = COLUMNS[: COLUMNS.index("ttft_ms") + 1]
 
 _KEYS = re.compile(r"\b(?:sk|pk|rk|AIza|gsk|xai|hf|ghp)[-_A-Za-z0-9]{12,}|(?<=[Bb]earer )\S+")
 _SPACE = re.compile(r"\s+")
+_encode = msgspec.json.Encoder().encode
 
 
 def clean(message: str, limit: int = 200) -> str:
@@ -131,26 +132,25 @@ def clean(message: str, limit: int = 200) -> str:
 def pack_facts(facts: Mapping[str, Any]) -> str:
     """The facts as versioned JSON of at most 400 bytes. What does not fit is left out, longest first, and named."""
     kept: dict[str, Any] = {"v": FACTS_VERSION, **facts}
-    packed = msgspec.json.encode(kept)
+    packed = _encode(kept)
     cut = 0
     while len(packed) > FACTS_LIMIT:
-        longest = max(
-            (k for k in kept if k not in {"v", "cut"}), key=lambda k: len(k) + len(msgspec.json.encode(kept[k]))
-        )
+        longest = max((k for k in kept if k not in {"v", "cut"}), key=lambda k: len(k) + len(_encode(kept[k])))
         del kept[longest]
         cut += 1
         kept["cut"] = cut
-        packed = msgspec.json.encode(kept)
+        packed = _encode(kept)
     return packed.decode()
 
 
 def storable(record: UsageRecord) -> UsageRecord:
-    """The row with what no database takes put right: half a surrogate pair, a number past 64 bits (now unknown)."""
+    """The row with what some database does not take put right: half a surrogate pair, a NUL, a number past 64 bits (now
+    unknown)."""
     changes: dict[str, Any] = {}
     for name in record.__struct_fields__:
         value = getattr(record, name)
         if isinstance(value, str):
-            changes[name] = value.encode("utf-8", "replace").decode()
+            changes[name] = value.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
         elif isinstance(value, int) and not -(2**63) <= value < 2**63:
             changes[name] = None
     return msgspec.structs.replace(record, **changes)

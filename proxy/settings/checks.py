@@ -14,6 +14,7 @@ from adapters.providers import PROVIDERS, Provider
 from policies.data_classes import findings
 from policies.data_classes.data_class import label_problems
 from proxy.backends import FROM_CLIENT, is_local, is_public, sendable
+from proxy.ledger import address
 from proxy.settings.grammar import Alias, BackendEntry, ClassHook, Document, Key
 from proxy.settings.money import Budget
 from proxy.settings.money_checks import money
@@ -30,7 +31,6 @@ _OUR_HEADERS = frozenset(
     {"host", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection", "accept"}
 )
 _REDIS = ("redis://", "rediss://", "redis+sentinel://", "redis+cluster://")
-_POSTGRES = ("postgresql://", "postgres://")
 _HOOK_MOST = 5
 """Seconds."""
 _NOT_SENDABLE = "no header can carry this: printable ASCII only, and no line break"
@@ -70,11 +70,12 @@ def _stores(document: Document) -> Found:
     url = document.state.redis
     if url is not None and not url.startswith(_REDIS):
         yield ("state", "redis"), "not the address of a Redis: write redis://host:6379/0"
-    if not document.ledger.url.startswith(("sqlite:///", *_POSTGRES)):
-        yield ("ledger", "url"), "write 'sqlite:///turnout.db' or 'postgresql://user@host/name'"
+    wrong = address.problem(document.ledger.url)
+    if wrong is not None:
+        yield ("ledger", "url"), wrong
     shared: dict[Path, bool] = {
         ("state", "redis"): url is not None,
-        ("ledger", "url"): document.ledger.url.startswith(_POSTGRES),
+        ("ledger", "url"): address.is_postgres(document.ledger.url),
     }
     for path, used in shared.items():
         if used and document.server.secret is None:
