@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import fields, replace
 
 from adapters import ir
-from policies.pricing import Price, cost
+from policies.pricing import NOT_BY_CALL, Price, cost
 
 USUAL = frozenset({"", "default", "standard", "auto", "on_demand", "standard_only"})
 """Words of vendors that mean the ordinary price."""
@@ -102,4 +102,4 @@ def lacking(usage: ir.Usage, price: Price) -> tuple[str, ...]:
         return ()
     unlisted = [each for each in _NAMED if getattr(rates, each) is None]
     found = [each for each in unlisted if cost(usage, replace(whole, **{each: None})) is None]
-    return (*found, *(tool for tool in usage.calls if tool not in rates.calls))
+    return (*found, *(tool for tool in usage.calls if tool not in rates.calls and tool not in NOT_BY_CALL))

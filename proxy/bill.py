@@ -23,7 +23,6 @@ MACHINE = "machine"
 """``price_source`` of what is charged by the time of the operator's own machine."""
 MAX_MODEL = 100
 """Characters of an upstream's name for its model that a log line tells."""
-UNKNOWN_RATE, UNTOLD_TOKENS = "unknown rate", "incomplete usage"
 
 
 class Unpriced(Struct, frozen=True):
@@ -45,8 +44,8 @@ class Unpriced(Struct, frozen=True):
             return f"give backends.{self.backend.name} a 'cost' or a 'price', or write '{entry}'"
         if self.why == UNKNOWN_TIER:
             return f"write '{entry}' with 'tiers: {{{self.tier}: …}}'"
-        if self.why == UNKNOWN_RATE and self.price is not None:
-            return f"write '{entry}' with the rates of {', '.join(lacking(self.usage, self.price))}"
+        if self.price is not None and (classes := lacking(self.usage, self.price)):
+            return f"write '{entry}' with the rates of {', '.join(classes)}"
         return f"write '{entry}', or give backends.{self.backend.name} a 'price'"
 
 
@@ -97,11 +96,7 @@ def _by_tokens(attempt: Attempt, usage: ir.Usage, now: float, prices: Prices, mi
         attempt.price_source, attempt.unit_prices = quote.source, prices.written(price, usage)
     if attempt.cost is None:
         model = (attempt.model or attempt.upstream.model)[:MAX_MODEL]
-        missing(Unpriced(backend, model, tier, quote.why or _reason(usage), usage, price))
-
-
-def _reason(usage: ir.Usage) -> str:
-    return UNTOLD_TOKENS if usage.input is None or usage.output is None else UNKNOWN_RATE
+        missing(Unpriced(backend, model, tier, quote.why or pricing.why_unknown(usage, price), usage, price))
 
 
 def machine_rate(own: machine.Machine) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from proxy.lean import keep_out, stand_in
+from proxy.lean import stand_in
 
-# uvicorn takes it along for a reload that is the supervisor's business: 2 MiB.
-keep_out("watchfiles")
+# uvicorn's command line, with click and what it starts processes with, is nobody's business here: 3 MiB.
+stand_in("uvicorn.main", "Server", "main", "run")
 # litestar would write its pages of API documentation with it, of which we have none: 1 MiB.
 stand_in("yaml")

@@ -15,6 +15,7 @@ from adapters import failures, ir, states
 from adapters.fitting import Chain, Undo
 from adapters.relay import StreamRelay, Whole
 from adapters.stream_options import asks_usage
+from adapters.usage import checked
 from proxy import escalating, judging
 from proxy.call import Attempt, Call
 from proxy.line import Line
@@ -107,7 +108,7 @@ async def relay_stream(attempt: Attempt, opened: Opened, line: Line, *, end: Cal
 
 def overhear(attempt: Attempt, machine: StreamRelay | Whole) -> None:
     """What the relay learned on the way, for the ledger: also when the client left in the middle."""
-    attempt.usage = machine.usage
+    attempt.usage = None if machine.usage is None else checked(machine.usage)
     attempt.model = machine.model or attempt.model
     attempt.response_id = machine.id
     attempt.call = machine.call
@@ -150,12 +151,15 @@ async def _first(call: Call, attempt: Attempt, answer: Answer) -> Opened:
         return await _told_whole(call, attempt, answer)
     chunks = answer.chunks()
     ready: list[bytes] = []
-    async for chunk in chunks:
-        ready += machine.feed(chunk)
-        if machine.meaningful:
-            break
-    else:
-        ready += machine.close()
+    try:
+        async for chunk in chunks:
+            ready += machine.feed(chunk)
+            if machine.meaningful:
+                break
+        else:
+            ready += machine.close()
+    finally:
+        overhear(attempt, machine)
     if machine.failure is not None:
         raise UpstreamFailed(machine.failure)
     return Opened(answer, relay=machine, chunks=chunks, ready=ready)
@@ -211,6 +215,7 @@ def _replayed(
         texts=texts_for(attempt),
     )
     ready = machine.replay(events)
+    overhear(attempt, machine)
     if machine.failure is not None:
         raise UpstreamFailed(machine.failure)
     return Opened(answer, relay=machine, ready=ready)

@@ -8,9 +8,11 @@ import msgspec
 
 from adapters import ir
 from policies import reasoning
+from policies.tariff import tier_of
 from proxy import attribution, bill
 from proxy.bill import Missing
 from proxy.call import Attempt, Call
+from proxy.ledger import parts
 from proxy.ledger.record import Outcome, UsageRecord, clean, pack_facts
 from proxy.state.answers import Kept
 
@@ -126,6 +128,21 @@ def _of_kept(row: UsageRecord, call: Call, kept: Kept, now: float) -> UsageRecor
     )
 
 
+def _flags(call: Call, attempt: Attempt) -> list[str]:
+    """What was special. ``partial_usage``: the stream broke off, and these are the counts until then."""
+    found = [*call.flags, *attempt.flags]
+    usage = attempt.usage
+    if usage is None:
+        return found
+    if (bad := parts.flag(usage)) is not None:
+        found.append(bad)
+    if attempt.streamed and attempt.finish is None:
+        found.append("partial_usage")
+    if attempt.usage_counted:
+        found.append("usage_counted")
+    return found
+
+
 def _of_attempt(row: UsageRecord, call: Call, attempt: Attempt, now: float) -> UsageRecord:
     """The row of one attempt, from what all rows of its call share."""
     usage = attempt.usage or ir.Usage()
@@ -157,7 +174,9 @@ def _of_attempt(row: UsageRecord, call: Call, attempt: Attempt, now: float) -> U
         upstream_status=attempt.upstream_status,
         finish_reason=attempt.finish,
         effort=attempt.effort,
-        flags=", ".join([*call.flags, *attempt.flags, *(["usage_counted"] if attempt.usage_counted else [])]) or None,
+        flags=", ".join(_flags(call, attempt)) or None,
+        parts=parts.pack(usage, attempt.reasoning_chars, attempt.answer_chars),
+        service_tier=tier_of(usage),
         error_code=failure.code if failure else None,
         error_message=_kept_message(call, failure),
     )

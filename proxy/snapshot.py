@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from difflib import get_close_matches
 from hashlib import sha256
 from typing import Any
 
@@ -17,6 +16,7 @@ from policies.aliases import KEY
 from policies.aliases import allowed as may_ask
 from policies.data_classes import findings
 from policies.data_classes.findings import Sought
+from policies.near import near
 from policies.retries import Retries
 from policies.rules.book import Book
 from policies.rules.grammar import Route
@@ -85,7 +85,7 @@ class Snapshot(Struct, frozen=True, kw_only=True):
 
     def near(self, alias: str, allowed: tuple[str, ...] | None = None) -> list[str]:
         """At most three names that may have been meant, of those that a key with the aliases ``allowed`` is shown."""
-        return get_close_matches(alias, self.listed(allowed), n=3, cutoff=0.5)
+        return near(alias, self.listed(allowed), most=3, like=0.5)
 
     def listed(self, allowed: tuple[str, ...] | None = None) -> list[str]:
         """The names of ``GET /v1/models``: a pattern is shown only where the operator says so. ``allowed``: the aliases

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import uvicorn
+import uvicorn.server
 import uvloop
 
 from proxy.app import create_app
@@ -42,7 +43,7 @@ _LAST_WORDS_SECONDS = 1.0
 """What a call that the drain has cut off may take to say so."""
 
 
-class Server(uvicorn.Server):
+class Server(uvicorn.server.Server):
     """uvicorn without its signal handling, which would end the process by the very signal that asked for a drain."""
 
     @contextmanager

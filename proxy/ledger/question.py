@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 
+from policies.near import near
 from proxy.ledger.record import COLUMNS
 
 _SPAN = re.compile(r"(\d+)([mhdw])")
@@ -104,5 +104,5 @@ def _number(text: str, value: str) -> int:
 
 
 def _near(word: str) -> str:
-    near = get_close_matches(word, [*_TIMES, *_OTHER_WORDS, *COLUMNS], n=1, cutoff=0.7)
-    return f"did you mean '{near[0]}'? " if near else ""
+    meant = near(word, [*_TIMES, *_OTHER_WORDS, *COLUMNS], like=0.7)
+    return f"did you mean '{meant[0]}'? " if meant else ""

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
 from urllib.parse import SplitResult, urlsplit
-from zoneinfo import available_timezones
 
 from adapters import ir
 from adapters.providers import PROVIDERS, Provider
@@ -223,6 +222,9 @@ def _is_moment(text: str) -> bool:
 
 
 def _budgets(document: Document) -> Found:
+    # Late: most files have no budget, and the module is heavy.
+    from zoneinfo import available_timezones
+
     given: list[tuple[Path, Budget | None]] = [(("teams", name), team.budget) for name, team in document.teams.items()]
     given += [(("keys", index), key.budget) for index, key in enumerate(document.keys)]
     for path, budget in given:

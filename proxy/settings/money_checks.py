@@ -15,7 +15,7 @@ from proxy.settings.source import Mistake, Path
 
 Found = Iterable[Mistake]
 
-_TIERS = ("batch", "flex", "priority", "fast", "scale", "ultrafast")
+_TIERS = ("batch", "flex", "priority", "fast", "scale", "ultrafast", "offpeak", "provisioned", "us", "priority_us")
 
 
 def money(document: Document) -> Found:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
 
+from policies.near import near
 from proxy.settings.source import Mistake, Path
 from proxy.settings.units import decode
 
@@ -29,9 +29,9 @@ def convert(kind: type[Struct], value: Any) -> Any:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``did you mean 'base_url'?``, or the list of what is known."""
     words = sorted(known)
-    near = get_close_matches(word, words, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean '{near[0]}'?"
+    meant = near(word, words)
+    if meant:
+        return f"did you mean '{meant[0]}'?"
     return f"known: {', '.join(words)}" if words else "there are none"
 
 

@@ -58,6 +58,9 @@ COST: Final = Metric("turnout_cost_usd_total", "counter", "What priced attempts 
 PRICE_MISSING: Final = Metric(
     "turnout_price_missing_total", "counter", "Attempts with usage that no price was found for.", ("backend", "reason")
 )
+USAGE_INVALID: Final = Metric(
+    "turnout_usage_invalid_total", "counter", "Attempts whose upstream told counts that cannot be so.", ("backend",)
+)
 RECORDS: Final = Metric(
     "turnout_usage_records_total",
     "counter",
@@ -107,8 +110,8 @@ DROPPED_SERIES: Final = Metric(
 )
 
 METRICS: Final = (
-    REQUESTS, ATTEMPTS, FIRST_TOKEN, OVERHEAD, DURATION, TOKENS, COST, PRICE_MISSING, RECORDS, ANSWERS, IN_FLIGHT,
-    GENERATION, RELOADS, BREAKER, STORE_FAILURES, SPILL, CACHE, REFUSED_KEYS, DROPPED_TAGS, DROPPED_SERIES,
+    REQUESTS, ATTEMPTS, FIRST_TOKEN, OVERHEAD, DURATION, TOKENS, COST, PRICE_MISSING, USAGE_INVALID, RECORDS, ANSWERS,
+    IN_FLIGHT, GENERATION, RELOADS, BREAKER, STORE_FAILURES, SPILL, CACHE, REFUSED_KEYS, DROPPED_TAGS, DROPPED_SERIES,
 )  # fmt: skip
 BREAKER_STATES: Final = {"closed": 0, "half_open": 1, "open": 2}
 

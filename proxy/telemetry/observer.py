@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 import structlog
 
-from proxy.bill import UNTOLD_TOKENS, Unpriced
+from policies.pricing import BAD, INCOMPLETE
+from proxy.bill import Unpriced
 from proxy.ledger.record import UsageRecord
 from proxy.telemetry import logs, names
 from proxy.telemetry.metrics import Meters, Series, merge, render
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 _MOST_UNPRICED = 1000
 """Lines about missing prices: the names of models and tiers come from upstreams."""
+_MOST_TOLD = 1000
+"""Kinds of bad usage that are remembered, so that each is logged once."""
 _FAILED = ("fallback", "error", "interrupted")
 
 _log = structlog.get_logger("turnout")
@@ -36,6 +39,7 @@ class Telemetry:
     def __init__(self, *, otlp: str | None = None) -> None:
         self.meters = Meters()
         self._seldom = Seldom()
+        self._told_usage: set[tuple[str, tuple[str, ...]]] = set()
         self._tracing = Tracing(otlp)
         self._unpriced: set[tuple[str, str, str | None, str]] = set()
 
@@ -82,11 +86,23 @@ class Telemetry:
         for attempt, row in zip(call.attempts, rows, strict=False):
             self.meters.attempt(attempt.target.backend, row.outcome)
             self.meters.tokens(attempt.target.backend, attempt.usage, attempt.reasoning_tokens, attempt.cost)
+            if attempt.usage is not None and attempt.usage.flaws:
+                self._bad_usage(attempt.target.backend, attempt.usage.flaws)
             if row.outcome in _FAILED:
                 logs.attempt_failed(row, trace_id=trace_id)
         logs.call_done(rows[-1], attempts=len(call.attempts), trace_id=trace_id)
         if call.trace is not None:
             self._tracing.finish(call.trace, _server_span(call), list(_attempt_spans(call, rows)))
+
+    def _bad_usage(self, backend: str, fields: tuple[str, ...]) -> None:
+        """Counts that cannot be so: every one is counted, and each kind of them is told once."""
+        self.meters.add(names.USAGE_INVALID, (backend,))
+        if (backend, fields) not in self._told_usage and len(self._told_usage) < _MOST_TOLD:
+            self._told_usage.add((backend, fields))
+            mend = (
+                "these counts are unknown in the ledger, and so is a cost that needs them; update or report the server"
+            )
+            _log.warning("usage.invalid", backend=backend, fields=fields, mend=mend)
 
     def crashed(self, request_id: str, error: BaseException) -> None:
         """A defect of ours: the whole trace goes to the log, the client is told an id."""
@@ -154,7 +170,7 @@ class Telemetry:
         """Tokens without a price: counted, never guessed, and told once for each backend, model and tier."""
         self.meters.price_missing(found.backend.name, found.why)
         what = (found.backend.name, found.model, found.tier, found.why)
-        if found.why == UNTOLD_TOKENS or what in self._unpriced or len(self._unpriced) >= _MOST_UNPRICED:
+        if found.why in (BAD, INCOMPLETE) or what in self._unpriced or len(self._unpriced) >= _MOST_UNPRICED:
             return
         self._unpriced.add(what)
         _log.warning(
