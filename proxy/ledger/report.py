@@ -44,8 +44,15 @@ def table(folded: Totals, by: Sequence[str] = ("day",)) -> Table:
 def _cells(total: Total, *, compared: bool) -> list[str]:
     counts = [f"{getattr(total, name):,}" for name in _COUNTS]
     tokens = [_told(amount, f"{amount.value:,}") for name in _TOKENS.values() if (amount := getattr(total, name))]
-    money = (total.cost, total.baseline, total.saved) if compared else (total.cost,)
-    return [*counts, *tokens, *(_told(amount, dollars(amount.value)) for amount in money)]
+    money = [_told(amount, dollars(amount.value)) for amount in (total.cost, total.baseline)]
+    return [*counts, *tokens, *([*money, _saved(total)] if compared else money[:1])]
+
+
+def _saved(total: Total) -> str:
+    """With its share of what the baseline would have cost."""
+    saved, baseline = total.saved, total.baseline.value
+    share = f" ({saved.value / baseline:.0%})" if baseline and not saved.unknown else ""
+    return _told(saved, dollars(saved.value)) + share
 
 
 def _told(amount: Sum, text: str) -> str:
