@@ -29,7 +29,8 @@ def rerate(record: UsageRecord, snapshot: Snapshot, prices: Prices) -> UsageReco
     """The row with the cost and the baseline that the prices of ``snapshot`` give at the time of its call; None where
     nothing changes. What was known stays where no price is known now, and so does what no price can change: calls that
     were never charged, and kept answers, whose tokens stand in another row."""
-    if record.attempt == 0 or record.api in _COUNTS:
+    uncharged = record.cost_nano_usd == 0 and record.price_source is None
+    if record.attempt == 0 or record.api in _COUNTS or uncharged:
         return None
     changes = {**_charged(record, snapshot, prices), **_compared(record, snapshot, prices)}
     same = all(getattr(record, name) == value for name, value in changes.items() if name != "price_source")
