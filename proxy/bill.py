@@ -63,14 +63,14 @@ def charge(call: Call, attempt: Attempt, prices: Prices, missing: Missing) -> No
             attempt.cost = machine.hours(attempt.machine_time, own.busy)
             attempt.price_source, attempt.unit_prices = MACHINE, machine_rate(own)
     elif usage is None:
-        attempt.cost = 0 if _unbilled(attempt) else None
+        attempt.cost = 0 if unbilled(attempt) else None
     elif call.api.counts is not None:
         attempt.cost = 0
     else:
         _by_tokens(attempt, usage, started_at(call, attempt) / 1000, prices, missing)
 
 
-def _unbilled(attempt: Attempt) -> bool:
+def unbilled(attempt: Attempt) -> bool:
     """Nobody was reached, or the vendor answered with an error: no vendor charges for those. An answer that was late
     or broke off may have been charged for."""
     failure = attempt.failure

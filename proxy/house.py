@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,7 @@ from proxy.upstream.seam import Engine, UpstreamFailed
 from proxy.weighing import Steering
 
 if TYPE_CHECKING:
+    from proxy.ledger.book import Book
     from proxy.ledger.writing import Ledger
     from proxy.telemetry.observer import Telemetry
 
@@ -51,6 +52,7 @@ class House:
         *,
         engine: Engine,
         ledger: Ledger,
+        book: Callable[[], Book],
         store: Store,
         threads: Threads,
         keyring: Keyring,
@@ -67,6 +69,8 @@ class House:
         self.in_turn = InTurn()
         self.condensed = Condensed()
         self.ledger = ledger
+        self.book = book
+        """Opens the book to be read, beside the loop."""
         self.telemetry = telemetry
         self.threads = threads
         self.keyring = keyring

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from proxy.house import House
 from proxy.keyring import Keyring
 from proxy.keys import is_loopback
 from proxy.ledger.address import folder_of, is_postgres
+from proxy.ledger.book import open_book
 from proxy.ledger.schema import path_of
 from proxy.ledger.writing import Ledger
 from proxy.sealing import Seals
@@ -30,6 +33,7 @@ def open_house(snapshot: Snapshot, *, host: str, slot: int, workers: int) -> Hou
         snapshot,
         engine=StockEngine(),
         ledger=ledger,
+        book=partial(open_book, config.ledger.url, folder),
         store=store,
         threads=Threads(store if workers > 1 else None),
         keyring=Keyring(_keys(config.state.redis, store), telemetry),

@@ -1,4 +1,4 @@
-"""Rows of the book with a price in hand: rated again, held against a sheet, counted as savings. Nothing is written."""
+"""Rows of the book with a price in hand: rated again, or held against a sheet. Nothing is written."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any
 from msgspec.structs import replace
 
 from policies import machine, pricing, savings
-from policies.savings import Leg
 from policies.tariff import tier_of
 from proxy import tariffs
 from proxy.apis import APIS
 from proxy.backends import Backend
 from proxy.bill import MACHINE, left_out, machine_rate
+from proxy.ledger.legs import is_compared
 from proxy.ledger.parts import usage_of
 from proxy.ledger.record import UsageRecord
 from proxy.prices import Prices, Quote
@@ -29,7 +29,8 @@ def rerate(record: UsageRecord, snapshot: Snapshot, prices: Prices) -> UsageReco
     """The row with the cost and the baseline that the prices of ``snapshot`` give at the time of its call; None where
     nothing changes. What was known stays where no price is known now, and so does what no price can change: calls that
     were never charged, and kept answers, whose tokens stand in another row."""
-    if record.attempt == 0 or record.api in _COUNTS:
+    uncharged = record.cost_nano_usd == 0 and record.price_source is None
+    if record.attempt == 0 or record.api in _COUNTS or uncharged:
         return None
     changes = {**_charged(record, snapshot, prices), **_compared(record, snapshot, prices)}
     same = all(getattr(record, name) == value for name, value in changes.items() if name != "price_source")
@@ -42,18 +43,6 @@ def off_sheet(record: UsageRecord, quote: Quote) -> str | None:
     if record.cost_nano_usd is None or quote.price is None:
         return None
     return savings.off_sheet(usage_of(record), record.cost_nano_usd, quote.price)
-
-
-def leg(record: UsageRecord) -> Leg:
-    """The row as a term of its call's savings. A call that no backend was asked for has spent nothing."""
-    spent = record.cost_nano_usd if record.attempt > 0 else record.cost_nano_usd or 0
-    call = record.parent_id or record.request_id
-    return Leg(call, spent, _is_compared(record), record.baseline_nano_usd)
-
-
-def _is_compared(record: UsageRecord) -> bool:
-    """Did a client get its answer, and is there a baseline for it?"""
-    return record.baseline is not None and record.outcome == "ok" and record.parent_id is None
 
 
 def _charged(record: UsageRecord, snapshot: Snapshot, prices: Prices) -> Mapping[str, Any]:
@@ -91,7 +80,7 @@ def _quote(record: UsageRecord, backend: Backend | None, prices: Prices, tier: s
 
 def _compared(record: UsageRecord, snapshot: Snapshot, prices: Prices) -> Mapping[str, Any]:
     known = record.baseline in snapshot.backends or "/" in (record.baseline or "")
-    if record.baseline is None or not known or not _is_compared(record):
+    if record.baseline is None or not known or not is_compared(record):
         return {}
     found = tariffs.baseline(record.baseline, snapshot.backends)
     now = record.started_at / 1000

@@ -21,20 +21,21 @@ if TYPE_CHECKING:
 
 
 _NOTHING = ir.Usage(input=0, output=0, cached=0, reasoning=0, total=0)
-"""What a count spends: no vendor charges for it, and nothing is generated."""
+"""What a count spends, and an attempt that nobody took or that was answered with an error: no vendor charges for it,
+and nothing is generated."""
 
 
 def settle(call: Call, prices: Prices, *, missing: Missing) -> None:
     """Tokens and money of every attempt, and what the baseline would have charged. Unknown stays None, and ``missing``
     is told what and why."""
     for attempt in call.attempts:
-        if attempt.usage is not None and call.api.counts is not None:
-            attempt.usage, attempt.reasoning_tokens = _NOTHING, 0
-        elif attempt.usage is not None and attempt.reasoning_source is None:
+        if attempt.usage is not None and attempt.reasoning_source is None:
             attempt.reasoning_tokens, attempt.reasoning_source = reasoning.split(
                 attempt.usage, attempt.reasoning_chars, attempt.answer_chars
             )
         bill.charge(call, attempt, prices, missing)
+        if call.api.counts is not None if attempt.usage is not None else bill.unbilled(attempt):
+            attempt.usage, attempt.reasoning_tokens, attempt.reasoning_source = _NOTHING, 0, None
     bill.compare(call, prices)
 
 

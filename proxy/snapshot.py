@@ -108,6 +108,12 @@ class Snapshot(Struct, frozen=True, kw_only=True):
         return [*self.config.policies, *library.load(), *direct, PINNED, KEY]
 
     @property
+    def usual_baseline(self) -> str | None:
+        """The baseline of the most aliases; None where none has one."""
+        told = [alias.baseline for alias in self.config.aliases.values() if alias.baseline is not None]
+        return max(told, key=told.count) if told else None
+
+    @property
     def demo(self) -> bool:
         """Nothing but the demo answers here."""
         usable = {name for name, backend in self.backends.items() if backend.unavailable is None}

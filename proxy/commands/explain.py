@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from proxy.commands.line import Config, Json, LedgerFile, fail, misused, say_json
+from proxy.commands.line import Config, Json, LedgerUrl, fail, misused, say_json
 
 if TYPE_CHECKING:
     from policies.verdict import Caller
@@ -40,7 +40,7 @@ def explain(
         list[str] | None, typer.Option(metavar="NAME:VALUE", help="A header that rules may read.")
     ] = None,
     config: Config = None,
-    ledger: LedgerFile = None,
+    ledger: LedgerUrl = None,
     json: Json = False,
     sent: Annotated[bool, typer.Option("--body", help="Also show what the first backend would be sent.")] = False,
 ) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from msgspec import Struct
@@ -13,6 +14,10 @@ from msgspec import Struct
 from policies.verdict import Caller
 from proxy.commands.line import fail
 from proxy.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from proxy.ledger.book import Book
+    from proxy.ledger.record import UsageRecord
 
 _USUAL = Path("proxy.yaml")
 
@@ -75,18 +80,63 @@ def stored_callers(snapshot: Snapshot) -> dict[str, Caller]:
     return {key.name: caller_of(key, config.teams) for key in good}
 
 
-def ledger_file(config: Path | None, ledger: Path | None) -> Path:
-    """The ledger's file, which must be there: a wrong folder must not look like an empty ledger."""
+def ledger_url(config: Path | None, ledger: str | None) -> str:
+    """``ledger.url`` of the configuration, or the file or URL that the command was given."""
+    if ledger is None:
+        return written(config).config.ledger.url
+    return ledger if "://" in ledger else f"sqlite:///{ledger}"
+
+
+def ledger_name(config: Path | None, ledger: str | None) -> str:
+    """The ledger as it is told: its file, or its URL without user and password."""
+    from proxy.ledger.address import shown
+
+    return shown(ledger_url(config, ledger)).removeprefix("sqlite:///")
+
+
+@contextmanager
+def ledger_book(config: Path | None, ledger: str | None) -> Iterator[Book]:
+    """The book, which must be there: a wrong folder must not look like an empty ledger. What is wrong with it is told
+    on stderr; exit status 1."""
+    from proxy.ledger.address import is_postgres
+    from proxy.ledger.book import open_book
     from proxy.ledger.schema import SPOOL, LedgerError, files, path_of
 
-    if ledger is None:
+    url = ledger_url(config, ledger)
+    try:
+        if not is_postgres(url):
+            file = path_of(url)
+            if not files(file) and not files(file, SPOOL):
+                fail(f"there is no ledger at {file}: run this where Turnout runs, or name the file with --ledger")
+        book = open_book(url)
         try:
-            ledger = path_of(written(config).config.ledger.url)
-        except LedgerError as error:
-            fail(str(error))
-    if not files(ledger) and not files(ledger, SPOOL):
-        fail(f"there is no ledger at {ledger}: run this where Turnout runs, or name the file with --ledger")
-    return ledger
+            yield book
+        finally:
+            book.close()
+    except LedgerError as error:
+        fail(str(error))
+
+
+def kept_answer(record: UsageRecord, config: Path | None, ledger: str | None) -> Iterator[str]:
+    """What was thought and answered, where the call was a stored response; else why there is nothing to show."""
+    import apsw
+
+    from proxy.ledger.address import folder_of
+    from proxy.state.kept import response_of, told
+    from proxy.state.sqlite import FILE
+
+    file = folder_of(ledger_url(config, ledger)) / FILE
+    try:
+        found = response_of(file, record.request_id)
+    except apsw.Error as error:
+        fail(f"{file} cannot be read: {error}")
+    if found is None:
+        yield f"content      not kept: only answers of /v1/responses with 'store' are, in {file}, for state.retention"
+        return
+    for name, text in told(found):
+        first, *rest = text.splitlines() or [""]
+        yield f"{name:<13}{first}"
+        yield from (f"{'':<13}{line}" for line in rest)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from proxy.apis import APIS, spoken
 from proxy.call import Rejected
 from proxy.house import House
 
-_EXISTS = f"{', '.join(f'POST {path}' for path in APIS)}, GET /v1/models, GET /v1/responses/ID"
+_EXISTS = f"{', '.join(f'POST {path}' for path in APIS)}, GET /v1/models, GET /v1/responses/ID, GET /v1/usage/ID"
 
 _WITHOUT_V1 = ("/models", *(path.removeprefix("/v1") for path in APIS))
 

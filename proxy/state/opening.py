@@ -69,6 +69,11 @@ CREATE TABLE leases (
 ) WITHOUT ROWID;
 CREATE TABLE changed (what TEXT NOT NULL PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;
 """,
+    # 5: a stored turn is found by the id of its call in the ledger, for whoever may read this file.
+    """
+ALTER TABLE turns ADD COLUMN call TEXT;
+CREATE INDEX turns_call ON turns (call) WHERE call IS NOT NULL;
+""",
 )
 """What each version from the second on made of the one before it."""
 VERSION = 1 + len(_CHANGES)

@@ -162,6 +162,11 @@ class Telemetry:
         mend = "rename them in the file, or revoke them in the store"
         _log.warning("keys.shadowed", keys=which, note="the file's count, the store's are refused", mend=mend)
 
+    def book_unread(self, why: str) -> None:
+        """The ledger could not be read for somebody who asked."""
+        self.meters.store_failed("ledger")
+        _log.error("ledger.unread", why=why)
+
     def cached(self, outcome: str) -> None:
         """What the response cache had for a call that may use it: ``hit`` | ``miss`` | ``bypass``."""
         self.meters.add(names.CACHE, (outcome,))

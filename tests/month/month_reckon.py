@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from collections import defaultdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -24,14 +24,12 @@ def reckon(month: dict[str, Any]) -> dict[str, Any]:
     shares = machine_shares(month["calls"])
     total = baseline = Fraction(0)
     for call in month["calls"]:
-        paid = Fraction(0)
         for place, leg in legs(call):
             cost = leg_cost(month, call, leg, shares.get((call["id"], place), Fraction(0)))
             by["backend"][leg["backend"]] += cost
-            paid += cost
-        by["team"][call["team"]] += paid
-        by["day"][call["at"][:10]] += paid
-        total += paid
+            by["team"][call["team"]] += cost
+            by["day"][day(call, leg)] += cost
+            total += cost
         baseline += instead(month, call)
     return {"total": total, "baseline": baseline, "saved": baseline - total, **by}
 
@@ -48,12 +46,12 @@ def leg_cost(month: dict[str, Any], call: dict[str, Any], leg: dict[str, Any], s
     if leg["usage"] is None:
         return Fraction(0)
     if leg["backend"] == "claude":
-        return claude_cost(month, call["at"], leg["usage"])
-    return gpt_cost(month, call["at"], leg["usage"])
+        return claude_cost(month, day(call, leg), leg["usage"])
+    return gpt_cost(month, day(call, leg), leg["usage"])
 
 
-def claude_cost(month: dict[str, Any], at: str, told: dict[str, Any]) -> Fraction:
-    rates = entry(month, "anthropic/claude-sonnet-5", at)
+def claude_cost(month: dict[str, Any], on: str, told: dict[str, Any]) -> Fraction:
+    rates = entry(month, "anthropic/claude-sonnet-5", on)
     made = told["cache_creation"]
     tokens = (
         told["input_tokens"] * money(rates["input"])
@@ -65,8 +63,8 @@ def claude_cost(month: dict[str, Any], at: str, told: dict[str, Any]) -> Fractio
     return tokens + told["server_tool_use"]["web_search_requests"] * money(rates["calls"]["web_search"]) / 1000
 
 
-def gpt_cost(month: dict[str, Any], at: str, told: dict[str, Any]) -> Fraction:
-    rates = entry(month, "openai/gpt-5.6", at)
+def gpt_cost(month: dict[str, Any], on: str, told: dict[str, Any]) -> Fraction:
+    rates = entry(month, "openai/gpt-5.6", on)
     factor = money(rates["tiers"].get(told["service_tier"], "1"))
     if told["input_tokens"] > 272_000:
         rates = rates["above"]["272000"]
@@ -88,8 +86,8 @@ def gpt_cost(month: dict[str, Any], at: str, told: dict[str, Any]) -> Fraction:
 
 
 def instead(month: dict[str, Any], call: dict[str, Any]) -> Fraction:
-    """The baseline for the answer that was given: the same cache reads, no cache writes, no tools of the vendor's; and
-    the text that was condensed in its full length."""
+    """The baseline for the answer that was given: the same cache reads, no cache writes, the searches that it sells
+    itself; and the text that was condensed in its full length."""
     leg = call["legs"][-1]
     if leg["outcome"] != "ok":
         return Fraction(0)
@@ -107,13 +105,22 @@ def instead(month: dict[str, Any], call: dict[str, Any]) -> Fraction:
     if "condensed" in call:
         before, after = call["condensed"]
         plain += before - after
-    rates = entry(month, month["baseline"], call["at"])
-    return (plain * money(rates["input"]) + cached * money(rates["cached"]) + output * money(rates["output"])) / MILLION
+    rates = entry(month, month["baseline"], day(call, leg))
+    searches = (
+        told.get("server_tool_use", {}).get("web_search_requests", 0) * money(rates["calls"]["web_search"]) / 1000
+    )
+    tokens = plain * money(rates["input"]) + cached * money(rates["cached"]) + output * money(rates["output"])
+    return tokens / MILLION + searches
 
 
-def entry(month: dict[str, Any], model: str, at: str) -> dict[str, Any]:
+def entry(month: dict[str, Any], model: str, on: str) -> dict[str, Any]:
     """The newest entry that has begun on that day."""
-    return [each for each in month["prices"][model] if each.get("from", "") <= at[:10]][-1]
+    return [each for each in month["prices"][model] if each.get("from", "") <= on][-1]
+
+
+def day(call: dict[str, Any], leg: dict[str, Any]) -> str:
+    """The day on which this leg began."""
+    return (datetime.fromisoformat(call["at"]) + timedelta(milliseconds=round(leg["start"] * 1000))).date().isoformat()
 
 
 def machine_shares(calls: list[dict[str, Any]]) -> dict[tuple[str, str], Fraction]:

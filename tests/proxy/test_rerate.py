@@ -13,9 +13,10 @@ from adapters import ir
 from policies.machine import hours
 from policies.pricing import Price, cost, counterfactual, per_million
 from policies.savings import Leg
+from proxy.ledger.legs import leg
 from proxy.ledger.record import UsageRecord
 from proxy.prices import Prices
-from proxy.rerate import leg, off_sheet, rerate
+from proxy.rerate import off_sheet, rerate
 from proxy.snapshot import Snapshot, build_text
 
 D = per_million

@@ -13,9 +13,10 @@ from public_door import CHAT, Heard, ask, chat, post
 from scripted import Answer, Asked, Upstream, whole
 
 from policies.savings import Saved, saved
+from proxy.ledger.legs import leg
 from proxy.ledger.record import UsageRecord
 from proxy.prices import Prices
-from proxy.rerate import leg, rerate
+from proxy.rerate import rerate
 from proxy.snapshot import build_text
 
 SONNET = (2, 10)
