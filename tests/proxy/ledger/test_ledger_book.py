@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -180,18 +181,17 @@ def test_rows_are_told_again_while_they_are_written(home: Home) -> None:
 def test_d17_both_homes_tell_what_the_rows_tell(
     home: Home, told: list[UsageRecord], by: list[str], zone: str, data: st.DataObject
 ) -> None:
-    ledger = home.open()
-    ledger.prune(2**41)
-    cut, now = data.draw(st.integers(0, len(told))), data.draw(st.integers(-3, 5)) * DAY + NOON
-    ledger.write(told[:cut])
-    ledger.replay()
-    ledger.fold(now / 1000)
-    ledger.write(told[cut:])
-    ledger.replay()
-    assert book(home).totals(by, timezone=zone) == totals(told, by, zone)
-    ledger.fold(LATER)
-    assert book(home).totals(by, timezone=zone) == totals(told, by, zone)
-    ledger.close()
+    with closing(home.open()) as ledger:
+        ledger.prune(2**41)
+        cut, now = data.draw(st.integers(0, len(told))), data.draw(st.integers(-3, 5)) * DAY + NOON
+        ledger.write(told[:cut])
+        ledger.replay()
+        ledger.fold(now / 1000)
+        ledger.write(told[cut:])
+        ledger.replay()
+        assert book(home).totals(by, timezone=zone) == totals(told, by, zone)
+        ledger.fold(LATER)
+        assert book(home).totals(by, timezone=zone) == totals(told, by, zone)
 
 
 def test_two_workers_and_their_spools_are_one_book(tmp_path: Path) -> None:
