@@ -7,7 +7,7 @@ DIALECT ?= openai_chat openai_responses anthropic_messages google_gemini
 SHARED := $(abspath $(or $(TURNOUT_SHARED),../shared))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test services check fmt bench bench-translate bench-policies route-bench test-real compliance mutate lock clean
+.PHONY: help run test services check fmt bench bench-translate bench-reasoning bench-policies bench-ledger torture route-bench test-real compliance mutate lock clean
 
 help: ## What each command does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17
@@ -37,12 +37,22 @@ bench: $(VENV)/run ## Measure Turnout beside nginx (Linux, root, two cores)
 bench-translate: $(VENV)/dev ## What translation costs in process: microseconds per stream chunk and per agent request
 	$(BIN)/python tests/bench/translate.py
 
+bench-reasoning: $(VENV)/dev ## Counted reasoning against the truth, beside the character method, and what counting costs
+	PYTHONPATH=.:tests:tests/proxy $(BIN)/python tests/bench/reasoning.py
+
 bench-policies: $(VENV)/dev ## Decisions, cache, stickiness, condensing and spill (ten minutes; the last is a ramp to 3x a simulated vLLM)
 	$(BIN)/python tests/bench/decide.py
 	$(BIN)/python tests/bench/cache.py
 	$(BIN)/python tests/bench/replay.py
 	PYTHONPATH=.:tests:tests/proxy $(BIN)/python tests/bench/condense.py
 	$(BIN)/python tests/bench/ramp.py --seconds 60
+
+bench-ledger: $(VENV)/dev services ## The book: what a row costs, ten million rows read in SQLite and one million in PostgreSQL (half an hour, 6 GB)
+	$(BIN)/python tests/bench/ledger.py
+	$(BIN)/python tests/bench/ledger.py --postgres
+
+torture: $(VENV)/dev services ## kill -9 fifty times in each home of the ledger, with one worker and two
+	TURNOUT_KILLS=50 $(BIN)/python -m pytest -q -s tests/faults/test_kill.py
 
 route-bench: $(VENV)/dev ## How well the classifier routes: cross-validated on the routing data beside length and keywords, and its latency
 	$(BIN)/python -m policies.classify.train --data $(SHARED)/data/routing --evaluate

@@ -40,7 +40,7 @@ def parse(model: str) -> tuple[Version, tuple[str, ...]]:
 
     The version is the first number of one or two digits and, if it follows at once, the second.
     """
-    words = tuple(re.split(r"[-.:@_]", _bare(model)))
+    words = tuple(re.split(r"[-.:@_]", bare(model)))
     numbers = [int(found[1]) if (found := _NUMBER.fullmatch(word)) else None for word in words]
     for index, major in enumerate(numbers):
         if major is not None:
@@ -67,11 +67,11 @@ def responses_only(provider: str, model: str) -> bool:
 
 
 def _families(provider: str, model: str) -> list[Family]:
-    bare = _bare(model)
-    return [f for f in FAMILIES if f.pattern.match(bare) and (not f.providers or provider in f.providers)]
+    named = bare(model)
+    return [f for f in FAMILIES if f.pattern.match(named) and (not f.providers or provider in f.providers)]
 
 
-def _bare(model: str) -> str:
+def bare(model: str) -> str:
     """``ft:gpt-4o:org``, ``models/gemini-3-pro`` and ``openai/gpt-oss-120b`` without what stands before the id."""
     return model.lower().removeprefix("ft:").rpartition("/")[2]
 

@@ -460,11 +460,23 @@ class Usage(Struct, frozen=True):
     """Anthropic's ``fast``: it changes the price, beside the tier."""
     flaws: tuple[str, ...] = ()
     """Fields of the upstream's usage that could not be so (negative, no number, a part larger than its whole)."""
+    cached_video: int | None = None
+    """As ``cached_audio``."""
 
     def merged(self, later: Usage) -> Usage:
-        """Field by field, the later snapshot wins where it knows."""
-        changes = {f: v for f in self.__struct_fields__ if (v := getattr(later, f)) is not None and v not in ({}, ())}
+        """Field by field, the later snapshot wins where it knows: also over a flaw of the earlier one."""
+        changes = {
+            name: value
+            for name, value in zip(_USAGE_FIELDS, msgspec.structs.astuple(later), strict=True)
+            if value or value == 0
+        }
+        if self.flaws:
+            left = (name for name in self.flaws if name not in changes)
+            changes["flaws"] = tuple(dict.fromkeys((*left, *later.flaws)))
         return msgspec.structs.replace(self, **changes)
+
+
+_USAGE_FIELDS = Usage.__struct_fields__
 
 
 class Annotation(Struct, frozen=True):

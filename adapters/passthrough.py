@@ -9,20 +9,17 @@ import msgspec
 from msgspec import Struct
 
 from adapters import failures, ir, sse, strict
+from adapters.openai_chat import usage
 from adapters.sse import Frame
 from adapters.stream_options import with_usage
-
-
-class _Usage(Struct):
-    prompt_tokens: int | None = None
-    completion_tokens: int | None = None
-    total_tokens: int | None = None
+from adapters.usage import checked
 
 
 class _Body(Struct):
     id: str | None = None
     model: str | None = None
-    usage: _Usage | None = None
+    usage: Any = None
+    service_tier: Any = None
     error: Any = None
     choices: list[Mapping[str, Any]] = []
 
@@ -31,14 +28,12 @@ _body = msgspec.json.Decoder(_Body)
 _FINISHES: Mapping[str, ir.FinishReason] = {"length": "length", "content_filter": "content_filter"}
 
 
-def _usage(body: _Body) -> list[ir.Event]:
-    told = body.usage
-    if told is None:
+def _usage(body: _Body, *, generates: bool) -> list[ir.Event]:
+    """An answer that generates nothing has no output, which is 0 and not unknown."""
+    found = usage.read(body.usage, body.service_tier)
+    if found is None:
         return []
-    output = told.completion_tokens
-    if output is None and told.total_tokens is not None and told.total_tokens == told.prompt_tokens:
-        output = 0
-    return [ir.UsageReported(ir.Usage(input=told.prompt_tokens, output=output, total=told.total_tokens))]
+    return [ir.UsageReported(found if generates else checked(msgspec.structs.replace(found, output=0)))]
 
 
 def _finished(word: object) -> ir.Finished:
@@ -46,7 +41,8 @@ def _finished(word: object) -> ir.Finished:
 
 
 class _Reader:
-    def __init__(self) -> None:
+    def __init__(self, *, generates: bool) -> None:
+        self._generates = generates
         self._started = False
         self._finished = False
 
@@ -70,7 +66,7 @@ class _Reader:
             if choice.get("finish_reason") and not self._finished:
                 self._finished = True
                 yield _finished(choice["finish_reason"])
-        yield from _usage(body)
+        yield from _usage(body, generates=self._generates)
 
     def end(self) -> Iterable[ir.Event]:
         yield ir.Ended() if self._finished else ir.Failed(failures.interrupted())
@@ -94,11 +90,11 @@ class Passthrough:
     request_headers: Mapping[str, str] = {}
     terminator = sse.DONE
 
-    def __init__(self, name: str, path: str, *, streams: bool = False) -> None:
-        """``streams``: its upstreams take ``stream_options``."""
+    def __init__(self, name: str, path: str, *, generates: bool = True) -> None:
+        """``generates``: its answers have output, which may be streamed; embeddings have none."""
         self.name = name
         self._path = path
-        self._streams = streams
+        self._generates = generates
 
     def read_response(self, body: bytes) -> Sequence[ir.Event]:
         try:
@@ -108,10 +104,15 @@ class Passthrough:
         if told.error is not None:
             return [ir.Failed(failures.bad_response("an error under a 200"))]
         word = next((choice.get("finish_reason") for choice in told.choices), None)
-        return [ir.Started(told.id, told.model), *_usage(told), _finished(word or "stop"), ir.Ended()]
+        return [
+            ir.Started(told.id, told.model),
+            *_usage(told, generates=self._generates),
+            _finished(word or "stop"),
+            ir.Ended(),
+        ]
 
     def reader(self) -> _Reader:
-        return _Reader()
+        return _Reader(generates=self._generates)
 
     def cut(self, failure: ir.Failure, first: Frame | None, last: Frame | None, echo: ir.Echo) -> list[bytes]:
         return [sse.render(failures.error_body(failure))]
@@ -119,7 +120,7 @@ class Passthrough:
     def patch(self, fields: ir.Extras, upstream: ir.Upstream) -> tuple[ir.Extras, list[ir.Named]]:
         own = {**upstream.options, "model": upstream.model}
         out = {**fields, **{name: msgspec.Raw(msgspec.json.encode(value)) for name, value in own.items()}}
-        if self._streams and strict.head(fields).stream:
+        if self._generates and strict.head(fields).stream:
             out["stream_options"] = with_usage(fields)
         return out, []
 

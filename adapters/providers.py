@@ -38,6 +38,10 @@ class Provider(Struct, frozen=True, kw_only=True):
     wire: Literal["exact", "variant"] = "variant"
     counts: str | None = None
     """Where it counts the tokens of a request (a name of counting.ENDPOINTS); None: nowhere, we estimate."""
+    tokenizes: str | None = None
+    """Where it counts the tokens of a text (a name of tokenizing.ENDPOINTS); None: nowhere."""
+    summarises: bool = False
+    """The reasoning that it shows is a summary, which says nothing of how much was thought."""
     contexts: str | None = None
     """Where it tells how many tokens fit (a name of contexts.PLACES); None: nowhere."""
     gauges: Mapping[str, tuple[str, ...]] = {}
@@ -73,6 +77,7 @@ def _server(
     *,
     may_speak: tuple[str, ...] = (),
     counts: str | None = None,
+    tokenizes: str | None = None,
     contexts: str | None = None,
     gauges: Mapping[str, tuple[str, ...]] | None = None,
     **can: object,
@@ -83,6 +88,7 @@ def _server(
         may_speak=may_speak,
         local=True,
         counts=counts,
+        tokenizes=tokenizes,
         contexts=contexts,
         gauges=gauges or {},
         capabilities=msgspec.structs.replace(_SERVER, **can),
@@ -96,6 +102,7 @@ PROVIDERS: Mapping[str, Provider] = {
         key_env="OPENAI_API_KEY",
         wire="exact",
         counts="responses",
+        summarises=True,
         knows_tools=True,
         capabilities=ir.Capabilities(files=True, max_stop=4, service_tiers=True),
     ),
@@ -105,6 +112,7 @@ PROVIDERS: Mapping[str, Provider] = {
         key_env="ANTHROPIC_API_KEY",
         wire="exact",
         counts="messages",
+        summarises=True,
         knows_tools=True,
         prompt_cache=True,
         capabilities=ir.Capabilities(
@@ -130,6 +138,7 @@ PROVIDERS: Mapping[str, Provider] = {
         key_env="GEMINI_API_KEY",
         wire="exact",
         counts="gemini",
+        summarises=True,
         contexts="gemini",
         knows_tools=True,
         capabilities=ir.Capabilities(
@@ -150,6 +159,7 @@ PROVIDERS: Mapping[str, Provider] = {
         8000,
         may_speak=(RESPONSES, MESSAGES),
         counts="vllm",
+        tokenizes="vllm",
         contexts="models",
         gauges={
             "running": ("vllm:num_requests_running",),
@@ -177,6 +187,7 @@ PROVIDERS: Mapping[str, Provider] = {
         8080,
         may_speak=(RESPONSES, MESSAGES),
         counts="llama_cpp",
+        tokenizes="llama_cpp",
         contexts="llama_cpp",
         # Only with --metrics; builds since 2025 no longer tell the KV memory.
         gauges={

@@ -1,13 +1,14 @@
 """Station 9 as a pure machine: upstream bytes in, client bytes out, usage overheard, the end held back.
 
 Exact: the dialects match and frames pass unchanged. Translated (and Mended, where both sides speak the same dialect
-but the server speaks it in its own way): read into the hub and written out again.
+but the server speaks it in its own way): read into the hub and written out again; their end is held as events, so that
+it can tell what is found out after the answer's last word: how much of it was reasoning.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from adapters.call_ids import legal_id
 from adapters.dialect import Dialect, Passable, Writer
 from adapters.fitting import Undo
 from adapters.sse import Frame, Splitter, TooLong
+from adapters.texts import Texts
 
 _TOO_LONG = failures.bad_response("an event that is too large")
 _ENDS = (ir.Failed, ir.Finished)
@@ -27,7 +29,7 @@ class StreamRelay:
     """One streamed answer.
 
     ``feed`` returns what may be sent now. The end (the first frame that finishes the answer and all that follows it)
-    gathers in ``tail``, for the pump to release once the row is committed (decision D3).
+    is held until ``release`` and then stands in ``tail``, for the pump to send once the row is committed (decision D3).
     """
 
     def __init__(  # noqa: PLR0913 - all that one stream depends on, by name
@@ -42,12 +44,13 @@ class StreamRelay:
         choices: int | None = None,
         undo: Undo | None = None,
         hear: Callable[[ir.Event], None] | None = None,
+        texts: Texts | None = None,
     ) -> None:
         """``hide_usage``: the client asked for no usage frame. ``mask`` takes secrets out of an error's words.
         ``choices``: how many answers were asked for, where the request is unread; the end begins with the last.
         ``undo`` changes back what was changed for this upstream. Translated relays only. ``hear`` is told every event
-        that the client is told."""
-        self.tail: list[bytes] = []
+        that the client is told. ``texts`` keeps what is said, to be counted."""
+        self.texts = texts
         self.usage: ir.Usage | None = None
         self.failure: ir.Failure | None = None
         self.model: str | None = None
@@ -57,8 +60,11 @@ class StreamRelay:
         self.finishes: dict[int, ir.Finished] = {}
         self.meaningful = False
         self.done = False
-        self.reasoning_chars = 0
         self.answer_chars = 0
+        self._tail: list[bytes] = []
+        self._held: list[ir.Event] = []
+        self._thought = self._summarised = 0
+        """Characters of raw reasoning, and of summaries."""
         self._choices = max(choices or (echo.request.n if echo.request else None) or 1, 1)
         self._splitter = Splitter()
         self._reader = source.reader()
@@ -107,12 +113,39 @@ class StreamRelay:
         """A timer, a reset, a cut: tell it in the client's own dialect."""
         if self.done:
             return
-        failure = msgspec.structs.replace(failure, message=self._mask(failure.message))
-        self._note(ir.Failed(failure))
+        failed = ir.Failed(msgspec.structs.replace(failure, message=self._mask(failure.message)))
+        self.release()
+        self._note(failed)
         if self._writer is not None:
-            self.tail += self._writer.write(ir.Failed(failure))
+            self._tail += self._said(self._writer, failed)
         else:
-            self.tail += self._target.cut(failure, self._first, self._last, self._echo)
+            self._listen(failed)
+            self._tail += self._target.cut(failed.failure, self._first, self._last, self._echo)
+
+    def release(self, usage: ir.Usage | None = None) -> None:
+        """Write the end, as far as it is held. It tells ``usage``, too, where that is known better than the upstream
+        told it; bytes that pass unread tell what they tell."""
+        if self._writer is None:
+            return
+        held, self._held = self._held, []
+        for event in held if usage is None else _telling(usage, held):
+            self._tail += self._said(self._writer, event)
+
+    @property
+    def tail(self) -> list[bytes]:
+        """The end, as its client gets it; whoever asks for it releases it."""
+        self.release()
+        return self._tail
+
+    @property
+    def thinks(self) -> bool:
+        """Has it begun to tell of reasoning?"""
+        return bool(self._thoughts)
+
+    @property
+    def reasoning_chars(self) -> int:
+        """What is summed up beside its raw text is not said twice."""
+        return self._thought or self._summarised
 
     def _frame(self, frame: Frame, out: list[bytes]) -> None:
         self._events(self._reader.read(frame), frame, out)
@@ -127,8 +160,16 @@ class StreamRelay:
                     self.fail(failure)
                     return
                 self._note(event)
-                lines = self._writer.write(event)
-                (self.tail if self._ending else out).extend(lines)
+                if self._ending:
+                    self._held.append(event)
+                    continue
+                if self._hear is not None:
+                    self._hear(event)
+                out += self._writer.write(event)
+
+    def _said(self, writer: Writer, event: ir.Event) -> list[bytes]:
+        self._listen(event)
+        return writer.write(event)
 
     def _pass(self, events: list[ir.Event], frame: Frame | None, out: list[bytes]) -> None:
         for event in events:
@@ -136,12 +177,13 @@ class StreamRelay:
                 self.fail(event.failure)
                 return
             self._note(event)
+            self._listen(event)
         if frame is not None and frame.data != b"[DONE]" and not self._only_ours(events):
-            (self.tail if self._ending else out).append(self._renamed(frame))
+            (self._tail if self._ending else out).append(self._renamed(frame))
             self._first = self._first or frame
             self._last = frame
         if self.done:
-            self.tail.append(self._target.terminator)
+            self._tail.append(self._target.terminator)
 
     def _only_ours(self, events: list[ir.Event]) -> bool:
         return self._hide_usage and bool(events) and all(isinstance(e, ir.UsageReported) for e in events)
@@ -158,9 +200,11 @@ class StreamRelay:
     def _ending(self) -> bool:
         return self.done or len(self.finishes) >= self._choices
 
-    def _note(self, event: ir.Event) -> None:
+    def _listen(self, event: ir.Event) -> None:
         if self._hear is not None:
             self._hear(event)
+
+    def _note(self, event: ir.Event) -> None:
         match event:
             case ir.Delta() | ir.BlockStarted():
                 self.meaningful = True
@@ -188,10 +232,15 @@ class StreamRelay:
                 self._thoughts.add(event.block)
             elif self.call is None:
                 self.call = _call(event.kind, event.meta)
-        elif event.block in self._thoughts:
-            self.reasoning_chars += len(event.data)
-        elif event.channel != "state":
-            self.answer_chars += len(event.data)
+            return
+        if event.block not in self._thoughts:
+            self.answer_chars += 0 if event.channel == "state" else len(event.data)
+        elif event.channel == "text":
+            self._thought += len(event.data)
+        elif event.channel == "summary":
+            self._summarised += len(event.data)
+        if self.texts is not None:
+            self.texts.add(event, thought=event.block in self._thoughts)
 
 
 class Whole:
@@ -206,11 +255,15 @@ class Whole:
         *,
         exact: bool,
         undo: Undo | None = None,
+        texts: Texts | None = None,
     ) -> None:
-        """``undo`` as in StreamRelay."""
+        """``undo`` and ``texts`` as in StreamRelay."""
         events = source.read_response(body)
         self.events = events if undo is None else [e for event in events for e in undo(event)]
         self.reply = ir.collect(self.events)
+        self.texts = texts
+        if texts is not None:
+            texts.add_whole(self.reply)
         foreign = source.family != target.family and not exact
         ends = [_failure(finished, foreign=foreign) for finished in self.reply.finishes.values()]
         self.failure = next(filter(None, ends), self.reply.failure)
@@ -218,17 +271,44 @@ class Whole:
         self.model = self.reply.started.model
         self.id = self.reply.started.id
         self.call = next(filter(None, (_call(block.kind, block.meta) for block in self.reply.blocks)), None)
-        self.reasoning_chars = sum(
-            len(b.text or "".join(b.summary)) for b in self.reply.blocks if b.kind == "reasoning"
-        )
+        thoughts = [block for block in self.reply.blocks if block.kind == "reasoning"]
+        summaries = sum(len(part) for block in thoughts for part in block.summary)
+        self.reasoning_chars = sum(len(block.text) for block in thoughts) or summaries
         self.answer_chars = sum(len(b.text) for b in self.reply.blocks if b.kind != "reasoning")
-        self.body = b""
-        if self.failure is not None:
-            return
-        if not exact:
-            self.body = cast(Dialect, target).write_response(self.reply, echo)
-        else:
-            self.body = renamer(self.model, echo.model)(body) if self.model and self.model != echo.model else body
+        self._echo = echo
+        self._target = None if exact else cast(Dialect, target)
+        self._passed = body
+        self._body: bytes | None = None
+
+    def release(self, usage: ir.Usage | None = None) -> None:
+        """As in StreamRelay: write ``body``."""
+        if self._target is not None and usage is not None:
+            self.events = list(_telling(usage, self.events))
+            self.reply.usage = usage if self.reply.usage is None else self.reply.usage.merged(usage)
+        self._body = b"" if self.failure is not None else self._written()
+
+    @property
+    def body(self) -> bytes:
+        """For the client, and empty where the answer failed; whoever asks for it releases it."""
+        if self._body is None:
+            self.release()
+        return self._body or b""
+
+    def _written(self) -> bytes:
+        if self._target is not None:
+            return self._target.write_response(self.reply, self._echo)
+        shown = self._echo.model
+        return renamer(self.model, shown)(self._passed) if self.model and self.model != shown else self._passed
+
+
+def _telling(usage: ir.Usage, end: Iterable[ir.Event]) -> Iterator[ir.Event]:
+    """The events with ``usage`` as the last word on it."""
+    told = False
+    for event in end:
+        if isinstance(event, ir.Ended) and not told:
+            told = True
+            yield ir.UsageReported(usage)
+        yield event
 
 
 def _call(kind: ir.BlockKind, meta: Mapping[str, Any]) -> str | None:

@@ -73,18 +73,21 @@ def whole_headers(call: Call, now: float) -> Headers:
     cost = _cost(call)
     if cost is not None:
         found.append(_some("cost-usd", f"{cost / 1e9:.9f}".rstrip("0").rstrip(".") or "0"))
+    attempt = call.attempt
+    if attempt is not None and attempt.reasoning_source is not None:
+        found.append(_some("reasoning", f"{attempt.reasoning_tokens}; source={attempt.reasoning_source}"))
     overhead = max(now - call.started - call.upstream_seconds, 0.0)
     found.append(_some("overhead-ms", f"{overhead * 1000:.3f}"))
     return found
 
 
 def _cost(call: Call) -> int | None:
-    """Nano-dollars of every attempt that was answered, also of one whose answer was not good enough, and of the calls
-    that helped; None where one of them is unknown."""
+    """Nano-dollars of every attempt that was answered or is known to have cost something, also of one whose answer was
+    not good enough, and of the calls that helped; None where one of them is unknown."""
     if call.cached_from is not None:
         return 0
     legs = [*call.attempts, *(attempt for helper in call.helpers for attempt in helper.attempts)]
-    costs = [attempt.cost for attempt in legs if attempt.usage is not None]
+    costs = [attempt.cost for attempt in legs if attempt.usage is not None or attempt.cost is not None]
     known = [cost for cost in costs if cost is not None]
     return sum(known) if known and len(known) == len(costs) else None
 

@@ -25,8 +25,8 @@ _ALL = (
     Api("chat", "/v1/chat/completions", _CHAT, _CHAT),
     Api("responses", "/v1/responses", _RESPONSES, _RESPONSES),
     Api("messages", "/v1/messages", _MESSAGES, _MESSAGES),
-    Api("embeddings", "/v1/embeddings", Passthrough("embeddings", "/embeddings"), None),
-    Api("completions", "/v1/completions", Passthrough("completions", "/completions", streams=True), None),
+    Api("embeddings", "/v1/embeddings", Passthrough("embeddings", "/embeddings", generates=False), None),
+    Api("completions", "/v1/completions", Passthrough("completions", "/completions"), None),
     _count("count_tokens", "messages"),
     _count("input_tokens", "responses"),
 )

@@ -9,7 +9,7 @@ from litestar.exceptions import HTTPException
 
 from adapters import ir
 from proxy.call import Rejected
-from proxy.endpoints import admin, generate, health, models, plain, stored, unbuilt
+from proxy.endpoints import admin, generate, health, keys, models, plain, stored, unbuilt, usage
 from proxy.house import House
 
 
@@ -39,9 +39,11 @@ def create_app(house: House, *, reload: admin.Reload | None = None, others: heal
             *generate.handlers(house),
             *models.handlers(house),
             *stored.handlers(house),
+            *usage.handlers(house),
             *unbuilt.handlers(house),
             *health.handlers(house, others),
             *admin.handlers(house, reload),
+            *keys.handlers(house),
         ],
         exception_handlers={Rejected: rejected, ir.Invalid: rejected, HTTPException: http, Exception: crashed},
         openapi_config=None,

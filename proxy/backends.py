@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Mapping
-from decimal import Decimal
 from hashlib import sha256
 from urllib.parse import urlsplit
 
@@ -16,12 +15,14 @@ from adapters import ir, providers
 from adapters.counting import ENDPOINTS, Endpoint
 from adapters.providers import PROVIDERS, Provider
 from policies.cards import Card, overlay, proves_tools
-from policies.pricing import Price, per_million
+from policies.machine import Machine
+from policies.tariff import Tariff
 from policies.verdict import Target
+from proxy import tariffs
 from proxy.settings.grammar import BackendEntry
 from proxy.settings.grammar import Timeouts as TimeoutRules
-from proxy.settings.money import PriceSheet
 from proxy.settings.units import Secret
+from proxy.tokens.choosing import Tokenizer, chosen
 
 _SHORTEST_SECRET = 8
 """Shorter values are ordinary words in somebody's message."""
@@ -58,6 +59,8 @@ class Backend(Struct, frozen=True, kw_only=True):
     base_url: str
     counter: Endpoint | None = None
     """Where it counts the tokens of a request; None: nowhere."""
+    tokenizer: Tokenizer | None = None
+    """Who counts the tokens of what it says; None: nobody can."""
     credential: Secret | None = None
     from_client: bool = False
     """The caller's own bearer goes to this backend, and nowhere else."""
@@ -66,8 +69,10 @@ class Backend(Struct, frozen=True, kw_only=True):
     max_parallel: int | None = None
     metrics: str | None = None
     """Where a local engine tells how busy it is; None: nowhere."""
-    price: Price | None = None
-    """The operator's own; None: the price sheet's."""
+    price: Tariff | None = None
+    """Its own; None: what ``prices`` or the price sheet says of its model."""
+    machine: Machine | None = None
+    """What it costs to run, where its calls are charged for its time; it has no ``price`` then."""
     headers: Mapping[str, str] = {}
     unavailable: str | None = None
     """Why it is never offered, or None."""
@@ -156,6 +161,7 @@ def resolve(name: str, entry: BackendEntry, unavailable: str | None, card: Card 
         speaks=speaks,
         base_url=base_url,
         counter=ENDPOINTS[row.counts] if row.counts is not None else None,
+        tokenizer=chosen(entry),
         credential=None if from_client else credential,
         from_client=from_client,
         local=local,
@@ -168,7 +174,8 @@ def resolve(name: str, entry: BackendEntry, unavailable: str | None, card: Card 
         ),
         max_parallel=entry.max_parallel,
         metrics=_metrics(entry, row, base_url) if local else None,
-        price=None if entry.price is None else _price(entry.price),
+        price=None if entry.price is None else tariffs.tariff(entry.price),
+        machine=None if entry.cost is None else tariffs.machine(entry.cost, base_url),
         headers={key.lower(): value.reveal() for key, value in entry.headers.items()},
         unavailable=unavailable,
         unproven=_unproven(entry, row, card) if local else frozenset(),
@@ -240,16 +247,3 @@ def is_public(url: str) -> bool:
         return ipaddress.ip_address(socket.inet_aton(host)).is_global
     except OSError:
         return "." in host and not host.endswith(_PRIVATE_SUFFIXES)
-
-
-def _price(sheet: PriceSheet) -> Price:
-    def nano(dollars: Decimal | None) -> int | None:
-        return None if dollars is None else per_million(dollars)
-
-    return Price(
-        input=nano(sheet.input),
-        output=nano(sheet.output),
-        cached=nano(sheet.cached),
-        cache_write=nano(sheet.cache_write),
-        cache_write_1h=nano(sheet.cache_write_1h),
-    )

@@ -256,8 +256,14 @@ def keep_answer(call: Call, attempt: Attempt, opened: Opened, house: House) -> N
         dropped=attempt.dropped_names,
         condensed=call.condensed,
         finish=attempt.finish,
+        usage=_bare(attempt.usage),
         events=recording.encode(events),
     )
     house.answers.put(found.key, kept)
     if found.flight is not None:
         found.flight.land(kept)
+
+
+def _bare(usage: ir.Usage | None) -> ir.Usage | None:
+    """Without what its vendor told beside the counts, which nobody would bound."""
+    return None if usage is None else msgspec.structs.replace(usage, extras={})

@@ -21,6 +21,7 @@ from policies.verdict import Caller, Decision, Target, Told
 if TYPE_CHECKING:
     from adapters.recording import Recording
     from adapters.relay import StreamRelay
+    from proxy.attribution import Attribution
     from proxy.classed import Called
     from proxy.judging import Judge
     from proxy.limits.drawn import Drawn
@@ -37,6 +38,11 @@ _UNREAD = ir.Head("")
 
 def _of_nobody(_: str) -> None:
     """Nobody is named yet, so nothing was sealed for him."""
+
+
+def _nameless(_: bytes) -> bytes:
+    """The same, of names."""
+    return b""
 
 
 class Rejected(Exception):  # noqa: N818 - the call is rejected, nothing is broken
@@ -58,6 +64,9 @@ class Api:
     dialect: Dialect | None
     counts: str | None = None
     """The API whose requests it counts instead of answering them."""
+    tokenizes: bool = False
+    """It counts a text for us, no client's request: that takes no place at the backend, and how it ends says nothing of
+    the backend's health."""
 
     @property
     def kind(self) -> str:
@@ -131,14 +140,22 @@ class Attempt:
     answer_chars: int = 0
     estimated: bool = False
     """The count is our own estimate."""
+    aside: bool = False
+    """As in ``Api.tokenizes``."""
     flags: list[str] = field(default_factory=list)
     """What the ledger is to show of this attempt: ``truncated_prompt``, ``poor_answer empty``."""
     cost: int | None = None
     """Nano-dollars; None when tokens or price are unknown."""
     price_source: str | None = None
     unit_prices: str | None = None
+    entered: int | None = None
+    """Where its machine's clock stood when it went there (``state.machines``); None: it is not there."""
+    machine_time: int | None = None
+    """Its share of the machine's time, nanoseconds; None: its backend is none, or it has not ended."""
     reasoning_tokens: int | None = None
     reasoning_source: Source | None = None
+    usage_counted: bool = False
+    """The upstream told no output; it is the count of what was said."""
 
     @property
     def emulation(self) -> Emulation | None:
@@ -171,6 +188,8 @@ class Attempt:
     @property
     def dropped_names(self) -> str:
         """What the upstream is not told, each name once; bounded, for unknown fields have their client's names."""
+        if not self.dropped:
+            return ""
         text = ", ".join(dict.fromkeys(named.name for named in self.dropped))[:MAX_DROPPED]
         return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
 
@@ -200,6 +219,10 @@ class Call:
     """The calls that were made for this one."""
     condensed: str | None = None
     """Tokens of old text before and after it was shortened: ``1500>100``."""
+    baseline: str | None = None
+    """What its alias counts savings against."""
+    baseline_cost: int | None = None
+    """Nano-dollars that the baseline would have charged for the answer that the client got; None: unknown."""
     status: int | None = None
     outcome: str | None = None
     failure: ir.Failure | None = None
@@ -245,6 +268,10 @@ class Call:
     """Responses: this turn's own input, each reference to a stored item replaced by the item."""
     seal: Seal | None = None
     unseal: Unseal = _of_nobody
+    hashed: Callable[[bytes], bytes] = _nameless
+    """What something is called for this caller's tenant, from which nobody can tell what it was."""
+    attribution: Attribution | None = None
+    """For whom it is, below the key; found out when first asked for (``attribution.of``)."""
     fetched: dict[ir.Need, ir.Media] = field(default_factory=dict)
     """What its links led to: fetched once, however many backends are tried."""
     _fitted: dict[tuple[str, str], Fitted] = field(default_factory=dict)

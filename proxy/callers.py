@@ -27,7 +27,7 @@ def digest_of(key: Key) -> str:
 
 
 def caller_of(key: Key, teams: Mapping[str, Team]) -> Caller:
-    """Who asks with this key. A team that is not there any more counts as one without rules."""
+    """Who asks with this key, whose team, if it has one, is among ``teams``."""
     team = teams.get(key.team or "", Team())
     own = limits_of("key", key.name, key.limits, key.budget)
     return Caller(

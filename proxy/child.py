@@ -16,9 +16,9 @@ from policies.data_classes.data_class import RESTRICTED
 from policies.facts import observe
 from policies.rules.plan import Only, nobody, plan
 from policies.verdict import Decision, Target
-from proxy import ids
+from proxy import attribution, ids
 from proxy.apis import APIS
-from proxy.call import Call, Rejected
+from proxy.call import Api, Call, Rejected
 from proxy.decide import refuses
 from proxy.line import Line
 
@@ -44,10 +44,12 @@ async def ask(
     purpose: str,
     within: float,
     ride: Ride,
+    api: Api = _API,
 ) -> ir.Reply:
     """The answer of the first of ``targets`` that may see the parent's data, can take the request and answers within
-    ``within`` seconds. Raises HelperFailed; a parent that is cancelled takes its helpers with it."""
-    child = _child(parent, request, purpose)
+    ``within`` seconds, asked in the words of ``api``. Raises HelperFailed; a parent that is cancelled takes its helpers
+    with it."""
+    child = _child(parent, request, purpose, api)
     parent.helpers.append(child)
     heard = _Heard()
     try:
@@ -69,15 +71,14 @@ async def ask(
     finally:
         child.status = child.failure.status if child.failure is not None else child.status
         house.record(child)
-    assert _API.dialect is not None  # noqa: S101 - chat has one
-    return ir.collect(_API.dialect.read_response(bytes(heard.body)))
+    return ir.collect(api.wire.read_response(bytes(heard.body)))
 
 
-def _child(parent: Call, request: ir.Request, purpose: str) -> Call:
+def _child(parent: Call, request: ir.Request, purpose: str, api: Api) -> Call:
     decision = parent.decision or Decision(policy="")
     child = Call(
         id=ids.uuid7(),
-        api=_API,
+        api=api,
         headers={},
         peer=None,
         snapshot=parent.snapshot,
@@ -88,6 +89,8 @@ def _child(parent: Call, request: ir.Request, purpose: str) -> Call:
         head=ir.Head(parent.head.model),
         parent_id=parent.id,
         purpose=purpose,
+        attribution=attribution.of(parent),
+        baseline=parent.baseline,
         inherited=parent.inherited | decision.data_class,
     )
     child.asks(request)
@@ -99,7 +102,7 @@ def _decision(parent: Call, child: Call, targets: Sequence[Target], house: House
     decision = parent.decision or Decision(policy="")
     moment = house.moment(child)
     request = child.request()
-    facts = observe(request, alias=child.head.model, api=_API.kind, stream=False, caller=child.caller, headers={})
+    facts = observe(request, alias=child.head.model, api=child.api.kind, stream=False, caller=child.caller, headers={})
     found = plan(
         targets,
         facts,

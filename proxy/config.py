@@ -22,6 +22,7 @@ from proxy.settings.grammar import Document
 from proxy.settings.notices import notices
 from proxy.settings.shape import convert, mistakes
 from proxy.settings.source import ConfigError, Mistake, Path, Problem, Source, dotted, merged, parse
+from proxy.tokens import choosing
 
 __all__ = [
     "Config", "ConfigError", "Problem", "compile_rules", "load", "resolve_backends", "wants_embedded", "with_cards",
@@ -44,8 +45,9 @@ class Config(Document, frozen=True, kw_only=True):
     """The model cards that fit a backend, by its name."""
 
 
-def load(text: str, *, file: str, env: Mapping[str, str], has_keys: bool = False) -> Config:
+def load(text: str, *, file: str, env: Mapping[str, str], has_keys: bool = False, compared: bool = False) -> Config:
     """Raises ConfigError with every problem found. ``has_keys``: there are keys in the store, besides the file's.
+    ``compared``: its prices were held against the shipped sheet before, which need not be loaded for it.
 
     A ``demo: auto`` file without a usable backend is filled in: with what ``with_embedded`` has put behind it, else
     with a demo that is not running (enough to check and to explain).
@@ -65,8 +67,12 @@ def load(text: str, *, file: str, env: Mapping[str, str], has_keys: bool = False
     problems += _problems(source, found)
     if problems:
         raise ConfigError(problems)
-    document: Document = convert(Document, source.value)
+    document = choosing.rooted(convert(Document, source.value), FilePath(file).parent)
     problems = _problems(source, check(document, absent, has_keys=has_keys))
+    if not (problems or compared):
+        from proxy.settings.sheet_checks import against_sheet
+
+        problems = _problems(source, list(against_sheet(document)))
     if problems:
         raise ConfigError(problems)
     told_cards = cards.told(carried, [subject(name, entry) for name, entry in document.backends.items()])

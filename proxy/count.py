@@ -22,7 +22,7 @@ async def count(call: Call, attempt: Attempt, outgoing: Outgoing, engine: Engine
         try:
             return await send(call, attempt, outgoing, engine)
         except UpstreamFailed as error:
-            if error.failure.upstream_status not in _NO_ENDPOINT:
+            if call.api.tokenizes or error.failure.upstream_status not in _NO_ENDPOINT:
                 raise
     attempt.estimated = True
     wire = cast(Counter, call.api.wire)

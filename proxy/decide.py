@@ -13,8 +13,9 @@ from adapters.catalog import DIALECTS
 from adapters.counting import Counter, Endpoint
 from adapters.dialect import Dialect, Passable
 from adapters.fitting import formats
+from adapters.tokenizing import TextCounter
+from policies import aliases, health
 from policies import facts as observing
-from policies import health
 from policies.classify import classify
 from policies.load import Shares
 from policies.moment import Moment
@@ -44,8 +45,10 @@ class Wire(Struct, frozen=True):
 def decide(call: Call, moment: Moment) -> Decision:
     """The decision for this call at this moment. Raises Rejected (403, 404, 400 with the parameter, 503) or
     ir.Invalid."""
+    if not aliases.allowed(call.caller.aliases, call.head.model):
+        raise _out_of_reach(call)
     pin, route = route_of(call)
-    call.mirror, call.reasoning_field = route.mirror, route.reasoning_field
+    call.mirror, call.reasoning_field, call.baseline = route.mirror, route.reasoning_field, route.baseline
     call.changed = call.changed or (route.mirror and call.api.name == "responses")
     book = call.snapshot.book
     request = _seen(call) if route.defaults or book.reads_content(route, call.caller) else None
@@ -128,6 +131,11 @@ def wire_for(call: Call, backend: Backend) -> Wire:
     """The dialect for this call at this backend: the client's own where the backend speaks it."""
     if call.api.dialect is None:
         return Wire(call.api.wire, backend.upstream, exact=True)
+    if call.api.tokenizes and backend.tokenizer is not None and backend.tokenizer.server is not None:
+        endpoint = backend.tokenizer.server
+        return Wire(
+            TextCounter(DIALECTS[endpoint.dialect], endpoint), backend.with_dialect(endpoint.dialect), exact=False
+        )
     if call.api.counts is not None and backend.counter is not None:
         return _counting(call, backend, backend.counter)
     name = call.api.dialect.name
@@ -182,6 +190,30 @@ def _denial(call: Call, decision: Decision, denied: Denied) -> ir.Failure:
     return ir.Failure("forbidden", denied.status, denied.reason, kind, denied.code, denied.param, later)
 
 
+def _out_of_reach(call: Call) -> Rejected:
+    """Its key may not ask for this model; no rule has looked at it, nor is told whether there is such a model."""
+    caller = call.caller
+    facts = observing.observe(
+        None,
+        alias=call.head.model,
+        api=call.api.kind,
+        stream=call.head.stream,
+        caller=caller,
+        headers=call.headers,
+        inherited=call.inherited,
+    )
+    denied = aliases.denied(caller.aliases or (), call.head.model)
+    call.decision = Decision(
+        policy=aliases.KEY,
+        rule=aliases.RULE,
+        denied=denied,
+        data_class=facts.data_class,
+        trace=(f"key {caller.name}: '{call.head.model}' is none of its aliases", f"denied: {denied.reason}"),
+        facts=facts.recorded(),
+    )
+    return Rejected(_denial(call, call.decision, denied))
+
+
 def route_of(call: Call) -> tuple[str | None, Route]:
     """The backend that is pinned, if one is, and where the alias leads. Raises Rejected (404)."""
     alias = call.head.model
@@ -189,12 +221,13 @@ def route_of(call: Call) -> tuple[str | None, Route]:
     if alias.startswith(PIN):
         name = alias.removeprefix(PIN)
         if name not in snapshot.backends:
-            known = ", ".join(sorted(snapshot.backends))
+            shown = [each for each in snapshot.backends if aliases.allowed(call.caller.aliases, f"{PIN}{each}")]
+            known = ", ".join(sorted(shown))
             raise _unknown_model(alias, f"there is no backend '{name}' (there are: {known})")
         return name, Route(alias=alias, use=(name,))
     route = snapshot.route(alias)
     if route is None:
-        near = snapshot.near(alias)
+        near = snapshot.near(alias, call.caller.aliases)
         hint = f"did you mean {' or '.join(near)}?" if near else "GET /v1/models lists what there is."
         raise _unknown_model(alias, hint)
     return None, route

@@ -122,12 +122,13 @@ def named(snapshot: Snapshot, key: str) -> Caller | None:
 
 def unhindered(snapshot: Snapshot) -> Moment:
     """Every backend that is set up is in health and idle, and every call is its thread's first."""
-    prices, now = Prices(), time.time()
+    prices, now = Prices(snapshot.overlay), time.time()
 
     def price(target: Target) -> Price | None:
-        own = snapshot.backends[target.backend].price
-        upstream = target.upstream
-        return prices.quote(upstream.provider, upstream.model, now=now, own=own, local=target.local).price
+        backend, upstream = snapshot.backends[target.backend], target.upstream
+        if backend.machine is not None:
+            return None  # what its calls take is learned where they are
+        return prices.quote(upstream.provider, upstream.model, now=now, own=backend.price, local=target.local).price
 
     return Moment(
         time=datetime.now(UTC),

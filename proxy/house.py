@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from adapters import ir
 from policies.limits import pacing
 from policies.moment import Moment
 from policies.pricing import Price
@@ -19,6 +18,8 @@ from proxy.bodies import InTurn
 from proxy.call import Attempt, Call, Rejected
 from proxy.decide import decide
 from proxy.errands import Errands
+from proxy.keyring import EVERY, Keyring
+from proxy.keys import Refusal
 from proxy.limits import settling
 from proxy.limits.purse import Purse
 from proxy.outside import Hook
@@ -28,9 +29,11 @@ from proxy.snapshot import Snapshot
 from proxy.state.answers import Answers
 from proxy.state.condensed import Condensed
 from proxy.state.loads import Loads
+from proxy.state.machines import Machines
 from proxy.state.memory import Backends
 from proxy.state.store import Store
 from proxy.threads import Threads
+from proxy.tokens.counting import Counting
 from proxy.truncation import Truncation
 from proxy.upstream.gauges import Watcher
 from proxy.upstream.media import MediaFetcher
@@ -38,21 +41,24 @@ from proxy.upstream.seam import Engine, UpstreamFailed
 from proxy.weighing import Steering
 
 if TYPE_CHECKING:
-    from proxy.ledger.sqlite import Ledger
+    from proxy.ledger.book import Book
+    from proxy.ledger.writing import Ledger
     from proxy.telemetry.observer import Telemetry
 
 
 class House:
     """Snapshot, engine, ledger, state and telemetry of one worker."""
 
-    def __init__(  # noqa: PLR0913 - all that outlives a snapshot, by name
+    def __init__(  # noqa: PLR0913 - all that a worker shares between its calls
         self,
         snapshot: Snapshot,
         *,
         engine: Engine,
         ledger: Ledger,
+        book: Callable[[], Book],
         store: Store,
         threads: Threads,
+        keyring: Keyring,
         seals: Seals,
         telemetry: Telemetry,
         purse: Purse,
@@ -67,9 +73,12 @@ class House:
         self.in_turn = InTurn()
         self.condensed = Condensed()
         self.ledger = ledger
+        self.book = book
+        """Opens the book to be read, beside the loop."""
         self.telemetry = telemetry
         self.threads = threads
         self.purse = purse
+        self.keyring = keyring
         self.bound_loopback = bound_loopback
         self.backends = Backends(telemetry.breaker)
         self.loads = Loads(telemetry.spilled)
@@ -77,6 +86,9 @@ class House:
         self.prices = Prices()
         self.truncation = Truncation(telemetry.prompt_cut)
         self.errands = Errands(telemetry.errand_failed)
+        self.counting = Counting(telemetry.count_failed)
+        self.errands.every(EVERY, keyring.refresh)
+        self.machines = Machines(self.errands.post)
         self.answers = Answers()
         self.draining = False
         self.last_reload: dict[str, Any] | None = None
@@ -88,12 +100,15 @@ class House:
         when there is no secret to seal with."""
         self.seals.adopt(snapshot.config.server.secret)
         self.snapshot = snapshot
+        self.keyring.adopt(snapshot)
         self.ledger.retention = snapshot.config.ledger.retention
         self.store.retention = snapshot.config.state.retention
         self.answers.resize(snapshot.config.cache.max_size)
         self.purse.adopt(snapshot.config.state.away, [name for name, each in snapshot.backends.items() if each.local])
         self.steering.adopt(snapshot.weights)
         self.truncation.adopt(snapshot.generation)
+        self.prices.adopt(snapshot.overlay)
+        self._compares = any(each.listed for each in snapshot.baselines.values())
         if snapshot.book.weighs_prices:
             self.prices.expect(snapshot.backends.values())
         self.telemetry.adopted(snapshot)
@@ -107,15 +122,17 @@ class House:
     async def close(self) -> None:
         """Let go of pools, spans and the ledger, when no call is left."""
         await self.engine.close()
+        await self.counting.close()
         await self.purse.close()
         self.in_turn.close()
+        await self.keyring.store.close()
         self.store.close()
         self.telemetry.close()
         self.ledger.close()
 
-    def enter(self, call: Call) -> None:
-        """Station 2: who asks, and what is sealed for him. Raises Rejected (401)."""
-        call.caller = self.name(call.headers, call.peer)
+    async def enter(self, call: Call) -> None:
+        """Station 2: who asks, and what is sealed for him. Raises Rejected (401, 403, 503)."""
+        call.caller = await self.name(call.headers, call.peer)
         self.recognise(call)
 
     def recognise(self, call: Call) -> None:
@@ -123,21 +140,28 @@ class House:
         tenant = call.caller.tenant
         call.seal = lambda plain: self.seals.close(tenant, plain)
         call.unseal = lambda text: self.seals.open(tenant, text)
+        call.hashed = lambda told: self.seals.name(tenant, told)
 
-    def name(self, headers: Mapping[str, str], peer: str | None) -> Caller:
-        """Who asks. Raises Rejected (401)."""
+    async def name(self, headers: Mapping[str, str], peer: str | None) -> Caller:
+        """Who asks. Raises Rejected: 401; 403 for a key whose team is gone; 503 while nobody could say."""
+        found = self._who(headers, peer)
+        if isinstance(found, Refusal) or (found is keys.LOCAL and keys.look_ours(headers)):
+            found = await self.keyring.reconsider(found, headers, lambda: self._who(headers, peer))
+        if isinstance(found, Refusal):
+            self.telemetry.turned_away(found.reason, found.name, peer)
+            raise Rejected(found.failure)
+        return found
+
+    def _who(self, headers: Mapping[str, str], peer: str | None) -> Caller | Refusal:
         server = self.snapshot.config.server
-        found = keys.authenticate(
+        return keys.authenticate(
             headers,
             peer_host=peer,
             bound_loopback=self.bound_loopback,
-            callers=self.snapshot.callers,
+            find=self.keyring.find,
             admin_configured=server.admin_key is not None,
             open_server=server.open,
         )
-        if isinstance(found, ir.Failure):
-            raise Rejected(found)
-        return found
 
     def decide(self, call: Call) -> None:
         """Station 4. Raises Rejected or ir.Invalid."""
@@ -155,7 +179,7 @@ class House:
         return Moment(
             time=datetime.now(UTC),
             available=lambda target: self.backends.available(snapshot, target, now),
-            price=lambda target: self._price(snapshot, target, clock),
+            price=lambda target: self.price(snapshot, target, clock),
             health=self.backends.standing(snapshot, now),
             load=self.loads.now(snapshot, now),
             busy=self.backends.in_flight,
@@ -169,10 +193,14 @@ class House:
             spent=call.spent or (pacing.exhausted(shares) if shares else None),
         )
 
-    def _price(self, snapshot: Snapshot, target: Target, clock: float) -> Price | None:
-        own = snapshot.backends[target.backend].price
-        upstream = target.upstream
-        return self.prices.quote(upstream.provider, upstream.model, now=clock, own=own, local=target.local).price
+    def price(self, snapshot: Snapshot, target: Target, clock: float) -> Price | None:
+        """What a token will cost at this target, before it is asked (``clock``: wall clock, seconds). An estimate where
+        calls are charged by the time of the operator's own machine. None where nobody knows."""
+        backend, upstream = snapshot.backends[target.backend], target.upstream
+        if backend.machine is not None:
+            return self.machines.price(backend)
+        own, local = backend.price, target.local
+        return self.prices.quote(upstream.provider, upstream.model, now=clock, own=own, local=local).price
 
     def retries(self, call: Call) -> Retries:
         """The retries of the policy that decided."""
@@ -181,20 +209,35 @@ class House:
     @contextmanager
     def draw(self, attempt: Attempt) -> Iterator[None]:
         """Station 6: a place at the backend while the attempt lasts. Raises UpstreamFailed when there is none."""
+        if attempt.aside:
+            with self._ended(attempt):
+                yield
+            return
         failure = self.backends.enter(attempt.backend, time.monotonic())
         if failure is not None:
             attempt.ended, attempt.failure = time.monotonic(), failure
             raise UpstreamFailed(failure)
         self.prices.expect((attempt.backend,))
+        if self._compares:
+            self.prices.load()
         self.loads.enter(attempt, time.monotonic())
+        self.machines.enter(attempt)
+        try:
+            with self._ended(attempt):
+                yield
+        finally:
+            self.machines.leave(attempt)
+            self.loads.leave(attempt, time.monotonic())
+            self.backends.leave(attempt.backend, attempt.failure, time.monotonic(), answered=attempt.answered)
+
+    @contextmanager
+    def _ended(self, attempt: Attempt) -> Iterator[None]:
+        """What is known of an attempt that failed."""
         try:
             yield
         except UpstreamFailed as error:
             attempt.ended, attempt.failure = time.monotonic(), error.failure
             raise
-        finally:
-            self.loads.leave(attempt, time.monotonic())
-            self.backends.leave(attempt.backend, attempt.failure, time.monotonic(), answered=attempt.answered)
 
     def settle(self, call: Call, attempt: Attempt) -> None:
         """The upstream has done its part, well or not: stations 10 and 11."""
@@ -207,11 +250,14 @@ class House:
         if call.recorded:
             return
         call.recorded = True
+        for attempt in call.attempts:
+            self.machines.leave(attempt)
         settle.settle(call, self.prices, missing=self.telemetry.price_missing)
         if call.drawn is not None:
             self.telemetry.overran(settling.settle(call, call.drawn))
         self.purse.note(call)
         for attempt in call.attempts:
+            self.machines.learn(attempt)
             self.truncation.note(call, attempt)
         rows = settle.rows(call, time.monotonic())
         self.ledger.write(rows)

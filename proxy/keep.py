@@ -63,6 +63,7 @@ async def _keep_turn(call: Call, attempt: Attempt, opened: Opened, house: House)
         response=told,
         home=last_answer(attempt),
         data_class=call.data_class,
+        call=call.id,
     )
     await house.store.keep_turn(turn, thread.names(call.items, response))
 

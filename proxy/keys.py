@@ -5,19 +5,40 @@ A key is looked up by its SHA-256: the time of a look-up tells nothing about a s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from hashlib import sha256
 from ipaddress import IPv6Address, ip_address
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from adapters import ir
 from policies.verdict import Caller
+from proxy.minting import PREFIX
 
 LOCAL = Caller()
 OWN_HEADER = "x-turnout-key"
 """Where the Turnout key goes when the usual headers carry the caller's own key for a ``from_client`` backend."""
 _PASSED_ON = ("origin", "forwarded", "via")
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
-_CREATE = "create one under `keys:` in proxy.yaml"
+_CREATE = "create one with `turnout keys create NAME`, or under `keys:` in proxy.yaml"
+
+Reason: TypeAlias = Literal[
+    "missing", "unknown", "expired", "revoked", "replaced", "no_team", "untrusted", "keys_unavailable"
+]
+
+
+class Refusal(Struct, frozen=True):
+    """Why somebody is not let in. ``name``: of the key, where its secret was right."""
+
+    reason: Reason
+    failure: ir.Failure
+    name: str | None = None
+
+
+Find: TypeAlias = Callable[[str], Caller | Refusal | None]
+"""SHA-256, hex -> who has the key, or why it is no good any more; None: nobody knows it."""
 
 
 def digest(secret: str) -> str:
@@ -30,25 +51,50 @@ def authenticate(
     *,
     peer_host: str | None,
     bound_loopback: bool,
-    callers: Mapping[str, Caller],
+    find: Find | None,
     admin_configured: bool,
     open_server: bool = False,
-) -> Caller | ir.Failure:
-    """Header names in lower case; ``callers`` by SHA-256 hex. As soon as any key exists, a key is required.
+) -> Caller | Refusal:
+    """Header names in lower case. ``find``: None while no key exists at all; as soon as any does, a key is required.
 
     ``open_server`` is ``server.open``: without keys, everyone is ``local`` wherever they come from.
     """
-    if callers:
-        own = headers.get(OWN_HEADER, "").strip()
-        told = [secret for secret in ([own] if own else [bearer(headers), api_key(headers)]) if secret]
-        caller = next((found for secret in told if (found := callers.get(digest(secret)))), None)
-        return caller or (_wrong() if told else _missing())
+    if find is not None:
+        return _by_key(told(headers), find)
     if open_server:
         return LOCAL
     if admin_configured:
-        return _refused(f"No client key exists yet: {_CREATE}; the admin key opens the admin routes only.")
+        return _untrusted(f"No client key exists yet: {_CREATE}; the admin key opens the admin routes only.")
     reason = _distrust(headers, peer_host, bound_loopback=bound_loopback)
-    return LOCAL if reason is None else _refused(f"Without keys only this machine is served, and {reason}: {_CREATE}.")
+    if reason is None:
+        return LOCAL
+    return _untrusted(f"Without keys only this machine is served, and {reason}: {_CREATE}.")
+
+
+def told(headers: Mapping[str, str]) -> list[str]:
+    """The secrets by which a client may want to be known."""
+    own = headers.get(OWN_HEADER, "").strip()
+    return [secret for secret in ([own] if own else [bearer(headers), api_key(headers)]) if secret]
+
+
+def look_ours(headers: Mapping[str, str]) -> bool:
+    """May one of them be a secret that was made here? Said without looking closely."""
+    return (
+        ("authorization" in headers and PREFIX in headers["authorization"])
+        or ("x-api-key" in headers and PREFIX in headers["x-api-key"])
+        or OWN_HEADER in headers
+    )
+
+
+def _by_key(secrets: list[str], find: Find) -> Caller | Refusal:
+    """The first good key counts; else what is wrong with one that was good once."""
+    refused = None
+    for secret in secrets:
+        found = find(digest(secret))
+        if isinstance(found, Caller):
+            return found
+        refused = refused or found
+    return refused or (_wrong() if secrets else _missing())
 
 
 def bearer(headers: Mapping[str, str]) -> str | None:
@@ -103,13 +149,57 @@ def _names_loopback(host: str) -> bool:
     return name.lower() == "localhost" or is_loopback(name)
 
 
-def _missing() -> ir.Failure:
+# --- refusals ------------------------------------------------------------------------------------------------------
+
+
+def day(moment: float) -> str:
+    """Seconds since 1970 -> the day where it is a midnight, else the second; UTC."""
+    told_at = datetime.fromtimestamp(moment, UTC)
+    return told_at.strftime("%Y-%m-%d" if moment % 86_400 == 0 else "%Y-%m-%dT%H:%M:%SZ")
+
+
+def expired(name: str, at: float) -> Refusal:
+    """Told to whoever has the right secret, as are the next three."""
+    return _spent("expired", f"This API key expired on {day(at)} (UTC): ask your operator for a new one.", name)
+
+
+def revoked(name: str, at: float) -> Refusal:
+    return _spent("revoked", f"This API key was revoked on {day(at)} (UTC): ask your operator for a new one.", name)
+
+
+def replaced(name: str, at: float) -> Refusal:
+    return _spent("replaced", f"This API key was replaced and ended on {day(at)} (UTC): use the new one.", name)
+
+
+def teamless(name: str, team: str) -> Refusal:
+    """What its team's rules would keep its calls from, nobody could say."""
+    message = f"The team '{team}' of this API key is not in Turnout's configuration any more: ask your operator."
+    return Refusal("no_team", ir.Failure("forbidden", 403, message, code="team_not_found"), name)
+
+
+def unavailable() -> Refusal:
+    """Nobody can say whether the key is good: it may have been made elsewhere, or no key may be needed."""
+    message = "Turnout cannot read its keys now, and cannot tell whether this call has a good one: ask again soon."
+    failure = ir.Failure("internal", 503, message, "server_error", "keys_unavailable", retry_after=1.0)
+    return Refusal("keys_unavailable", failure)
+
+
+def _spent(reason: Reason, message: str, name: str) -> Refusal:
+    return Refusal(reason, _refused(message), name)
+
+
+def _missing() -> Refusal:
     how = "`Authorization: Bearer KEY` or `x-api-key: KEY` (the SDKs' `api_key`)"
-    return _refused(f"You didn't provide an API key: send {how}.")
+    return Refusal("missing", _refused(f"You didn't provide an API key: send {how}."))
 
 
-def _wrong() -> ir.Failure:
-    return _refused("Incorrect API key provided: use one of the `keys:` in this Turnout's proxy.yaml.")
+def _wrong() -> Refusal:
+    message = "Incorrect API key provided: it is none of the keys that this Turnout's operator has made."
+    return Refusal("unknown", _refused(message))
+
+
+def _untrusted(message: str) -> Refusal:
+    return Refusal("untrusted", _refused(message))
 
 
 def _refused(message: str) -> ir.Failure:

@@ -1,8 +1,10 @@
-"""Keeps out of a worker what only the supervisor needs: imported first by the worker."""
+"""Keeps out of a worker what it never uses: imported first by the worker."""
 
 from __future__ import annotations
 
-from proxy.lean import keep_out
+from proxy.lean import stand_in
 
-# uvicorn takes it along for a reload that is the supervisor's business: 2 MiB.
-keep_out("watchfiles")
+# uvicorn's command line, with click and what it starts processes with, is nobody's business here: 3 MiB.
+stand_in("uvicorn.main", "Server", "main", "run")
+# litestar would write its pages of API documentation with it, of which we have none: 1 MiB.
+stand_in("yaml")

@@ -6,15 +6,18 @@ from functools import partial
 from pathlib import Path
 
 from proxy.house import House
+from proxy.keyring import Keyring
 from proxy.keys import is_loopback
+from proxy.ledger.address import folder_of, is_postgres
+from proxy.ledger.book import open_book
 from proxy.ledger.schema import path_of
-from proxy.ledger.sqlite import Ledger
+from proxy.ledger.writing import Ledger
 from proxy.limits import beating
 from proxy.limits.history import History
-from proxy.limits.past import Rows
 from proxy.limits.purse import Purse
 from proxy.sealing import Seals
 from proxy.snapshot import Snapshot
+from proxy.state.keys import KeyStore, SqliteKeys
 from proxy.state.pots import Coffers, MemoryPots, Pots
 from proxy.state.pots_sqlite import SqlitePots
 from proxy.state.sqlite import FILE, SqliteStore
@@ -28,16 +31,18 @@ def open_house(snapshot: Snapshot, *, host: str, slot: int, workers: int) -> Hou
     StoreFailed when a file cannot be used."""
     config = snapshot.config
     telemetry = Telemetry(otlp=config.telemetry.otlp)
-    ledger = Ledger(path_of(config.ledger.url), worker=slot if workers > 1 else None, count=telemetry.meters.records)
+    ledger = _ledger(config.ledger.url, slot, workers, telemetry)
     ledger.start()
-    folder = path_of(config.ledger.url).parent
+    folder = folder_of(config.ledger.url)
     store = SqliteStore(folder / FILE, shared=workers > 1)
     house = House(
         snapshot,
         engine=StockEngine(),
         ledger=ledger,
+        book=partial(open_book, config.ledger.url, folder),
         store=store,
         threads=Threads(store if workers > 1 else None),
+        keyring=Keyring(_keys(config.state.redis, store), telemetry),
         seals=Seals(config.server.secret, folder),
         telemetry=telemetry,
         purse=_purse(snapshot, folder, telemetry, workers=workers),
@@ -53,7 +58,7 @@ def _purse(snapshot: Snapshot, folder: Path, telemetry: Telemetry, *, workers: i
     config = snapshot.config
     budgets = coffers(config.state.redis, folder)
     rates: Pots = MemoryPots() if workers == 1 and config.state.redis is None else budgets
-    past = History(partial(Rows, path_of(config.ledger.url)))
+    past = History(partial(open_book, config.ledger.url, folder))
     return Purse(rates, budgets, past, told=telemetry.pots_asked, refused=telemetry.refused_by, workers=workers)
 
 
@@ -64,3 +69,24 @@ def coffers(redis: str | None, folder: Path) -> Coffers:
     from proxy.state.pots_redis import RedisPots
 
     return RedisPots(redis)
+
+
+def _ledger(url: str, slot: int, workers: int, telemetry: Telemetry) -> Ledger:
+    worker, count = slot if workers > 1 else None, telemetry.meters.records
+    if is_postgres(url):
+        from proxy.ledger import postgres
+
+        return postgres.Ledger(url, folder_of(url), worker=worker, workers=workers, count=count)
+    from proxy.ledger import sqlite
+
+    return sqlite.Ledger(path_of(url), worker=worker, workers=workers, count=count)
+
+
+def _keys(redis: str | None, store: SqliteStore) -> KeyStore:
+    """Where the keys are that the command line makes."""
+    if redis is None:
+        return SqliteKeys(store)
+    from proxy.state.remote import open_redis
+    from proxy.state.remote_keys import RedisKeys
+
+    return RedisKeys(open_redis(redis))

@@ -15,9 +15,11 @@ from adapters import failures, ir, states
 from adapters.fitting import Chain, Undo
 from adapters.relay import StreamRelay, Whole
 from adapters.stream_options import asks_usage
+from adapters.usage import checked
 from proxy import escalating, judging
 from proxy.call import Attempt, Call
 from proxy.line import Line
+from proxy.tokens.reckoning import texts_for
 from proxy.upstream.seam import Answer, Engine, Outgoing, UpstreamFailed
 
 MAX_ANSWER = 64 * 1024 * 1024
@@ -106,7 +108,7 @@ async def relay_stream(attempt: Attempt, opened: Opened, line: Line, *, end: Cal
 
 def overhear(attempt: Attempt, machine: StreamRelay | Whole) -> None:
     """What the relay learned on the way, for the ledger: also when the client left in the middle."""
-    attempt.usage = machine.usage
+    attempt.usage = None if machine.usage is None else checked(machine.usage)
     attempt.model = machine.model or attempt.model
     attempt.response_id = machine.id
     attempt.call = machine.call
@@ -143,17 +145,21 @@ async def _first(call: Call, attempt: Attempt, answer: Answer) -> Opened:
         choices=_choices(call),
         undo=_undo(call, attempt),
         hear=attempt.hear,
+        texts=texts_for(attempt),
     )
     if kind.startswith("application/json"):
         return await _told_whole(call, attempt, answer)
     chunks = answer.chunks()
     ready: list[bytes] = []
-    async for chunk in chunks:
-        ready += machine.feed(chunk)
-        if machine.meaningful:
-            break
-    else:
-        ready += machine.close()
+    try:
+        async for chunk in chunks:
+            ready += machine.feed(chunk)
+            if machine.meaningful:
+                break
+        else:
+            ready += machine.close()
+    finally:
+        overhear(attempt, machine)
     if machine.failure is not None:
         raise UpstreamFailed(machine.failure)
     return Opened(answer, relay=machine, chunks=chunks, ready=ready)
@@ -168,6 +174,7 @@ async def _whole(call: Call, attempt: Attempt, answer: Answer) -> Opened:
         await _read(answer, limit),
         exact=attempt.exact,
         undo=_undo(call, attempt),
+        texts=texts_for(attempt),
     )
     await answer.close()
     overhear(attempt, whole)
@@ -197,8 +204,18 @@ def _replayed(
 ) -> Opened:
     echo = call.echo(attempt)
     mask = attempt.backend.masked
-    machine = StreamRelay(attempt.wire, call.api.wire, echo, exact=False, mask=mask, undo=undo, hear=attempt.hear)
+    machine = StreamRelay(
+        attempt.wire,
+        call.api.wire,
+        echo,
+        exact=False,
+        mask=mask,
+        undo=undo,
+        hear=attempt.hear,
+        texts=texts_for(attempt),
+    )
     ready = machine.replay(events)
+    overhear(attempt, machine)
     if machine.failure is not None:
         raise UpstreamFailed(machine.failure)
     return Opened(answer, relay=machine, ready=ready)

@@ -1,7 +1,8 @@
-"""A worker's seat: the slot and the inherited sockets that its supervisor hands it on the command line."""
+"""A worker's seat: the slot and the inherited descriptors that its supervisor hands it on the command line."""
 
 from __future__ import annotations
 
+import msgspec
 from msgspec import Struct
 
 
@@ -13,10 +14,12 @@ class Seat(Struct, frozen=True):
     control: int
     listen: int
     demo: int
+    counts: int
+    """Of the page in which workers tell each other their calls in flight (``state.counts``)."""
 
     def words(self) -> list[str]:
         """As arguments for ``python -m proxy.worker``."""
-        return [str(self.slot), str(self.workers), str(self.control), str(self.listen), str(self.demo)]
+        return list(map(str, msgspec.structs.astuple(self)))
 
     @classmethod
     def of(cls, words: list[str]) -> Seat:

@@ -16,9 +16,10 @@ from pathlib import Path
 
 import structlog
 
+from proxy.keyed import built
 from proxy.origin import Origin
 from proxy.settings import ConfigError
-from proxy.snapshot import Snapshot, build_text
+from proxy.snapshot import Snapshot
 from proxy.supervisor import Supervisor
 from proxy.telemetry import logs
 
@@ -27,22 +28,20 @@ _log = structlog.get_logger("turnout")
 
 def serve(path: Path | None) -> int:
     """Serve until told to stop; the exit status: 0 after a drain, 1 when the configuration or the port is bad."""
-    env = dict(os.environ)
     logs.configure()
-    origin = Origin(path, env)
+    return asyncio.run(_run(Origin(path, dict(os.environ))))
+
+
+async def _run(origin: Origin) -> int:
     try:
         origin.text = origin.read()
-        snapshot = build_text(origin.text, file=origin.name, generation=1, env=env)
+        snapshot = await built(origin.text, file=origin.name, generation=1, env=origin.env)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except OSError as error:
         sys.stderr.write(f"{origin.name}: cannot be read: {error.strerror}\n")
         return 1
-    return asyncio.run(_run(origin, snapshot))
-
-
-async def _run(origin: Origin, snapshot: Snapshot) -> int:
     try:
         supervisor = Supervisor(origin, snapshot)
     except OSError as error:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from adapters import ir
-from policies import pricing, reasoning
+from policies import reasoning
+from policies.tariff import tier_of
+from proxy import attribution, bill
+from proxy.bill import Missing
 from proxy.call import Attempt, Call
+from proxy.ledger import parts
 from proxy.ledger.record import Outcome, UsageRecord, clean, pack_facts
 from proxy.state.answers import Kept
 
@@ -18,35 +21,22 @@ if TYPE_CHECKING:
 
 
 _NOTHING = ir.Usage(input=0, output=0, cached=0, reasoning=0, total=0)
-"""What a count spends: no vendor charges for it, and nothing is generated."""
+"""What a count spends, and an attempt that nobody took or that was answered with an error: no vendor charges for it,
+and nothing is generated."""
 
 
-def settle(call: Call, prices: Prices, *, missing: Callable[[str, str], None]) -> None:
-    """Tokens and money of every attempt that has an answer. Unknown stays None, and ``missing`` is told the backend
-    and why."""
+def settle(call: Call, prices: Prices, *, missing: Missing) -> None:
+    """Tokens and money of every attempt, and what the baseline would have charged. Unknown stays None, and ``missing``
+    is told what and why."""
     for attempt in call.attempts:
-        if call.api.counts is not None and attempt.usage is not None:
-            attempt.usage, attempt.cost = _NOTHING, 0
-            continue
-        if attempt.usage is None:
-            continue
-        attempt.reasoning_tokens, attempt.reasoning_source = reasoning.split(
-            attempt.usage, attempt.reasoning_chars, attempt.answer_chars
-        )
-        quote = prices.quote(
-            attempt.upstream.provider,
-            attempt.upstream.model,
-            now=call.started_at / 1000,
-            own=attempt.backend.price,
-            tier=attempt.usage.service_tier,
-            local=attempt.target.local,
-        )
-        attempt.price_source = quote.source
-        if quote.price is not None:
-            attempt.cost = pricing.cost(attempt.usage, quote.price)
-            attempt.unit_prices = msgspec.json.encode(quote.price).decode()
-        if attempt.cost is None:
-            missing(attempt.target.backend, quote.why or "incomplete usage")
+        if attempt.usage is not None and attempt.reasoning_source is None:
+            attempt.reasoning_tokens, attempt.reasoning_source = reasoning.split(
+                attempt.usage, attempt.reasoning_chars, attempt.answer_chars
+            )
+        bill.charge(call, attempt, prices, missing)
+        if call.api.counts is not None if attempt.usage is not None else bill.unbilled(attempt):
+            attempt.usage, attempt.reasoning_tokens, attempt.reasoning_source = _NOTHING, 0, None
+    bill.compare(call, prices)
 
 
 def rows(call: Call, now: float) -> list[UsageRecord]:
@@ -70,7 +60,8 @@ def _outcome(call: Call, attempt: Attempt | None) -> Outcome:
 
 
 def _row(call: Call, attempt: Attempt | None, now: float, outcome: Outcome) -> UsageRecord:
-    decision = call.decision
+    decision, below = call.decision, attribution.of(call)
+    answered = outcome == "ok" and call.parent_id is None
     row = UsageRecord(
         request_id=call.id,
         client_request_id=call.client_request_id,
@@ -96,6 +87,11 @@ def _row(call: Call, attempt: Attempt | None, now: float, outcome: Outcome) -> U
         trace="\n".join(decision.trace) if decision else None,
         error_code=call.failure.code if call.failure else None,
         error_message=_kept_message(call, call.failure),
+        baseline=call.baseline if call.api.counts is None else None,
+        baseline_nano_usd=call.baseline_cost if answered else None,
+        user=below.user,
+        session=below.session,
+        tags=below.tags,
     )
     return row if attempt is None else _of_attempt(row, call, attempt, now)
 
@@ -108,6 +104,11 @@ def _kept_message(call: Call, failure: ir.Failure | None) -> str | None:
     if failure.upstream_status is None or call.snapshot.config.telemetry.capture_content:
         return clean(failure.message)
     return f"the backend's answer was an error (HTTP {failure.upstream_status})"
+
+
+def _millis(seconds: float) -> float:
+    """Milliseconds, to the microsecond; ``round`` would take twice as long."""
+    return int(seconds * 1_000_000 + 0.5) / 1000
 
 
 def _of_kept(row: UsageRecord, call: Call, kept: Kept, now: float) -> UsageRecord:
@@ -124,13 +125,28 @@ def _of_kept(row: UsageRecord, call: Call, kept: Kept, now: float) -> UsageRecor
         reasoning_tokens=0,
         cost_nano_usd=0,
         price_source="cache",
-        duration_ms=round(spent * 1000, 3),
-        ttft_ms=None if whole else round(spent * 1000, 3),
-        overhead_ms=round(max(spent - call.upstream_seconds, 0.0) * 1000, 3) if whole else None,
+        duration_ms=_millis(spent),
+        ttft_ms=None if whole else _millis(spent),
+        overhead_ms=_millis(max(spent - call.upstream_seconds, 0.0)) if whole else None,
         dropped=kept.dropped or None,
         finish_reason=kept.finish,
         effort=kept.effort,
     )
+
+
+def _flags(call: Call, attempt: Attempt) -> list[str]:
+    """What was special. ``partial_usage``: the stream broke off, and these are the counts until then."""
+    found = [*call.flags, *attempt.flags]
+    usage = attempt.usage
+    if usage is None:
+        return found
+    if (bad := parts.flag(usage)) is not None:
+        found.append(bad)
+    if attempt.streamed and attempt.finish is None:
+        found.append("partial_usage")
+    if attempt.usage_counted:
+        found.append("usage_counted")
+    return found
 
 
 def _of_attempt(row: UsageRecord, call: Call, attempt: Attempt, now: float) -> UsageRecord:
@@ -142,7 +158,7 @@ def _of_attempt(row: UsageRecord, call: Call, attempt: Attempt, now: float) -> U
     first = attempt.first_event
     return msgspec.structs.replace(
         row,
-        started_at=call.started_at + round((attempt.started - call.started) * 1000),
+        started_at=bill.started_at(call, attempt),
         status=told.status if told else row.status,
         backend=attempt.target.backend,
         upstream_model=attempt.model or attempt.upstream.model,
@@ -155,15 +171,18 @@ def _of_attempt(row: UsageRecord, call: Call, attempt: Attempt, now: float) -> U
         cost_nano_usd=attempt.cost,
         price_source=attempt.price_source,
         unit_prices=attempt.unit_prices,
-        duration_ms=round(((attempt.ended or now) - attempt.started) * 1000, 3),
-        ttft_ms=None if whole or first is None else round((first - call.started) * 1000, 3),
-        overhead_ms=round(max(now - call.started - call.upstream_seconds, 0.0) * 1000, 3) if whole else None,
+        machine_ms=None if attempt.machine_time is None else attempt.machine_time / 1_000_000,
+        duration_ms=_millis((attempt.ended or now) - attempt.started),
+        ttft_ms=None if whole or first is None else _millis(first - call.started),
+        overhead_ms=_millis(max(now - call.started - call.upstream_seconds, 0.0)) if whole else None,
         dropped=attempt.dropped_names or None,
         upstream_request_id=attempt.upstream_id,
         upstream_status=attempt.upstream_status,
         finish_reason=attempt.finish,
         effort=attempt.effort,
-        flags=", ".join([*call.flags, *attempt.flags]) or None,
+        flags=", ".join(_flags(call, attempt)) or None,
+        parts=parts.pack(usage, attempt.reasoning_chars, attempt.answer_chars),
+        service_tier=tier_of(usage),
         error_code=failure.code if failure else None,
         error_message=_kept_message(call, failure),
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping
-from difflib import get_close_matches
 from hashlib import sha256
 from typing import Any
 
@@ -13,19 +12,25 @@ import msgspec
 from msgspec import Struct
 
 from policies import library
+from policies.aliases import KEY
+from policies.aliases import allowed as may_ask
 from policies.data_classes import findings
 from policies.data_classes.findings import Sought
+from policies.near import near
 from policies.retries import Retries
 from policies.rules.book import Book
 from policies.rules.grammar import Route
 from policies.rules.plan import PINNED
+from policies.tariff import NOTHING, Overlay
 from policies.verdict import Caller
-from proxy import defaults
+from proxy import defaults, tariffs
 from proxy.backends import Backend, Timeouts
 from proxy.callers import caller_of, digest_of
 from proxy.config import Config, compile_rules, load, resolve_backends
+from proxy.ledger import address
 from proxy.settings.grammar import Alias
 from proxy.settings.units import shown
+from proxy.tariffs import Baseline
 from proxy.weighing import Weights
 
 __all__ = ["Backend", "Snapshot", "Timeouts", "build", "build_text"]
@@ -64,6 +69,10 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     sought: Sought | None = None
     """The patterns that raise a request's data class."""
+    overlay: Overlay = NOTHING
+    """The operator's own prices."""
+    baselines: Mapping[str, Baseline] = {}
+    """What aliases count savings against, by their words for it."""
     ttft_targets: frozenset[float] = frozenset()
     """Every ``ttft_target`` of rules, policies and aliases, in seconds."""
 
@@ -74,14 +83,19 @@ class Snapshot(Struct, frozen=True, kw_only=True):
             return found
         return next((pattern.route for pattern in self.patterns if pattern.expression.fullmatch(alias)), None)
 
-    def near(self, alias: str) -> list[str]:
-        """At most three names that may have been meant."""
-        return get_close_matches(alias, self.listed(), n=3, cutoff=0.5)
+    def near(self, alias: str, allowed: tuple[str, ...] | None = None) -> list[str]:
+        """At most three names that may have been meant, of those that a key with the aliases ``allowed`` is shown."""
+        return near(alias, self.listed(allowed), most=3, like=0.5)
 
-    def listed(self) -> list[str]:
-        """The names of ``GET /v1/models``: a pattern is shown only where the operator says so."""
+    def listed(self, allowed: tuple[str, ...] | None = None) -> list[str]:
+        """The names of ``GET /v1/models``: a pattern is shown only where the operator says so. ``allowed``: the aliases
+        of the key that asks; a name of its own that only a pattern serves is shown, too."""
         exact = [name for name, route in self.aliases.items() if route.listed is not False]
-        return [*exact, *(pattern.route.alias for pattern in self.patterns if pattern.route.listed)]
+        names = [*exact, *(pattern.route.alias for pattern in self.patterns if pattern.route.listed)]
+        if allowed is None:
+            return names
+        own = [name for name in allowed if _ANY not in name and name not in self.aliases and self.route(name)]
+        return [*(name for name in names if may_ask(allowed, name)), *own]
 
     def retries(self, policy: str | None) -> Retries:
         """The policy's own, else the file's."""
@@ -89,9 +103,15 @@ class Snapshot(Struct, frozen=True, kw_only=True):
         return own if own != Retries() else _retries(self.config)
 
     def policies(self) -> list[str]:
-        """Every policy that a decision may name: the file's own, the library's, aliases without one, and pins."""
+        """Every policy that a decision may name: the file's own, the library's, aliases without one, pins, and keys."""
         direct = [f"alias:{name}" for name, alias in self.config.aliases.items() if alias.use is not None]
-        return [*self.config.policies, *library.load(), *direct, PINNED]
+        return [*self.config.policies, *library.load(), *direct, PINNED, KEY]
+
+    @property
+    def usual_baseline(self) -> str | None:
+        """The baseline of the most aliases; None where none has one."""
+        told = [alias.baseline for alias in self.config.aliases.values() if alias.baseline is not None]
+        return max(told, key=told.count) if told else None
 
     @property
     def demo(self) -> bool:
@@ -102,14 +122,24 @@ class Snapshot(Struct, frozen=True, kw_only=True):
     def masked(self) -> dict[str, Any]:
         """The configuration as plain values, secrets hidden, for ``GET /admin/config``."""
         plain: dict[str, Any] = msgspec.to_builtins(self.config, enc_hook=shown)
+        for part, name in (("ledger", "url"), ("state", "redis")):
+            if plain[part][name] is not None:
+                plain[part][name] = address.shown(plain[part][name])
         return {key: value for key, value in plain.items() if key not in {"warnings", "absent", "filled", "measured"}}
 
 
 def build_text(
-    text: str, *, file: str, generation: int, env: Mapping[str, str], has_keys: bool = False, now: float | None = None
+    text: str,
+    *,
+    file: str,
+    generation: int,
+    env: Mapping[str, str],
+    has_keys: bool = False,
+    compared: bool = False,
+    now: float | None = None,
 ) -> Snapshot:
     """Load and build. Raises ConfigError."""
-    config = load(text, file=file, env=env, has_keys=has_keys)
+    config = load(text, file=file, env=env, has_keys=has_keys, compared=compared)
     return build(config, generation=generation, text_hash=sha256(text.encode()).hexdigest(), file=file, now=now)
 
 
@@ -132,6 +162,8 @@ def build(config: Config, *, generation: int, text_hash: str, file: str, now: fl
         callers={digest_of(key): caller_of(key, config.teams) for key in config.keys},
         warnings=config.warnings,
         sought=findings.compiled(config.data_classes.detect, config.data_classes.patterns),
+        overlay=tariffs.overlay(config, backends.values()),
+        baselines={word: tariffs.baseline(word, backends) for each in routes.values() if (word := each.baseline)},
         ttft_targets=book.ttft_targets | {each.ttft_target for each in routes.values() if each.ttft_target is not None},
     )
 

@@ -11,6 +11,7 @@ import contextlib
 import signal
 import socket
 import sys
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,12 @@ import watchfiles
 from proxy import interpreter
 from proxy.config import Config
 from proxy.control import LIMIT, Ask, Built, Channel, Counted, Drain, Load, Scrape, Swap, Swapped, Tell
+from proxy.keyed import built
+from proxy.ledger.address import shown
 from proxy.origin import Origin
 from proxy.seat import Seat
 from proxy.settings import ConfigError
-from proxy.snapshot import Snapshot, build_text
+from proxy.snapshot import Snapshot
 
 _log = structlog.get_logger("supervisor")
 
@@ -76,6 +79,7 @@ class Supervisor:
         self._refused: str | None = None
         self._listen = self._bind()
         self._demo = origin.demo
+        self._counts = tempfile.TemporaryFile()  # noqa: SIM115 - it is there for as long as its workers
 
     @property
     def url(self) -> str:
@@ -116,7 +120,7 @@ class Supervisor:
         generation = self._snapshot.generation + 1
         try:
             text = self._origin.read()
-            snapshot = build_text(text, file=self._origin.name, generation=generation, env=self._origin.env)
+            snapshot = await built(text, file=self._origin.name, generation=generation, env=self._origin.env)
         except (ConfigError, OSError) as error:
             return {"ok": False, "generation": self._snapshot.generation, "error": _one_line(error)}
         problem = await self._everywhere(Load(generation, text, self._origin.name))
@@ -165,13 +169,14 @@ class Supervisor:
 
     async def _start(self, slot: int) -> Hand:
         ours, theirs = socket.socketpair()
-        fds = [theirs.fileno(), self._listen.fileno(), self._demo.fileno()]
+        fds = [theirs.fileno(), self._listen.fileno(), self._demo.fileno(), self._counts.fileno()]
         seat = Seat(
             slot=slot,
             workers=self._workers,
             control=theirs.fileno(),
             listen=self._listen.fileno(),
             demo=self._demo.fileno(),
+            counts=self._counts.fileno(),
         )
         process = await asyncio.create_subprocess_exec(
             *interpreter.words("proxy.worker", *seat.words()),
@@ -265,13 +270,19 @@ def _one_line(error: ConfigError | OSError) -> str:
 def _take_a_restart(old: Config, new: Config) -> list[str]:
     """What a reload cannot change, named where the file differs from what this process began with."""
     return [
-        f"{name} takes a restart: {before} stays in force"
+        f"{name} takes a restart: {shown(str(before))} stays in force"
         for name, before, after in (
             ("server.host", old.server.host, new.server.host),
             ("server.port", old.server.port, new.server.port),
             ("server.workers", old.server.workers, new.server.workers),
             ("ledger.url", old.ledger.url, new.ledger.url),
             ("telemetry.otlp", old.telemetry.otlp, new.telemetry.otlp),
+            # Its URL may hold a password.
+            ("state.redis", _which(old.state.redis), _which(new.state.redis)),
         )
         if before != after
     ]
+
+
+def _which(url: str | None) -> str:
+    return "none" if url is None else url.rpartition("@")[2]

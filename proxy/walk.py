@@ -35,6 +35,7 @@ from proxy.line import Line
 from proxy.pump import Opened, relay_stream, send
 from proxy.recall import recall
 from proxy.resolve import resolve
+from proxy.tokens.reckoning import expect, reckon
 from proxy.turns import Turns
 from proxy.upstream.seam import UpstreamFailed
 from proxy.write import begin, write
@@ -42,7 +43,7 @@ from proxy.write import begin, write
 
 async def walk(call: Call, house: House, line: Line) -> None:
     """Stations 2 to 11; the door is station 1. Raises Rejected or ir.Invalid where the road ends with an error."""
-    house.enter(call)  # 2 NAME
+    await house.enter(call)  # 2 NAME
     call.body = await decoded(call.body, call.headers, call.snapshot.config.server.max_body)  # 3 READ
     await house.in_turn(call.body, call.read_head)
     await recall(call, house)
@@ -87,6 +88,7 @@ async def _relay(call: Call, attempt: Attempt, opened: Opened, house: House, lin
     """From the first event on: nothing is tried again, and the end waits for its row."""
 
     async def end() -> None:
+        await reckon(call, attempt, opened, house, ride)
         await keep(call, attempt, opened, house)
         house.settle(call, attempt)
         keep_answer(call, attempt, opened, house)
@@ -100,6 +102,7 @@ async def _relay(call: Call, attempt: Attempt, opened: Opened, house: House, lin
         if not line.opened:
             call.status, call.committed = 200, True
             await line.open_stream(answers.headers(call))
+        expect(attempt, opened, house)
         await relay_stream(attempt, opened, line, end=end)
     finally:
         await opened.answer.close()

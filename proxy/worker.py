@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import uvicorn
+import uvicorn.server
 import uvloop
 
 from proxy.app import create_app
@@ -42,7 +43,7 @@ _LAST_WORDS_SECONDS = 1.0
 """What a call that the drain has cut off may take to say so."""
 
 
-class Server(uvicorn.Server):
+class Server(uvicorn.server.Server):
     """uvicorn without its signal handling, which would end the process by the very signal that asked for a drain."""
 
     @contextmanager
@@ -109,7 +110,16 @@ class Worker:
 
     def _build(self, order: Load) -> str | None:
         try:
-            built = build_text(order.text, file=order.file, generation=order.generation, env=os.environ)
+            # The supervisor has looked up whether its bind has a key, and held its prices against the sheet, which no
+            # worker loads for that.
+            built = build_text(
+                order.text,
+                file=order.file,
+                generation=order.generation,
+                env=os.environ,
+                has_keys=True,
+                compared=True,
+            )
             if self._house is not None:
                 self._house.seals.read(built.config.server.secret)
         except (ConfigError, StoreFailed) as error:
@@ -129,6 +139,10 @@ class Worker:
                 self._house = open_house(
                     snapshot, host=self._listen.getsockname()[0], slot=self._seat.slot, workers=self._seat.workers
                 )
+                if self._seat.workers > 1:
+                    from proxy.state.counts import Shared
+
+                    self._house.machines.share(Shared(self._seat.counts, self._seat.slot, self._seat.workers))
                 group.create_task(self._serve(self._house))
         except (LedgerError, StoreFailed) as error:
             return str(error)
@@ -221,7 +235,7 @@ async def _main(seat: Seat) -> None:
 
 
 def main() -> None:
-    """``python -m proxy.worker SLOT WORKERS CONTROL_FD LISTEN_FD DEMO_FD``: started by the supervisor alone."""
+    """``python -m proxy.worker`` with the words of a ``Seat``: started by the supervisor alone."""
     uvloop.run(_main(Seat.of(sys.argv[1:])))
 
 

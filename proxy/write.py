@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from adapters import efforts, ir, states
 from adapters.dialect import Dialect, compact
 from policies.verdict import Target
-from proxy import escalating, keys
+from proxy import escalating, keys, minting
 from proxy.backends import sendable
 from proxy.call import Attempt, Call, Rejected
 from proxy.classed import Called
@@ -38,6 +38,7 @@ def begin(call: Call, target: Target, now: float) -> Attempt:
         escalation=escalation,
         recording=call.cache.recording() if call.cache is not None else None,
         called=Called() if call.data_class else None,
+        aside=call.api.tokenizes,
         started=now,
     )
     call.attempts.append(attempt)
@@ -119,12 +120,18 @@ def _credential(call: Call, backend: Backend) -> str | None:
     if not backend.from_client:
         return backend.credential.reveal() if backend.credential is not None else None
     given = keys.given(call.headers)
-    if given is not None and sendable(given) and (not call.snapshot.callers or keys.OWN_HEADER in call.headers):
+    keyed = call.caller.key_id is not None
+    if given is not None and _may_leave(given) and (not keyed or keys.OWN_HEADER in call.headers):
         return given
-    own = f" and your Turnout key as '{keys.OWN_HEADER}'" if call.snapshot.callers else ""
+    own = f" and your Turnout key as '{keys.OWN_HEADER}'" if keyed else ""
     how = f"send it as 'Authorization: Bearer …' or 'x-api-key'{own}"
     message = f"The backend '{backend.name}' uses the caller's own key: {how}."
     raise Rejected(ir.Failure("unauthorized", 401, message, code="missing_api_key"))
+
+
+def _may_leave(given: str) -> bool:
+    """A key of ours is for nobody else, not even where none is needed here."""
+    return sendable(given) and not minting.is_ours(given)
 
 
 @cache

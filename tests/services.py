@@ -71,42 +71,38 @@ def redis_server(*arguments: str, port: int | None = None, folder: Path | None =
 
 
 @contextmanager
-def postgres_server() -> Iterator[Server]:
-    """A PostgreSQL with one empty database ``turnout``."""
+def postgres_server(*, port: int | None = None, folder: Path | None = None) -> Iterator[Server]:
+    """A PostgreSQL with one empty database ``turnout``; ``port`` and ``folder`` to start one where another was, with its
+    data."""
     tools = _postgres_tools()
-    with tempfile.TemporaryDirectory(prefix="postgres-") as name:
-        folder, port = Path(name), free_port()
-        user = _owner(folder)
-        data, log = folder / "data", folder / "log"
-        initialised = [
-            str(tools / "initdb"),
-            "-D",
-            str(data),
-            "-U",
-            "turnout",
-            "-A",
-            "trust",
-            "-E",
-            "UTF8",
-            "--no-sync",
-        ]
-        _run(initialised, user, folder)
-        settings = {
-            "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": folder, "fsync": "off",
-            "shared_buffers": "32MB", "max_connections": 40, "autovacuum": "off",
-        }  # fmt: skip
-        words = [str(tools / "postgres"), "-D", str(data), *(f"--{k}={v}" for k, v in settings.items())]
-        with log.open("ab") as out:
-            process = subprocess.Popen(
-                words, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True, user=user, cwd=folder
-            )
-        server = Server(f"postgresql://turnout@127.0.0.1:{port}/turnout", port, process)
-        try:
-            _await(server, log)
-            _created(server, tools, user, folder)
-            yield server
-        finally:
-            server.end()
+    own = tempfile.TemporaryDirectory(prefix="postgres-") if folder is None else None
+    where = Path(own.name) if own is not None else folder or Path()
+    port = free_port() if port is None else port
+    user = _owner(where)
+    data, log = where / "data", where / "log"
+    known = data.exists()
+    if not known:
+        words = ["-D", str(data), "-U", "turnout", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        _run([str(tools / "initdb"), *words], user, where)
+    settings = {
+        "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": where, "fsync": "off",
+        "shared_buffers": "32MB", "max_connections": 40, "autovacuum": "off",
+    }  # fmt: skip
+    words = [str(tools / "postgres"), "-D", str(data), *(f"--{k}={v}" for k, v in settings.items())]
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            words, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True, user=user, cwd=where
+        )
+    server = Server(f"postgresql://turnout@127.0.0.1:{port}/turnout", port, process)
+    try:
+        _await(server, log)
+        if not known:
+            _created(server, tools, user, where)
+        yield server
+    finally:
+        server.end()
+        if own is not None:
+            own.cleanup()
 
 
 def _created(server: Server, tools: Path, user: str | None, folder: Path) -> None:

@@ -24,6 +24,7 @@ from adapters.anthropic_messages.wire import (
     Event,
 )
 from adapters.sse import Frame
+from adapters.usage import OBJECT
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 _EVENTS = frozenset(
@@ -59,7 +60,7 @@ class Reader:
         self._open: dict[int, _Open] = {}
         self._blocks = 0
         self._calls = False
-        self._usage: dict[str, Raw] = {}
+        self._usage: dict[str, Any] = {}
         self._stop: Delta | None = None
         self._over = False
 
@@ -122,7 +123,7 @@ class Reader:
                 message = event.message
                 yield from self._close_all()
                 yield from self._started(message.id if message else None, message.model if message else None)
-                yield from self._tell_usage(message.usage if message else None)
+                yield from self._tell_usage(message.usage if message else Raw())
             case "message_delta":
                 if event.delta is not None and event.delta.stop_reason is not None:
                     self._stop = event.delta
@@ -135,10 +136,13 @@ class Reader:
     def _started(self, id: str | None, model: str | None) -> Iterator[ir.Event]:  # noqa: A002 - the wire's own word
         yield ir.Started(id, model)
 
-    def _tell_usage(self, told: dict[str, Raw] | None) -> Iterator[ir.Event]:
-        if told:
+    def _tell_usage(self, raw: Raw) -> Iterator[ir.Event]:
+        told = usage.decode(raw)
+        if told and isinstance(told, Mapping):
             self._usage = usage.merged(self._usage, told)
             yield ir.UsageReported(usage.read(self._usage))
+        elif told:
+            yield ir.UsageReported(ir.Usage(flaws=(OBJECT,)))
 
     def _start(self, index: int, raw: Raw) -> Iterator[ir.Event]:
         """A block begins; whole answers and some servers put its content here already."""

@@ -112,7 +112,7 @@ class Start(Struct):
 
     id: str | None = None
     model: str | None = None
-    usage: dict[str, Raw] | None = None
+    usage: Raw = Raw()
 
 
 class Event(Struct):
@@ -123,7 +123,7 @@ class Event(Struct):
     message: Start | None = None
     content_block: Raw = Raw()
     delta: Delta | None = None
-    usage: dict[str, Raw] | None = None
+    usage: Raw = Raw()
     error: Any = None
 
 
@@ -151,7 +151,7 @@ class Answer(Struct):
     stop_reason: str | None = None
     stop_sequence: str | None = None
     stop_details: Any = None
-    usage: dict[str, Raw] | None = None
+    usage: Raw = Raw()
 
 
 EVENT: Decoder[Event] = Decoder(Event)

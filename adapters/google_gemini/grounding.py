@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from adapters import ir
 from adapters.google_gemini.wire import Grounding, GroundingChunk, Source
+
+_VERSION = re.compile(r"(?:models/)?gemini-(\d{1,3})")
+_BY_QUERY = 3
+"""The first Gemini whose searches are charged for by query."""
 
 
 def read(grounding: Grounding, text: str) -> Iterator[ir.Annotation]:
@@ -32,6 +37,29 @@ def _chars(encoded: bytes, offset: int) -> int:
 
 def _source(chunk: GroundingChunk) -> Source | None:
     return chunk.web or chunk.maps or chunk.retrieved_context
+
+
+class Searches:
+    """What one answer was grounded on, over all its frames and candidates. ``calls``: as Google charges for it."""
+
+    def __init__(self) -> None:
+        self.calls: Mapping[str, int] = {}
+        self._queries: set[str] = set()
+        self._maps = False
+
+    def read(self, grounding: Grounding, model: str | None) -> None:
+        """The metadata of one frame, which may repeat what an earlier one told.
+
+        From Gemini 3 on each different query that is not empty is charged for, before that a prompt that was grounded
+        once, however many queries it took. A prompt grounded on Maps counts once."""
+        for told in (grounding.web_search_queries, grounding.image_search_queries):
+            self._queries |= {query for query in told if isinstance(query, str)} if isinstance(told, list) else set()
+        self._maps = self._maps or any(chunk.maps is not None for chunk in grounding.grounding_chunks or ())
+        queries = len(self._queries - {""})
+        old = _VERSION.match(model or "")
+        if old is not None and int(old[1]) < _BY_QUERY:
+            queries = min(queries, 1)
+        self.calls = ({"web_search": queries} if queries else {}) | ({"maps": 1} if self._maps else {})
 
 
 def write(annotations: Sequence[ir.Annotation], text: str) -> dict[str, Any]:

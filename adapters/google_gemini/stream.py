@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import count
 
 from adapters import failures, ir
-from adapters.google_gemini import errors, finish, usage
+from adapters.google_gemini import errors, finish, grounding, usage
 from adapters.google_gemini.blocks import Choice
 from adapters.google_gemini.wire import UNREADABLE, Candidate, Chunk, chunk_decoder
 from adapters.sse import Frame
@@ -18,6 +18,7 @@ class Reader:
     def __init__(self) -> None:
         self._choices: dict[int, Choice] = {}
         self._blocks = count()
+        self._searches = grounding.Searches()
         self._started = False
         self._over = False
 
@@ -59,7 +60,9 @@ class Reader:
             if not choice.finished:
                 choice.read(candidate, data)
                 events += self._drained(choice)
-        told = usage.read(chunk.usage_metadata) if chunk.usage_metadata else None
+            if candidate.grounding_metadata is not None:
+                self._searches.read(candidate.grounding_metadata, chunk.model_version)
+        told = usage.read(chunk.usage_metadata, self._searches.calls)
         if told is not None:
             events.append(ir.UsageReported(told))
         for candidate in chunk.candidates or ():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -96,6 +96,8 @@ class GroundingSupport(Wire, frozen=True):
 class Grounding(Wire, frozen=True):
     grounding_chunks: list[GroundingChunk] | None = None
     grounding_supports: list[GroundingSupport] | None = None
+    web_search_queries: Any = None
+    image_search_queries: Any = None
 
 
 class TokenLogprob(Wire, frozen=True):
@@ -125,14 +127,25 @@ class PromptFeedback(Wire, frozen=True):
     block_reason: str | None = None
 
 
+Nonsense: TypeAlias = bool | int | float | str | list[Any]
+"""What may stand in the place of an object: told apart by its type, for no nonsense there costs an answer."""
+
+
 class UsageMetadata(Wire, frozen=True):
-    prompt_token_count: int | None = None
-    candidates_token_count: int | None = None
-    total_token_count: int | None = None
-    thoughts_token_count: int | None = None
-    cached_content_token_count: int | None = None
-    tool_use_prompt_token_count: int | None = None
-    service_tier: str | None = None
+    """Its numbers are whatever stands there; ``usage`` judges them."""
+
+    prompt_token_count: Any = None
+    candidates_token_count: Any = None
+    total_token_count: Any = None
+    thoughts_token_count: Any = None
+    cached_content_token_count: Any = None
+    tool_use_prompt_token_count: Any = None
+    prompt_tokens_details: Any = None
+    tool_use_prompt_tokens_details: Any = None
+    cache_tokens_details: Any = None
+    candidates_tokens_details: Any = None
+    service_tier: Any = None
+    traffic_type: Any = None
 
 
 class Chunk(Wire, frozen=True):
@@ -140,7 +153,7 @@ class Chunk(Wire, frozen=True):
 
     candidates: list[Candidate] | None = None
     prompt_feedback: PromptFeedback | None = None
-    usage_metadata: UsageMetadata | None = None
+    usage_metadata: UsageMetadata | Nonsense | None = None
     model_version: str | None = None
     response_id: str | None = None
     error: Raw = Raw()

@@ -8,86 +8,105 @@ from typing import Any
 import msgspec
 
 from adapters import ir
+from adapters.usage import OBJECT, checked, count, first, inner, tool_calls, whole_output
 
 SERVICE_TIERS = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
-_INPUT = ("audio_tokens", "image_tokens", "text_tokens")
-_OUTPUT = ("audio_tokens", "text_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens")
+_INPUT = ("text_tokens",)
+_OUTPUT = ("text_tokens", "accepted_prediction_tokens", "rejected_prediction_tokens")
 _INPUT_EXTRAS, _OUTPUT_EXTRAS = "prompt_tokens_details", "completion_tokens_details"
-_counts = msgspec.json.Decoder(dict[str, int])
+_json: msgspec.json.Decoder[Any] = msgspec.json.Decoder()
 
 
 def read(told: Any, tier: Any = None, *, reasoned: bool = False) -> ir.Usage | None:
-    """``told`` is the wire's object. ``reasoned``: reasoning text was seen, so a count of 0 means "not counted"."""
-    if not isinstance(told, Mapping):
+    """``told`` is the wire's object, None where there is none. ``reasoned``: reasoning text was seen, so a count of 0
+    means "not counted"."""
+    if told is None:
         return None
-    ins, outs = _object(told, _INPUT_EXTRAS), _object(told, _OUTPUT_EXTRAS)
-    prompt, output, total = (_count(told, f"{name}_tokens") for name in ("prompt", "completion", "total"))
-    reasoning = _first(_count(outs, "reasoning_tokens"), _count(told, "reasoning_tokens"))
-    return ir.Usage(
-        input=prompt,
-        output=_whole_output(prompt, output, total, reasoning),
-        cached=_first(
-            _count(ins, "cached_tokens"), _count(told, "prompt_cache_hit_tokens"), _count(told, "cached_tokens")
-        ),
-        cache_write=_first(_count(ins, "cache_write_tokens"), _count(ins, "created_cache_tokens")),
-        reasoning=None if reasoned and reasoning == 0 else reasoning,
-        total=total,
-        service_tier=tier if isinstance(tier, str) else None,
-        extras=_kept(_INPUT_EXTRAS, ins, _INPUT) | _kept(_OUTPUT_EXTRAS, outs, _OUTPUT),
+    tier = None if tier == "" else tier
+    if not isinstance(told, Mapping):
+        return checked(ir.Usage(service_tier=tier, flaws=(OBJECT,)))
+    flaws: list[str] = []
+    ins, outs = inner(told, _INPUT_EXTRAS, flaws), inner(told, _OUTPUT_EXTRAS, flaws)
+    prompt, output, total = (told.get(f"{name}_tokens") for name in ("prompt", "completion", "total"))
+    reasoning = first(outs.get("reasoning_tokens"), told.get("reasoning_tokens"))
+    read_kinds = inner(ins, "cached_tokens_details", flaws)
+    return checked(
+        ir.Usage(
+            input=prompt,
+            output=whole_output(prompt, output, total, reasoning),
+            cached=_cached(told, ins),
+            cache_write=first(ins.get("cache_write_tokens"), ins.get("created_cache_tokens")),
+            reasoning=None if reasoned and reasoning == 0 else reasoning,
+            total=total,
+            service_tier=tier,
+            input_audio=ins.get("audio_tokens"),
+            input_image=ins.get("image_tokens"),
+            input_video=ins.get("video_tokens"),
+            cached_audio=read_kinds.get("audio_tokens"),
+            cached_image=read_kinds.get("image_tokens"),
+            output_audio=outs.get("audio_tokens"),
+            output_image=outs.get("image_tokens"),
+            output_video=outs.get("video_tokens"),
+            calls=_calls(told, flaws),
+            extras=_kept(_INPUT_EXTRAS, ins, _INPUT) | _kept(_OUTPUT_EXTRAS, outs, _OUTPUT),
+            flaws=tuple(flaws),
+        )
     )
 
 
-def _object(told: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    value = told.get(name)
-    return value if isinstance(value, Mapping) else {}
+def _cached(told: Mapping[str, Any], ins: Mapping[str, Any]) -> Any:
+    """OpenAI's place for it, else DeepSeek's, Moonshot's, Mistral's."""
+    others = ("prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens")
+    return first(ins.get("cached_tokens"), *map(told.get, others))
 
 
-def _count(counts: Mapping[str, Any], name: str) -> int | None:
-    value = counts.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
-        return None
-    return int(value)
-
-
-def _first(*counts: int | None) -> int | None:
-    return next((count for count in counts if count is not None), None)
-
-
-def _whole_output(prompt: int | None, output: int | None, total: int | None, reasoning: int | None) -> int | None:
-    """Some servers (xAI, Google's compatible endpoint) count reasoning in the total only."""
-    if prompt is None or output is None or total is None:
-        return output
-    excess = total - prompt - output
-    return output + excess if excess > 0 and reasoning in (None, excess) else output
+def _calls(told: Mapping[str, Any], flaws: list[str]) -> dict[str, Any]:
+    """xAI tells each of its tools, and what live search has read; OpenRouter its searches; Perplexity its queries."""
+    calls: dict[str, Any] = {}
+    for name, suffix in (("server_side_tool_usage_details", "_calls"), ("server_tool_use_details", "_requests")):
+        if name in told:
+            calls |= tool_calls(inner(told, name, flaws), suffix)
+    for name, tool in (("num_sources_used", "live_search"), ("num_search_queries", "web_search")):
+        if (times := told.get(name)) is not None and count(times) != 0:
+            calls[tool] = times
+    return calls
 
 
 def _kept(name: str, details: Mapping[str, Any], fields: tuple[str, ...]) -> ir.Extras:
-    counts = {field: count for field in fields if (count := _count(details, field))}
+    counts = {field: number for field in fields if (number := count(details.get(field)))}
     return {name: msgspec.Raw(msgspec.json.encode(counts))} if counts else {}
 
 
 def write(usage: ir.Usage | None) -> dict[str, Any] | None:
     """OpenAI's object, or None where the two counts that it demands are not known."""
-    if usage is None or usage.input is None or usage.output is None:
+    known = checked(usage) if usage is not None else ir.Usage()
+    if known.input is None or known.output is None:
         return None
     told: dict[str, Any] = {
-        "prompt_tokens": usage.input,
-        "completion_tokens": usage.output,
-        "total_tokens": usage.input + usage.output,
+        "prompt_tokens": known.input,
+        "completion_tokens": known.output,
+        "total_tokens": known.input + known.output,
     }
-    ins = {"cached_tokens": _at_most(usage.cached, usage.input)}
-    ins["cache_write_tokens"] = _at_most(usage.cache_write, usage.input)
-    outs = {"reasoning_tokens": _at_most(usage.reasoning, usage.output)}
-    for name, known in ((_INPUT_EXTRAS, ins), (_OUTPUT_EXTRAS, outs)):
-        details = {field: count for field, count in known.items() if count is not None} | _details(usage, name)
+    ins = {
+        "cached_tokens": known.cached,
+        "cache_write_tokens": known.cache_write,
+        "audio_tokens": known.input_audio,
+        "image_tokens": known.input_image,
+    }
+    outs = {"reasoning_tokens": known.reasoning, "audio_tokens": known.output_audio}
+    for name, counts, more, whole in (
+        (_INPUT_EXTRAS, ins, _INPUT, known.input),
+        (_OUTPUT_EXTRAS, outs, _OUTPUT, known.output),
+    ):
+        details = {field: number for field, number in counts.items() if number is not None}
+        details |= _carried(known.extras.get(name), more, whole)
         if details:
             told[name] = details
     return told
 
 
-def _at_most(count: int | None, whole: int) -> int | None:
-    return None if count is None else min(count, whole)
-
-
-def _details(usage: ir.Usage, name: str) -> dict[str, int]:
-    return _counts.decode(usage.extras[name]) if name in usage.extras else {}
+def _carried(raw: msgspec.Raw | None, fields: tuple[str, ...], whole: int) -> dict[str, int]:
+    """What the hub has no word for, as ``_kept`` left it; another dialect's extras may hold anything by that name."""
+    told = None if raw is None else _json.decode(raw)
+    known = {field: count(told.get(field)) for field in fields} if isinstance(told, dict) else {}
+    return {field: number for field, number in known.items() if number is not None and number <= whole}

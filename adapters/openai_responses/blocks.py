@@ -50,6 +50,8 @@ class Item:
         """A reasoning block that no part has claimed yet."""
         self.held: list[str] = []
         """Arguments of a call whose name is not known yet."""
+        self.told: Mapping[str, Any] | None = None
+        """An item of something that runs at the vendor, as it was told last."""
 
     def repeats(self, text: object) -> bool:
         """Nothing but what was told before the message was announced again."""
@@ -86,6 +88,7 @@ class Blocks:
         elif item.kind in CALLS:
             self._announce_call(item, told)
         else:
+            item.told = told
             kind = KINDS.get(item.kind, "server_tool")
             item.parts["raw", 0] = self._open(item, kind, type=item.kind, family="openai", raw=raw)
 
@@ -158,6 +161,7 @@ class Blocks:
                 self.rest(block, "arguments", told.get(CALLS[item.kind]))
             self.close(item)
         else:
+            item.told = told
             self.close(item, raw=raw)
 
     def _complete_message(self, item: Item, told: Mapping[str, Any]) -> None:

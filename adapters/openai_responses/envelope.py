@@ -11,6 +11,7 @@ from msgspec import Struct
 from adapters import ir
 from adapters.openai_responses import tools, wire
 from adapters.openai_responses.errors import error_object
+from adapters.openai_responses.usage import write
 
 ECHOED = ("max_tool_calls", "background", "truncation", "prompt")
 """Request fields that the hub keeps as extras, echoed as they came."""
@@ -164,7 +165,7 @@ def failed(
 def _with_output(whole: dict[str, Any], output: Sequence[object], usage: ir.Usage | None) -> dict[str, Any]:
     whole["output"] = output
     if usage is not None:
-        whole["usage"] = usage_object(usage)
+        whole["usage"] = write(usage)
         if usage.service_tier in wire.TIERS:
             whole["service_tier"] = usage.service_tier
     return whole
@@ -177,20 +178,3 @@ def incomplete_reason(finished: ir.Finished | None) -> str | None:
     if finished.detail in wire.INCOMPLETE:
         return finished.detail
     return "max_output_tokens" if finished.reason == "length" else "content_filter"
-
-
-def usage_object(usage: ir.Usage) -> dict[str, Any] | None:
-    """``usage``: all integers, parts within their wholes, total their sum (G82). None: it was not told."""
-    if usage.input is None or usage.output is None:
-        return None
-    read = {
-        "cached_tokens": min(usage.cached or 0, usage.input),
-        "cache_write_tokens": min(usage.cache_write or 0, usage.input),
-    }
-    return {
-        "input_tokens": usage.input,
-        "input_tokens_details": read,
-        "output_tokens": usage.output,
-        "output_tokens_details": {"reasoning_tokens": min(usage.reasoning or 0, usage.output)},
-        "total_tokens": usage.input + usage.output,
-    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -165,17 +165,10 @@ class Progress:
 
     def reconcile(self, response: ir.Extras) -> None:
         """What the stream did not tell of the final response's items. The n-th of a type is the n-th of that type."""
-        try:
-            raws = wire.RAW_LIST.decode(response["output"]) if "output" in response else []
-        except msgspec.MsgspecError:
-            raws = []
         seen: dict[str, list[Item]] = {}
         for item in self._items:
             seen.setdefault(item.kind, []).append(item)
-        for raw in raws:
-            told = decode_item(raw)
-            if told is None:
-                continue
+        for told, raw in listed(response):
             waiting = seen.get(told["type"])
             item = waiting.pop(0) if waiting else self._late(told, raw)
             if not item.done:
@@ -183,10 +176,27 @@ class Progress:
         for item in self._items:
             self.blocks.close(item)
 
+    @property
+    def hosted(self) -> list[Mapping[str, Any]]:
+        """The items so far of what runs at the vendor."""
+        return [item.told for item in self._items if item.told is not None]
+
     def _late(self, told: dict[str, Any], raw: msgspec.Raw) -> Item:
         item = self._new_item(told["type"], told.get("id"), None)
         self.blocks.announce(item, told, raw)
         return item
+
+
+def listed(response: ir.Extras) -> Iterator[tuple[dict[str, Any], msgspec.Raw]]:
+    """The items of a response object, as objects and as they came."""
+    try:
+        raws = wire.RAW_LIST.decode(response["output"]) if "output" in response else []
+    except msgspec.MsgspecError:
+        raws = []
+    for raw in raws:
+        told = decode_item(raw)
+        if told is not None:
+            yield told, raw
 
 
 def _index(value: object) -> int:

@@ -11,8 +11,8 @@ import msgspec
 from adapters import failures, ir
 from adapters.openai_responses import wire
 from adapters.openai_responses.errors import failure_in_stream
-from adapters.openai_responses.progress import HANDLERS, Event, Progress, decode
-from adapters.openai_responses.usage import read_usage, whole_number
+from adapters.openai_responses.progress import HANDLERS, Event, Progress, decode, listed
+from adapters.openai_responses.usage import read_usage, tools_run, whole_number
 from adapters.sse import Frame
 
 _FINISH: Mapping[str, ir.FinishReason] = {"content_filter": "content_filter"}
@@ -105,17 +105,18 @@ class Reader:
         told = _value(response, "status")
         status = told if told in {"failed", "incomplete", "cancelled"} else status or "completed"
         self._over = True
-        usage = read_usage(_value(response, "usage"), _value(response, "service_tier"))
         if status in {"failed", "cancelled"}:
-            self._usage(usage)
+            self._usage(response, [told for told, _ in listed(response)] or self._items.hosted)
             self._out.out.append(ir.Failed(_failure(response, status)))
             return
         self._items.reconcile(response)
-        self._usage(usage)
+        self._usage(response, self._items.hosted)
         finish = self._finish(response, status)
         self._out.out += [finish, ir.Ended(_left(response), wire.NAME)]
 
-    def _usage(self, usage: ir.Usage | None) -> None:
+    def _usage(self, response: ir.Extras, items: Sequence[Mapping[str, Any]]) -> None:
+        calls = tools_run(items, _value(response, "tool_usage"))
+        usage = read_usage(_value(response, "usage"), _value(response, "service_tier"), calls)
         if usage is not None:
             self._out.out.append(ir.UsageReported(usage))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator
-from difflib import get_close_matches
 from functools import lru_cache
 from typing import TYPE_CHECKING
+
+from policies.near import near
 
 if TYPE_CHECKING:
     from policies.rules.grammar import Path, Problem
@@ -40,7 +41,7 @@ def told_classes(header: str) -> tuple[str, ...]:
 
 
 def _taken(label: str) -> str:
-    slip = label not in RANKS and get_close_matches(label, (RESTRICTED,), n=1, cutoff=_LIKE)
+    slip = label not in RANKS and near(label, (RESTRICTED,), like=_LIKE)
     return RESTRICTED if slip or not LABEL.fullmatch(label) else label
 
 
@@ -49,8 +50,8 @@ def label_problems(label: object, path: Path) -> Iterator[Problem]:
     a class of its own it would let restricted data go."""
     if not isinstance(label, str) or not LABEL.fullmatch(label):
         yield path, f"{NOT_A_LABEL}, not {label!r}"
-    elif label not in RANKS and (near := get_close_matches(label, RANKS, n=1, cutoff=_LIKE)):
+    elif label not in RANKS and (meant := near(label, RANKS, like=_LIKE)):
         text = (
-            f"{label!r} would be a class of your own: did you mean {near[0]!r}? Else take a word that is less like it"
+            f"{label!r} would be a class of your own: did you mean {meant[0]!r}? Else take a word that is less like it"
         )
         yield path, text

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, tzinfo
-from difflib import get_close_matches
+
+from policies.near import near
 
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _SPAN = re.compile(r"(\d{1,2})(?::(\d\d))?\s*-\s*(\d{1,2})(?::(\d\d))?(?:\s+(\S+))?")
@@ -19,8 +20,8 @@ def zone(name: object) -> tzinfo:
     try:
         return ZoneInfo(str(name))
     except (ValueError, OSError, KeyError) as mistake:
-        near = get_close_matches(str(name), available_timezones(), n=1)
-        mend = f"did you mean {near[0]!r}?" if near else "write one such as 'Europe/Berlin' or 'UTC'"
+        meant = near(str(name), available_timezones())
+        mend = f"did you mean {meant[0]!r}?" if meant else "write one such as 'Europe/Berlin' or 'UTC'"
         raise ValueError(f"there is no time zone {str(name)!r} here: {mend}") from mistake
 
 

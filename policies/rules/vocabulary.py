@@ -6,7 +6,6 @@ import fnmatch
 import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import tzinfo
-from difflib import get_close_matches
 from math import inf
 from typing import Any, TypeAlias
 
@@ -15,6 +14,7 @@ from msgspec import Struct
 from adapters import ir
 from policies.data_classes.data_class import label_problems
 from policies.language import LANGUAGES
+from policies.near import near
 from policies.rules import numbers
 from policies.rules.grammar import Path
 from policies.rules.meaning import SIGNS, Meaning, Span, Values, Written, passes
@@ -48,7 +48,7 @@ class Mistake(Exception):  # noqa: N818 - the operator's, told with its mend
 
 def nearest(word: str, known: Collection[str]) -> str:
     """What to say after "unknown …": the nearest right word, else all of them."""
-    close = get_close_matches(word, known, n=1)
+    close = near(word, known)
     return f"did you mean {close[0]!r}?" if close else f"one of: {', '.join(sorted(known)) or 'none is defined'}"
 
 

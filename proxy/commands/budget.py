@@ -14,7 +14,6 @@ from proxy.commands.line import Config, Json, fail, misused, say_json, say_table
 
 if TYPE_CHECKING:
     from proxy.limits.accounts import Account
-    from proxy.snapshot import Snapshot
     from proxy.state.pots import Coffers
 
 app = typer.Typer(no_args_is_help=True, help="What teams and keys may spend, and have spent.")
@@ -22,6 +21,8 @@ _MOST = 10**9
 """Dollars of one grant."""
 
 T = TypeVar("T")
+Look = Callable[[], Awaitable[list["Account"]]]
+"""Every budget as it stands now."""
 
 
 @app.command("list")
@@ -36,13 +37,13 @@ def list_(config: Config = None, json: Json = False) -> None:
     turnout budget list
     turnout budget list --json
     """
-    found = _opened(config, _accounts)
+    found = _opened(config, lambda _, look: look())
     if json:
         say_json([_plain(account) for account in found])
     elif found:
         _say(found)
     else:
-        typer.echo("no team or key here has a budget (teams.NAME.budget and keys[].budget in proxy.yaml)")
+        typer.echo("no team or key here has a budget: teams.NAME.budget, keys[].budget, turnout keys create --budget")
 
 
 @app.command()
@@ -67,18 +68,19 @@ def grant(
     owner = f"key:{key}" if key is not None else f"team:{words[0]}"
     nano, ends = _nano(words[-1]), _until(until)
 
-    async def granted(snapshot: Snapshot, coffers: Coffers) -> tuple[str, Account]:
+    async def granted(coffers: Coffers, look: Look) -> tuple[str, Account]:
         from secrets import token_hex
 
         from proxy.limits.accounts import account_of
         from proxy.state.pots import Grant
 
-        account = account_of(await _accounts(snapshot, coffers), owner)
+        before = await look()
+        account = account_of(before, owner)
         if account is None:
-            fail(_stranger(snapshot, owner))
+            fail(_stranger(before, owner))
         made = Grant(id=token_hex(4), of=owner, nano_usd=nano, until=int(account.resets if ends is None else ends))
         await coffers.grant(made)
-        after = account_of(await _accounts(snapshot, coffers), owner)
+        after = account_of(await look(), owner)
         assert after is not None  # noqa: S101 - it was there a moment ago
         return made.id, after
 
@@ -110,7 +112,7 @@ def revoke(
     turnout budget revoke 1f4e09aa
     """
 
-    async def revoked(_: Snapshot, coffers: Coffers) -> bool:
+    async def revoked(coffers: Coffers, _: Look) -> bool:
         return await coffers.revoke(grant_id)
 
     if not _opened(config, revoked):
@@ -118,21 +120,30 @@ def revoke(
     typer.echo(f"revoked {grant_id}")
 
 
-def _opened(config: Path | None, work: Callable[[Snapshot, Coffers], Awaitable[T]]) -> T:
+def _opened(config: Path | None, work: Callable[[Coffers, Look], Awaitable[T]]) -> T:
     """Do this with the pots that the configuration's Turnout uses, running or not."""
-    from proxy.commands.sources import ledger_file, written
+    from functools import partial
+
+    from proxy.commands.sources import ledger_book, stored_callers, written
+    from proxy.ledger.address import folder_of
+    from proxy.ledger.book import open_book
     from proxy.ledger.schema import LedgerError
+    from proxy.limits.accounts import accounts, budgets
     from proxy.opening import coffers
     from proxy.state.pots import PotsAway
 
     snapshot = written(config)
-    redis = snapshot.config.state.redis
-    folder = ledger_file(config, None).parent if redis is None else Path()
+    redis, url = snapshot.config.state.redis, snapshot.config.ledger.url
+    if redis is None:
+        # With Redis any machine will do; a file's folder has to be the right one.
+        with ledger_book(config, None):
+            pass
+    limits = list(budgets(snapshot, stored_callers(snapshot).values()))
 
     async def done() -> T:
-        opened = coffers(redis, folder)
+        opened = coffers(redis, folder_of(url))
         try:
-            return await work(snapshot, opened)
+            return await work(opened, lambda: accounts(limits, snapshot, opened, partial(open_book, url), time.time()))
         finally:
             await opened.close()
 
@@ -140,16 +151,6 @@ def _opened(config: Path | None, work: Callable[[Snapshot, Coffers], Awaitable[T
         return asyncio.run(done())
     except (PotsAway, LedgerError) as error:
         fail(f"turnout budget: where budgets are counted cannot be reached: {error}")
-
-
-async def _accounts(snapshot: Snapshot, coffers: Coffers) -> list[Account]:
-    from functools import partial
-
-    from proxy.ledger.schema import path_of
-    from proxy.limits.accounts import accounts
-    from proxy.limits.past import Rows
-
-    return await accounts(snapshot, coffers, partial(Rows, path_of(snapshot.config.ledger.url)), time.time())
 
 
 def _nano(usd: str) -> int:
@@ -178,13 +179,12 @@ def _until(text: str | None) -> float | None:
     return found
 
 
-def _stranger(snapshot: Snapshot, owner: str) -> str:
-    from proxy.limits.accounts import budgets
+def _stranger(found: Sequence[Account], owner: str) -> str:
     from proxy.settings.shape import did_you_mean
 
     scope, _, name = owner.partition(":")
-    known = [limit.name for limit in budgets(snapshot) if limit.scope == scope and limit.kind == "usd"]
-    mend = did_you_mean(name, known) if known else f"give a {scope} a 'budget' in proxy.yaml first"
+    known = [account.limit.name for account in found if account.limit.scope == scope]
+    mend = did_you_mean(name, known) if known else f"give a {scope} a 'budget' first"
     return f"turnout budget grant: no {scope} '{name}' has a budget: {mend}"
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from proxy.commands.line import Config, Json, LedgerFile, fail, misused, say_json
+from proxy.commands.line import Config, Json, LedgerUrl, fail, misused, say_json
 
 if TYPE_CHECKING:
     from ruamel.yaml import YAML
@@ -36,7 +37,7 @@ def calibrate(
     since: Annotated[str | None, typer.Option(help="Of the ledger: 30m, 12h, 7d, 2w or a date; default 30d.")] = None,
     write: Annotated[bool, typer.Option("--write", help="Put the result into the configuration file.")] = False,
     config: Config = None,
-    ledger: LedgerFile = None,
+    ledger: LedgerUrl = None,
     json: Json = False,
 ) -> None:
     """Set the thresholds so that a share of the prompts stays local, or a month costs no more than a budget.
@@ -101,15 +102,19 @@ def _read(path: Path) -> list[Sample]:
     return found
 
 
-def _past(snapshot: Snapshot, config: Path | None, ledger: Path | None, since: str) -> list[Past]:
+def _past(snapshot: Snapshot, config: Path | None, ledger: str | None, since: str) -> list[Past]:
     from policies.classify import shipped
     from proxy.calibrating import of_ledger
-    from proxy.commands.sources import ledger_file
-    from proxy.commands.usage import start
-    from proxy.ledger.reader import rows
+    from proxy.commands.sources import ledger_book
+    from proxy.ledger.question import asked
 
     local = {name: backend.local for name, backend in snapshot.backends.items()}
-    return of_ledger(rows(ledger_file(config, ledger), since=start(since)), shipped(), local)
+    try:
+        began = asked(since=since, now=time.time()).since
+    except ValueError as error:
+        misused(f"turnout calibrate: --{error}")
+    with ledger_book(config, ledger) as book:
+        return of_ledger(book.each(since=began), shipped(), local)
 
 
 def _say(found: Calibrated, *, json: bool) -> None:

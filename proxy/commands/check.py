@@ -69,10 +69,26 @@ def check(
 
 
 def _load(raw: bytes, name: str) -> Config:
-    from proxy.config import load, with_cards
-    from proxy.origin import decoded
+    """With a look at the keys of the store, where there is one."""
+    import asyncio
 
-    return load(with_cards(decoded(raw, name), file=name, env=os.environ), file=name, env=os.environ)
+    import msgspec
+
+    from proxy.config import ConfigError, load, with_cards
+    from proxy.keyed import clashes, keyed
+    from proxy.origin import decoded
+    from proxy.settings.source import parse
+
+    text = decoded(raw, name)
+    whole = with_cards(text, file=name, env=os.environ)
+    found = load(whole, file=name, env=os.environ, has_keys=True)
+    if not asyncio.run(keyed(found)):
+        load(whole, file=name, env=os.environ, has_keys=False)
+    mistakes, warnings = asyncio.run(clashes(found))
+    if mistakes:
+        source = parse(text, name)
+        raise ConfigError([source.problem(path, message) for path, message in mistakes])
+    return msgspec.structs.replace(found, warnings=(*found.warnings, *warnings))
 
 
 def _filled(raw: bytes, name: str) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from proxy.commands.line import Config, Json, LedgerFile, fail, misused, say_json
+from proxy.commands.line import Config, Json, LedgerUrl, fail, misused, say_json
 
 if TYPE_CHECKING:
     from policies.verdict import Caller
@@ -35,12 +35,12 @@ def explain(
     model: Annotated[str | None, typer.Option(help="The alias to ask for; 'auto' for a text.")] = None,
     request: Annotated[str | None, typer.Option(metavar="FILE|-", help="A whole request body; - is stdin.")] = None,
     api: Annotated[str | None, typer.Option(help=f"{' | '.join(_APIS)}; default: by the body.")] = None,
-    key: Annotated[str | None, typer.Option(metavar="NAME", help="Ask as this key of the file.")] = None,
+    key: Annotated[str | None, typer.Option(metavar="NAME", help="Ask as this key, of the file or the store.")] = None,
     header: Annotated[
         list[str] | None, typer.Option(metavar="NAME:VALUE", help="A header that rules may read.")
     ] = None,
     config: Config = None,
-    ledger: LedgerFile = None,
+    ledger: LedgerUrl = None,
     json: Json = False,
     sent: Annotated[bool, typer.Option("--body", help="Also show what the first backend would be sent.")] = False,
 ) -> None:
@@ -72,12 +72,13 @@ def _explain(
 ) -> None:
     from adapters.failures import error_body
     from proxy.commands.explained import lines
-    from proxy.commands.sources import served
+    from proxy.commands.sources import served, stored_callers
     from proxy.explain import as_json
     from proxy.explain import explain as explained
 
     snapshot = served(config).snapshot
-    found = explained(snapshot, api, body, headers, _caller(snapshot, key))
+    callers = stored_callers(snapshot) if key is not None or not snapshot.callers else {}
+    found = explained(snapshot, api, body, headers, _caller(snapshot, callers, key))
     if found.decision is None and found.failure is not None:
         if shown.json:
             typer.echo(error_body(found.failure))
@@ -86,7 +87,8 @@ def _explain(
     if shown.json:
         say_json({"api": api, **as_json(found)})
         return
-    for line in lines(found, _asker(snapshot, key), f"{api}), {snapshot.file}", body=shown.body):
+    asker = _asker(key, keyed=bool(snapshot.callers or callers))
+    for line in lines(found, asker, f"{api}), {snapshot.file}", body=shown.body):
         typer.echo(line)
 
 
@@ -132,20 +134,20 @@ def _headers(given: Sequence[str]) -> dict[str, str]:
     return {name.strip().lower(): value.strip() for name, _, value in (each.partition(":") for each in given)}
 
 
-def _caller(snapshot: Snapshot, key: str | None) -> Caller | None:
+def _caller(snapshot: Snapshot, stored: Mapping[str, Caller], key: str | None) -> Caller | None:
     if key is None:
         return None
     from proxy.explain import named
 
-    found = named(snapshot, key)
+    found = named(snapshot, key) or stored.get(key)
     if found is None:
-        names = ", ".join(sorted(caller.name for caller in snapshot.callers.values())) or "none"
+        names = ", ".join(sorted({*stored, *(caller.name for caller in snapshot.callers.values())})) or "none"
         misused(f"turnout explain: there is no key '{key}' (there are: {names})")
     return found
 
 
-def _asker(snapshot: Snapshot, key: str | None) -> str | None:
+def _asker(key: str | None, *, keyed: bool) -> str | None:
     """Who asks, where there are keys."""
-    if key is None and not snapshot.callers:
+    if key is None and not keyed:
         return None
     return key or "no key: a live call would get 401, name a key with --key"

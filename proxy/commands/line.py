@@ -18,8 +18,9 @@ Config: TypeAlias = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help="Default: ./proxy.yaml if it is there, else embedded defaults."),
 ]
-LedgerFile: TypeAlias = Annotated[
-    Path | None, typer.Option("--ledger", metavar="FILE", help="Default: what ledger.url of the configuration says.")
+LedgerUrl: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--ledger", metavar="FILE|URL", help="Default: what ledger.url of the configuration says."),
 ]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="JSON, for machines.")]
 

@@ -10,20 +10,19 @@ import typer
 
 from proxy.commands.explained import story
 from proxy.commands.line import fail, say_json
-from proxy.commands.sources import ledger_file, written
-from proxy.ledger.reader import find
+from proxy.commands.sources import ledger_book, ledger_name, written
 from proxy.ledger.record import UsageRecord, iso
 
 if TYPE_CHECKING:
     from proxy.snapshot import Snapshot
 
 
-def explain_past(request_id: str, config: Path | None, ledger: Path | None, *, json: bool) -> None:
+def explain_past(request_id: str, config: Path | None, ledger: str | None, *, json: bool) -> None:
     """Print the decision of one recorded call."""
-    path = ledger_file(config, ledger)
-    rows = [row for row in find(path, request_id) if row.request_id == request_id]
+    with ledger_book(config, ledger) as book:
+        rows = [row for row in book.find(request_id) if row.request_id == request_id]
     if not rows:
-        fail(f"{path} knows no call {request_id} (to explain it as a text: --model auto)")
+        fail(f"{ledger_name(config, ledger)} knows no call {request_id} (to explain it as a text: --model auto)")
     since = _since(rows[-1], written(config))
     if json:
         say_json(_as_json(rows, since))

@@ -6,11 +6,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import typer
 from msgspec import Struct
 
+from policies.verdict import Caller
 from proxy.commands.line import fail
 from proxy.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from proxy.ledger.book import Book
+    from proxy.ledger.record import UsageRecord
 
 _USUAL = Path("proxy.yaml")
 
@@ -34,7 +41,7 @@ def served(config: Path | None) -> Served:
 
     origin = Origin(chosen(config), os.environ)
     with origin.demo, _told(origin.name):
-        snapshot = build_text(origin.read(), file=origin.name, generation=1, env=origin.env)
+        snapshot = build_text(origin.read(), file=origin.name, generation=1, env=origin.env, has_keys=True)
         return Served(snapshot, f"http://127.0.0.1:{origin.demo.getsockname()[1]}/")
 
 
@@ -50,21 +57,86 @@ def written(config: Path | None) -> Snapshot:
     with _told(name):
         text = defaults.not_running(os.environ) if path is None else decoded(path.read_bytes(), name)
         text = with_cards(text, file=name, env=os.environ)
-        return build_text(text, file=name, generation=1, env=os.environ)
+        return build_text(text, file=name, generation=1, env=os.environ, has_keys=True)
 
 
-def ledger_file(config: Path | None, ledger: Path | None) -> Path:
-    """The ledger's file, which must be there: a wrong folder must not look like an empty ledger."""
+def stored_callers(snapshot: Snapshot) -> dict[str, Caller]:
+    """Who has the keys of the store that are good now, by name; none where it cannot be asked."""
+    import asyncio
+    import time
+
+    from proxy.callers import caller_of
+    from proxy.key_desk import of_entry
+    from proxy.keyed import stored
+    from proxy.state.store import StoreFailed
+
+    config = snapshot.config
+    try:
+        entries = asyncio.run(stored(config)).entries
+    except StoreFailed as error:
+        typer.echo(f"the keys of the store cannot be read: {error}", err=True)
+        return {}
+    good = [entry.key for entry in entries if of_entry(entry, config, time.time()).state == "active"]
+    return {key.name: caller_of(key, config.teams) for key in good}
+
+
+def ledger_url(config: Path | None, ledger: str | None) -> str:
+    """``ledger.url`` of the configuration, or the file or URL that the command was given."""
+    if ledger is None:
+        return written(config).config.ledger.url
+    return ledger if "://" in ledger else f"sqlite:///{ledger}"
+
+
+def ledger_name(config: Path | None, ledger: str | None) -> str:
+    """The ledger as it is told: its file, or its URL without user and password."""
+    from proxy.ledger.address import shown
+
+    return shown(ledger_url(config, ledger)).removeprefix("sqlite:///")
+
+
+@contextmanager
+def ledger_book(config: Path | None, ledger: str | None) -> Iterator[Book]:
+    """The book, which must be there: a wrong folder must not look like an empty ledger. What is wrong with it is told
+    on stderr; exit status 1."""
+    from proxy.ledger.address import is_postgres
+    from proxy.ledger.book import open_book
     from proxy.ledger.schema import SPOOL, LedgerError, files, path_of
 
-    if ledger is None:
+    url = ledger_url(config, ledger)
+    try:
+        if not is_postgres(url):
+            file = path_of(url)
+            if not files(file) and not files(file, SPOOL):
+                fail(f"there is no ledger at {file}: run this where Turnout runs, or name the file with --ledger")
+        book = open_book(url)
         try:
-            ledger = path_of(written(config).config.ledger.url)
-        except LedgerError as error:
-            fail(str(error))
-    if not files(ledger) and not files(ledger, SPOOL):
-        fail(f"there is no ledger at {ledger}: run this where Turnout runs, or name the file with --ledger")
-    return ledger
+            yield book
+        finally:
+            book.close()
+    except LedgerError as error:
+        fail(str(error))
+
+
+def kept_answer(record: UsageRecord, config: Path | None, ledger: str | None) -> Iterator[str]:
+    """What was thought and answered, where the call was a stored response; else why there is nothing to show."""
+    import apsw
+
+    from proxy.ledger.address import folder_of
+    from proxy.state.kept import response_of, told
+    from proxy.state.sqlite import FILE
+
+    file = folder_of(ledger_url(config, ledger)) / FILE
+    try:
+        found = response_of(file, record.request_id)
+    except apsw.Error as error:
+        fail(f"{file} cannot be read: {error}")
+    if found is None:
+        yield f"content      not kept: only answers of /v1/responses with 'store' are, in {file}, for state.retention"
+        return
+    for name, text in told(found):
+        first, *rest = text.splitlines() or [""]
+        yield f"{name:<13}{first}"
+        yield from (f"{'':<13}{line}" for line in rest)
 
 
 @contextmanager

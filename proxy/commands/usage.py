@@ -2,122 +2,136 @@
 
 from __future__ import annotations
 
-import re
 import time
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from proxy.commands.line import Config, Json, LedgerFile, draw, fail, misused, say_json, say_table
+from proxy.commands import usage_money
+from proxy.commands.line import Config, Json, LedgerUrl, draw, fail, misused, say_json, say_table
 
 if TYPE_CHECKING:
+    from proxy.ledger.book import Book
+    from proxy.ledger.question import Asked
     from proxy.ledger.record import UsageRecord
-    from proxy.ledger.totals import Total
 
 app = typer.Typer(invoke_without_command=True)
+app.command()(usage_money.reprice)
+app.command()(usage_money.machines)
 
-_SPAN = re.compile(r"(\d+)([mhdw])")
-_SECONDS = {"m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+Since = Annotated[str | None, typer.Option(help="30m, 12h, 7d, 2w or a date (2026-08-01). Default: all that is kept.")]
+Until = Annotated[str | None, typer.Option(help="The same; what began then is not counted any more.")]
+Where = Annotated[
+    list[str] | None,
+    typer.Option(help="Only rows with this value: alias=auto, team=search, outcome=error. Repeatable."),
+]
+Timezone = Annotated[str, typer.Option(help="Whose days and months: Europe/Berlin.")]
 
 
 @app.callback()
 def usage(
     context: typer.Context,
-    since: Annotated[str | None, typer.Option(help="30m, 12h, 7d, 2w or a date (2026-08-01, UTC).")] = None,
+    since: Since = None,
+    until: Until = None,
     by: Annotated[
-        str, typer.Option(help="day, alias, backend, class, policy or any column; several with commas.")
+        str,
+        typer.Option(help="day, hour, month, alias, backend, caller, team, class, policy, user, tag:NAME, any column."),
     ] = "day",
+    where: Where = None,
+    timezone: Timezone = "UTC",
     rows: Annotated[bool, typer.Option("--rows", help="The rows, one per attempt, instead of totals.")] = False,
     config: Config = None,
-    ledger: LedgerFile = None,
+    ledger: LedgerUrl = None,
     json: Json = False,
+    csv: Annotated[bool, typer.Option("--csv", help="CSV, for spreadsheets.")] = False,
 ) -> None:
-    """Totals of the ledger: calls, tokens and cost. What nobody told is 'unknown', never 0.
+    """Totals of the ledger: calls, tokens, cost and what was saved. What nobody told is 'unknown', never 0.
 
     \b
     Examples:
     turnout usage --since 1d --by alias,backend
-    turnout usage --since 7d --rows --json > rows.jsonl
+    turnout usage --since 2026-11-01 --until 2026-12-01 --by tag:feature,user --csv
+    turnout usage --since 7d --where team=search --rows --json > rows.jsonl
     turnout usage show 0198c5b2-6f3e-7a41-9c3d-2f4e5a6b7c8d
     """
     if context.invoked_subcommand is not None:
         return
-    from proxy.commands.sources import ledger_file
-    from proxy.ledger.reader import rows as read
+    from proxy.commands.sources import ledger_book
+    from proxy.ledger.question import asked
 
-    began = start(since)
-    found = read(ledger_file(config, ledger), since=began)
-    if rows:
-        _say_rows(found, json=json)
-    else:
-        _say_totals(found, tuple(name.strip() for name in by.split(",")), json=json)
+    if json and csv:
+        misused("turnout usage: --json and --csv are two formats: choose one")
+    try:
+        question = asked(since=since, until=until, by=by, where=where or (), timezone=timezone, now=time.time())
+    except ValueError as error:
+        misused(f"turnout usage: --{error}")
+    with ledger_book(config, ledger) as book:
+        (_say_rows if rows else _say_totals)(book, question, json=json, csv=csv)
 
 
 @app.command()
 def show(
     request_id: Annotated[str, typer.Argument(metavar="ID", help="The x-request-id that the client saw.")],
+    content: Annotated[
+        bool, typer.Option("--content", help="Also what was thought and answered, where it is a stored response.")
+    ] = False,
     config: Config = None,
-    ledger: LedgerFile = None,
+    ledger: LedgerUrl = None,
     json: Json = False,
 ) -> None:
     """The report of one call: its route, its attempts, tokens, reasoning against completion, cost and times.
 
-    Calls that helped it (condensing) stand after its own attempts. --json prints every column of their rows.
+    Calls that helped it (condensing, counting) stand after its own attempts. --json prints every column of their rows.
 
     \b
     Examples:
     turnout usage show 0198c5b2-6f3e-7a41-9c3d-2f4e5a6b7c8d
     """
-    from proxy.commands.sources import ledger_file
-    from proxy.ledger.reader import find
+    from proxy.commands.sources import kept_answer, ledger_book, ledger_name
     from proxy.ledger.record import whole
     from proxy.ledger.show import show as report
 
-    path = ledger_file(config, ledger)
-    found = find(path, request_id)
+    with ledger_book(config, ledger) as book:
+        found = book.find(request_id)
     if not found:
-        fail(f"{path} knows no call {request_id}: give the x-request-id of an answer (turnout usage --rows lists them)")
+        mend = "give the x-request-id of an answer (turnout usage --rows lists them)"
+        fail(f"{ledger_name(config, ledger)} knows no call {request_id}: {mend}")
     if json:
         say_json([whole(record) for record in found])
-    else:
-        typer.echo(report(found), nl=False)
+        return
+    typer.echo(report(found), nl=False)
+    if content:
+        for line in kept_answer(found[0], config, ledger):
+            typer.echo(line)
 
 
-def start(since: str | None) -> int | None:
-    """Milliseconds since 1970."""
-    from datetime import UTC, datetime
+def _say_rows(book: Book, question: Asked, *, json: bool, csv: bool) -> None:
+    from proxy.ledger.record import public
+    from proxy.ledger.report import as_csv, rows_json
 
-    if since is None:
-        return None
-    span = _SPAN.fullmatch(since)
-    if span is not None:
-        return int((time.time() - int(span[1]) * _SECONDS[span[2]]) * 1000)
-    try:
-        moment = datetime.fromisoformat(since)
-    except ValueError:
-        misused(f"turnout usage: --since {since}: write 30m, 12h, 7d, 2w or a date as 2026-08-01")
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-def _say_rows(found: list[UsageRecord], *, json: bool) -> None:
-    from proxy.ledger.record import iso
-    from proxy.ledger.report import rows_json
-    from proxy.ledger.show import dollars
-
-    if json:
-        typer.echo(rows_json(found), nl=False)
+    found = book.each(since=question.since, until=question.until, filters=question.filters)
+    if json or csv:
+        _say_lines(rows_json(found) if json else as_csv(map(public, found)))
         return
     names = ("time", "request_id", "alias", "class", "backend", "status", "outcome", "in", "out", "cost", "ms")
-    say_table(
-        names,
-        [
-            (
-                iso(row.started_at), row.request_id, row.alias or "-", row.cls or "-", row.backend or "-",
-                str(row.status or "-"), row.outcome, _number(row.input_tokens), _number(row.output_tokens),
-                dollars(row.cost_nano_usd), _number(row.duration_ms),
-            )
-            for row in found
-        ],
+    say_table(names, list(map(_row, found)))
+
+
+def _say_lines(lines: Iterable[str]) -> None:
+    """As they come: a year of rows is not held in memory."""
+    for line in lines:
+        typer.echo(line)
+
+
+def _row(row: UsageRecord) -> tuple[str, ...]:
+    from proxy.ledger.record import iso
+    from proxy.ledger.show import dollars
+
+    return (
+        iso(row.started_at), row.request_id, row.alias or "-", row.cls or "-", row.backend or "-",
+        str(row.status or "-"), row.outcome, _number(row.input_tokens), _number(row.output_tokens),
+        dollars(row.cost_nano_usd), _number(row.duration_ms),
     )  # fmt: skip
 
 
@@ -125,35 +139,31 @@ def _number(value: float | None) -> str:
     return "unknown" if value is None else f"{value:,.0f}"
 
 
-def _say_totals(found: list[UsageRecord], by: tuple[str, ...], *, json: bool) -> None:
-    from proxy.ledger.report import table
-    from proxy.ledger.totals import DIMENSIONS, totals
+def _say_totals(book: Book, question: Asked, *, json: bool, csv: bool) -> None:
+    from proxy.ledger import told
+    from proxy.ledger.report import as_csv, table
 
-    try:
-        folded = totals(found, by)
-    except KeyError as error:
-        misused(f"turnout usage: --by {error.args[0]}: there is {', '.join(DIMENSIONS)} and every column")
+    folded = book.totals(
+        question.by,
+        since=question.since,
+        until=question.until,
+        filters=question.filters,
+        timezone=question.timezone,
+    )
     if json:
-        say_json([{**dict(zip(by, key, strict=True)), **_plain(total)} for key, total in folded.items()])
+        say_json(told.lines(folded, question.shown))
+    elif csv:
+        _say_lines(as_csv(map(_flat, told.lines(folded, question.shown))))
     elif folded:
-        draw(table(folded, by))
+        draw(table(folded, question.shown))
     else:
         typer.echo("no calls in this time")
 
 
-def _plain(total: Total) -> dict[str, Any]:
-    """A sum of which nobody told any part is None; ``unknown`` counts the parts that nobody told."""
-    sums = {
-        "input_tokens": total.input,
-        "cached_tokens": total.cached,
-        "output_tokens": total.output,
-        "reasoning_tokens": total.reasoning,
-        "cost_nano_usd": total.cost,
-    }
-    return {
-        "calls": total.calls,
-        "attempts": total.attempts,
-        "failed": total.failed,
-        **{name: amount.value if amount.known else None for name, amount in sums.items()},
-        "unknown": {name: amount.unknown for name, amount in sums.items() if amount.unknown},
-    }
+def _flat(line: dict[str, Any]) -> dict[str, Any]:
+    """Every cell one value: ``unknown_cost_nano_usd`` and so on, 0 where nothing is unknown."""
+    from proxy.ledger.told import COUNTED
+
+    unknown = line["unknown"]
+    plain = {name: value for name, value in line.items() if name != "unknown"}
+    return {**plain, **{f"unknown_{name}": unknown.get(name, 0) for name in COUNTED}}

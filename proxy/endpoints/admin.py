@@ -16,7 +16,7 @@ from proxy import keys
 from proxy.apis import guessed
 from proxy.call import Rejected
 from proxy.endpoints.plain import answer, failed
-from proxy.explain import as_json, explain_here, named
+from proxy.explain import as_json, explain_here
 from proxy.house import House
 
 Reload = Callable[[], Awaitable[dict[str, Any]]]
@@ -71,7 +71,7 @@ class _Question(msgspec.Struct, forbid_unknown_fields=True):
     api: Literal["chat", "responses", "messages", "embeddings", "completions"] | None = None
     """Default: by the request's fields."""
     key: str | None = None
-    """The name of the key that asks, in proxy.yaml."""
+    """The name of the key that asks, in proxy.yaml or in the store."""
     headers: dict[str, str] = {}
 
 
@@ -89,9 +89,9 @@ def _asked(body: bytes) -> _Question:
 def _caller(house: House, key: str | None) -> Caller | None:
     if key is None:
         return None
-    found = named(house.snapshot, key)
+    found = house.keyring.named(key)
     if found is None:
-        raise failed(400, f"There is no key '{key}' in proxy.yaml.", "unknown_key", "key")
+        raise failed(400, f"There is no key '{key}', neither in proxy.yaml nor in the store.", "unknown_key", "key")
     return found
 
 
@@ -109,9 +109,9 @@ def admit(house: House, request: Request[Any, Any, Any]) -> None:
         headers,
         peer_host=request.client.host if request.client else None,
         bound_loopback=house.bound_loopback,
-        callers={},
+        find=None,
         admin_configured=False,
     )
-    if isinstance(found, ir.Failure):
+    if isinstance(found, keys.Refusal):
         message = "Admin routes answer on loopback, or to server.admin_key once it is set."
         raise Rejected(ir.Failure("unauthorized", 401, message, code="invalid_api_key"))

@@ -10,6 +10,7 @@ from litestar.types import HTTPScope, Receive, Send
 from adapters import ir
 from policies.facts import DATA_CLASS_HEADER
 from proxy import answers, bodies, ids
+from proxy.attribution import TAG
 from proxy.call import Api, Call, Rejected
 from proxy.house import House
 from proxy.line import ClientGone, Line, watch
@@ -81,9 +82,10 @@ async def _refused(call: Call, failure: ir.Failure, house: House, line: Line) ->
 
 def _call(api: Api, house: House, scope: HTTPScope) -> Call:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    if DATA_CLASS_HEADER in headers:  # of several that were sent none may hide another
-        told = [value.decode("latin-1") for name, value in scope["headers"] if name == DATA_CLASS_HEADER.encode()]
-        headers[DATA_CLASS_HEADER] = ", ".join(told)
+    for header in (DATA_CLASS_HEADER, TAG):
+        if header in headers:  # of several that were sent none may hide another
+            told = [value.decode("latin-1") for name, value in scope["headers"] if name == header.encode()]
+            headers[header] = ", ".join(told)
     client = scope.get("client")
     return Call(
         id=ids.uuid7(),

@@ -41,17 +41,24 @@ def handlers(house: House, others: Others = nobody) -> list[HTTPRouteHandler]:
 
 
 def readiness(house: House) -> dict[str, Any]:
-    """Ready: a usable backend, and not draining. A ledger in trouble keeps its rows in the spool, and says so here."""
+    """Ready: a usable backend, somebody who may ask, and not draining. A ledger in trouble keeps its rows in the spool,
+    and keys that cannot be read are as they were: both say so here, and are ``degraded``."""
     snapshot = house.snapshot
     backends = {name: backend.unavailable or "ok" for name, backend in snapshot.backends.items()}
     usable = any(state == "ok" for state in backends.values())
-    ready = usable and not house.draining
+    keyring = house.keyring
+    lost = keyring.away is not None and keyring.undecided
+    ready = usable and not lost and not house.draining
     found: dict[str, Any] = {
         "ready": ready,
         "draining": house.draining,
+        "degraded": house.ledger.trouble is not None or keyring.away is not None,
         "generation": snapshot.generation,
         "config": snapshot.hash[:12],
         "ledger": house.ledger.trouble or "ok",
+        "keys": "ok" if keyring.away is None else "cannot be read; those that are known go on",
         "backends": backends,
     }
-    return found if usable else {**found, "why": "no backend is usable: set a credential, or start a local server"}
+    if not usable:
+        return {**found, "why": "no backend is usable: set a credential, or start a local server"}
+    return {**found, "why": "nobody knows yet whether there are keys"} if lost else found

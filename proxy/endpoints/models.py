@@ -10,6 +10,7 @@ from litestar import Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
+from policies import aliases
 from proxy.apis import is_anthropic
 from proxy.endpoints.plain import answer, caller, failed
 from proxy.house import House
@@ -18,22 +19,25 @@ from proxy.house import House
 def handlers(house: House) -> list[HTTPRouteHandler]:
     """``GET /v1/models`` and ``GET /v1/models/{id}``."""
 
-    @get("/v1/models", sync_to_thread=False)
-    def models(request: Request[Any, Any, Any]) -> Response[bytes]:
-        caller(house, request)
-        names = house.snapshot.listed()
+    @get("/v1/models")
+    async def models(request: Request[Any, Any, Any]) -> Response[bytes]:
+        own = (await caller(house, request)).aliases
+        names = house.snapshot.listed(own)
         if is_anthropic(request.headers):
             return answer(house, _page(house, names))
         return answer(house, {"object": "list", "data": [_model(house, name) for name in names]})
 
-    @get("/v1/models/{model_id:path}", sync_to_thread=False)
-    def model(request: Request[Any, Any, Any], model_id: FromPath[str]) -> Response[bytes]:
-        caller(house, request)
+    @get("/v1/models/{model_id:path}")
+    async def model(request: Request[Any, Any, Any], model_id: FromPath[str]) -> Response[bytes]:
+        own = (await caller(house, request)).aliases
         name = model_id.lstrip("/")
+        if own is not None and not aliases.allowed(own, name):
+            denied = aliases.denied(own, name)
+            raise failed(denied.status, denied.reason, denied.code, denied.param)
         known = house.snapshot.route(name) is not None
         pinned = name.startswith("backend/") and name.removeprefix("backend/") in house.snapshot.backends
         if not known and not pinned:
-            near = " or ".join(house.snapshot.near(name))
+            near = " or ".join(house.snapshot.near(name, own))
             hint = f"Did you mean {near}?" if near else "GET /v1/models lists what there is."
             raise failed(404, f"The model '{name}' does not exist. {hint}", "model_not_found", "model")
         shape = _anthropic if is_anthropic(request.headers) else _model

@@ -15,7 +15,7 @@ from proxy.apis import APIS, spoken
 from proxy.call import Rejected
 from proxy.house import House
 
-_EXISTS = f"{', '.join(f'POST {path}' for path in APIS)}, GET /v1/models, GET /v1/responses/ID"
+_EXISTS = f"{', '.join(f'POST {path}' for path in APIS)}, GET /v1/models, GET /v1/responses/ID, GET /v1/usage/ID"
 
 _WITHOUT_V1 = ("/models", *(path.removeprefix("/v1") for path in APIS))
 
@@ -36,9 +36,9 @@ def failed(status: int, message: str, code: str, param: str | None = None) -> Re
     return Rejected(ir.Failure("invalid", status, message, code=code, param=param))
 
 
-def caller(house: House, request: Request[Any, Any, Any]) -> Caller:
-    """Who asks. Raises Rejected (401)."""
-    return house.name(dict(request.headers), request.client.host if request.client else None)
+async def caller(house: House, request: Request[Any, Any, Any]) -> Caller:
+    """Who asks. Raises Rejected (401, 403, 503)."""
+    return await house.name(dict(request.headers), request.client.host if request.client else None)
 
 
 def on_rejected(house: House, request: Request[Any, Any, Any], error: Rejected | ir.Invalid) -> Response[bytes]:
@@ -81,6 +81,8 @@ def _error(
 ) -> Response[bytes]:
     wire = spoken(request.scope["path"], request.headers)
     headers = {**_headers(house), **(more or {})}
+    if failure.retry_after is not None:
+        headers["retry-after"] = str(max(int(failure.retry_after + 0.999), 1))
     found = {**headers, wire.id_header: headers["x-request-id"]}
     body = wire.write_error(failure, headers["x-request-id"])
     return Response(body, status_code=failure.status, media_type="application/json", headers=found)

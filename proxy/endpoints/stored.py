@@ -52,7 +52,7 @@ def handlers(house: House) -> list[HTTPRouteHandler]:
 
     @delete(_PATH, status_code=200)
     async def remove(request: Asked, response_id: FromPath[str]) -> Response[bytes]:
-        tenant = caller(house, request).tenant
+        tenant = (await caller(house, request)).tenant
         try:
             gone = await house.store.forget_turn(tenant, response_id)
         except StoreFailed as error:
@@ -100,7 +100,7 @@ def _after(ids: Sequence[str], after: str | None) -> int:
 
 
 async def _turn(house: House, request: Asked, response_id: str) -> Turn:
-    tenant = caller(house, request).tenant
+    tenant = (await caller(house, request)).tenant
     try:
         found = await house.store.turn(tenant, response_id)
     except StoreFailed as error:

@@ -29,7 +29,7 @@ def handlers(house: House) -> list[HTTPRouteHandler]:
 
     @route("/v1/responses/{response_id:str}/cancel", http_method=[HttpMethod.POST])
     async def cancel(request: Request[Any, Any, Any], response_id: FromPath[str]) -> Response[bytes]:
-        caller(house, request)
+        await caller(house, request)
         raise failed(400, _CANCEL, "not_built", "id")
 
     return [cancel, *(_absent(house, path, message) for path, message in _ABSENT.items())]
@@ -38,7 +38,7 @@ def handlers(house: House) -> list[HTTPRouteHandler]:
 def _absent(house: House, path: str, message: str) -> HTTPRouteHandler:
     @route([path, f"{path}/{{rest:path}}"], http_method=_METHODS)
     async def absent(request: Request[Any, Any, Any]) -> Response[bytes]:
-        caller(house, request)
+        await caller(house, request)
         raise failed(404, message, "not_built")
 
     return absent

@@ -1,20 +1,123 @@
-"""Reads the book: every worker's file and every row that still waits in a spool, as one."""
+"""Reads the book: every database and every row that still waits in a spool, as one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import heapq
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import apsw
-import msgspec
-
 from proxy.ledger.record import COLUMNS, UsageRecord
-from proxy.ledger.schema import SPOOL, files
-from proxy.ledger.spool import read, set_aside
+from proxy.ledger.shelf import Key, Shelf, Source, key_of, order
+from proxy.ledger.sqlite_shelf import shelves_of
+from proxy.ledger.sums import Ask, Folded
+from proxy.ledger.totals import TAG, Total, check
 
-_PATIENCE = 2000
-"""Milliseconds that a reader, which is never on the loop, waits for a file."""
+_END = 1 << 42
+"""A moment after all others, in milliseconds since 1970."""
+_SOME = 500
+"""Waiting rows that are looked for in the database at one time."""
+
+
+class Reader:
+    """See proxy.ledger.book.Book. Nothing is held open between two questions."""
+
+    def __init__(self, shelves: Callable[[], Sequence[Shelf]]) -> None:
+        self._shelves = shelves
+
+    def rows(
+        self,
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        limit: int | None = None,
+        filters: Mapping[str, Any] | None = None,
+    ) -> list[UsageRecord]:
+        if limit is None:
+            return list(self.each(since=since, until=until, filters=filters))
+        start, end, ask = since or 0, _END if until is None else until, Ask((), checked(filters))
+        found: dict[Key, UsageRecord] = {}
+        for shelf in self._shelves():
+            late = [row for row in shelf.waiting() if ask.meets(row, start, end)]
+            with shelf.reading() as source:
+                stored = source.newest(limit, start, end, ask.filters) if source else []
+            found |= {key_of(row): row for row in (*late, *stored)}
+        return sorted(found.values(), key=order)[max(len(found) - limit, 0) :]
+
+    def each(
+        self, *, since: int | None = None, until: int | None = None, filters: Mapping[str, Any] | None = None
+    ) -> Iterator[UsageRecord]:
+        return self._each(Ask((), checked(filters)), since or 0, _END if until is None else until)
+
+    def find(self, request_id: str) -> list[UsageRecord]:
+        found: dict[Key, UsageRecord] = {}
+        for shelf in self._shelves():
+            late = [row for row in shelf.waiting() if request_id in {row.request_id, row.parent_id}]
+            with shelf.reading() as source:
+                stored = source.find(request_id) if source else []
+            found |= {key_of(row): row for row in (*late, *stored)}
+        return sorted(found.values(), key=lambda row: (row.request_id != request_id, *order(row)))
+
+    def totals(
+        self,
+        by: Sequence[str] = ("day",),
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        filters: Mapping[str, Any] | None = None,
+        timezone: str = "UTC",
+    ) -> dict[tuple[str, ...], Total]:
+        check(by)
+        start, end = since or 0, _END if until is None else until
+        ask = Ask(tuple(by), checked(filters), timezone)
+        folded = Folded(ask)
+        for shelf in self._shelves():
+            late = shelf.waiting()
+            with shelf.reading() as source:
+                if source is not None:
+                    source.fold(ask, start, end, folded)
+                for row in _only_waiting(late, source):
+                    if ask.meets(row, start, end):
+                        folded.add(row)
+        return folded.totals()
+
+    def spent(self, *, since: int, team: str | None = None, key: str | None = None, local: Collection[str] = ()) -> int:
+        filters = {name: value for name, value in (("tenant", team), ("key_id", key)) if value is not None}
+        by_backend = self.totals(("backend",), since=since, filters=filters)
+        return sum(total.cost.value for (backend,), total in by_backend.items() if backend not in local)
+
+    def outputs(self, alias: str, most: int) -> list[int]:
+        found: list[tuple[int, int]] = []
+        for shelf in self._shelves():
+            late = shelf.waiting()
+            with shelf.reading() as source:
+                found += [told for row in _only_waiting(late, source) if (told := _answered(row, alias)) is not None]
+                found += source.outputs(alias, most) if source is not None else []
+        return [tokens for _, tokens in sorted(found)[max(len(found) - most, 0) :]]
+
+    def rewrite(self, records: Sequence[UsageRecord]) -> int:
+        left = {key_of(record): record for record in records}
+        for shelf in self._shelves():
+            late = {key_of(row) for row in shelf.waiting()}
+            for key in shelf.replace(left, late):
+                del left[key]
+        return len(records) - len(left)
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+    def _each(self, ask: Ask, since: int, until: int) -> Iterator[UsageRecord]:
+        with ExitStack() as held:
+            sources: list[Iterable[UsageRecord]] = []
+            for shelf in self._shelves():
+                late = [row for row in shelf.waiting() if ask.meets(row, since, until)]
+                source = held.enter_context(shelf.reading())
+                sources.append(sorted(_only_waiting(late, source), key=order))
+                if source is not None:
+                    sources.append(source.read(since, until, ask.filters))
+            yield from heapq.merge(*sources, key=order)
 
 
 def rows(
@@ -25,84 +128,38 @@ def rows(
     limit: int | None = None,
     filters: Mapping[str, Any] | None = None,
 ) -> list[UsageRecord]:
-    """The newest ``limit`` rows, oldest first. Times are milliseconds since 1970, ``until`` exclusive; ``filters``
-    are column -> value. Raises KeyError for a column that does not exist."""
-    wanted = dict(filters or {})
-    for name in wanted:
-        if name not in COLUMNS:
-            raise KeyError(name)
-    where: list[tuple[str, Any]] = [(f'"{name}" IS ?', value) for name, value in wanted.items()]
-    where += [("started_at >= ?", since)] if since is not None else []
-    where += [("started_at < ?", until)] if until is not None else []
-    waiting = (r for r in _waiting(path) if _meets(r, since, until, wanted))
-    found = _merged(waiting, *(_select(file, where, limit) for file in files(path)))
-    found.sort(key=lambda record: (record.started_at, record.request_id, record.attempt))
-    return found if limit is None else found[max(len(found) - limit, 0) :]
+    """``Book.rows`` of the SQLite ledger at ``path``."""
+    return Reader(lambda: shelves_of(path)).rows(since=since, until=until, limit=limit, filters=filters)
 
 
 def find(path: Path, request_id: str) -> list[UsageRecord]:
-    """Every attempt of one call, in order, and its helper calls after it. Empty when the book has never heard of it."""
-    own = [("(request_id = ?1 OR parent_id = ?1)", request_id)]
-    waiting = (r for r in _waiting(path) if request_id in {r.request_id, r.parent_id})
-    found = _merged(waiting, *(_select(file, own, None) for file in files(path)))
-    return sorted(found, key=lambda r: (r.request_id != request_id, r.started_at, r.request_id, r.attempt))
+    """``Book.find`` of the SQLite ledger at ``path``."""
+    return Reader(lambda: shelves_of(path)).find(request_id)
 
 
-def _merged(*sources: Iterable[UsageRecord]) -> list[UsageRecord]:
-    """A row that moved from a spool into its database while we read is met twice and counted once. The spools come
-    first, so that it cannot be missed."""
-    return list({(r.request_id, r.attempt): r for source in sources for r in source}.values())
+def checked(filters: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Raises KeyError for a column that does not exist."""
+    wanted = dict(filters or {})
+    check(name for name in wanted if name.startswith(TAG))
+    for name in wanted:
+        if name not in COLUMNS and not name.startswith(TAG):
+            raise KeyError(name)
+    return wanted
 
 
-def _waiting(path: Path) -> Iterator[UsageRecord]:
-    """The rows in spools. The files set aside are listed after the spool was read: a spool that is rotated meanwhile
-    is then met among them, or its rows in the database."""
-    for database in {path, *(file.with_suffix(path.suffix) for file in files(path, SPOOL)), *files(path)}:
-        spool = database.with_suffix(SPOOL)
-        yield from _rows(spool)
-        for file in set_aside(spool):
-            yield from _rows(file)
+def _only_waiting(late: Iterable[UsageRecord], source: Source | None) -> Iterator[UsageRecord]:
+    """Waiting rows that the database does not have (they may have moved there), each once."""
+    told: set[Key] = set()
+    waiting = iter(late)
+    while some := {key_of(row): row for row in islice(waiting, _SOME)}:
+        stored = source.here(list(some)) if source is not None else set()
+        fresh = some.keys() - stored - told
+        told |= fresh
+        yield from (row for key, row in some.items() if key in fresh)
 
 
-def _rows(file: Path) -> Iterator[UsageRecord]:
-    try:
-        yield from (row for row in read(file) if isinstance(row, UsageRecord))
-    except FileNotFoundError:
-        return
-
-
-def _select(file: Path, where: Sequence[tuple[str, Any]], limit: int | None) -> list[UsageRecord]:
-    connection = apsw.Connection(
-        f"file:{_quoted(file)}?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-    )
-    try:
-        connection.set_busy_timeout(_PATIENCE)
-        there = {row[1] for row in connection.execute("PRAGMA table_info(usage)")}
-        columns = [name for name in COLUMNS if name in there]
-        if not columns:
-            return []
-        query = f"SELECT {','.join(columns)} FROM usage"  # noqa: S608 - names come from COLUMNS
-        if where:
-            query += " WHERE " + " AND ".join(clause for clause, _ in where)
-        query += f" ORDER BY started_at DESC LIMIT {-1 if limit is None else limit}"
-        values = tuple(value for _, value in where)
-        return [_record(columns, row) for row in connection.execute(query, values)]
-    finally:
-        connection.close()
-
-
-def _quoted(file: Path) -> str:
-    return str(file.absolute()).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-
-
-def _record(columns: Sequence[str], row: Sequence[Any]) -> UsageRecord:
-    return msgspec.convert(dict(zip(columns, row, strict=True)), UsageRecord, strict=False)
-
-
-def _meets(record: UsageRecord, since: int | None, until: int | None, wanted: Mapping[str, Any]) -> bool:
-    if since is not None and record.started_at < since:
-        return False
-    if until is not None and record.started_at >= until:
-        return False
-    values = dict(zip(COLUMNS, msgspec.structs.astuple(record), strict=True))
-    return all(values[name] == value for name, value in wanted.items())
+def _answered(row: UsageRecord, alias: str) -> tuple[int, int] | None:
+    """(start, output tokens) of an answer under an alias."""
+    if row.alias != alias or row.outcome != "ok" or row.attempt == 0 or row.parent_id is not None:
+        return None
+    return None if row.output_tokens is None else (row.started_at, row.output_tokens)

@@ -49,7 +49,7 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
     upstream_model: str | None = None
     api: str
     """``chat`` | ``responses`` | ``messages`` | ``embeddings`` | ``completions`` |
-    ``count_tokens`` | ``input_tokens``."""
+    ``count_tokens`` | ``input_tokens`` | ``tokenize`` (of a helper call)."""
     stream: bool = False
     status: int | None = None
     """What the client was told, or would have been told had no other attempt taken over."""
@@ -79,7 +79,8 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
     error_message: str | None = None
     price_source: str | None = None
     unit_prices: str | None = None
-    """The ``policies.pricing.Price`` as JSON, so that history can be rated again."""
+    """As JSON the ``policies.pricing.Price`` that priced it, of its tier and length; of a machine its ``machine_hour``
+    in nano-dollars."""
     finish_reason: str | None = None
     key_id: str | None = None
     effort: str | None = None
@@ -89,9 +90,10 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
     cached_from: str | None = None
     """The request whose kept answer this one was given; it cost nothing."""
     purpose: str | None = None
-    """What a helper call (one with a ``parent_id``) is for: ``condense``."""
+    """What a helper call (one with a ``parent_id``) is for: ``condense``, ``count``."""
     flags: str | None = None
-    """What was special, comma-separated: ``condensed 1500>100``, ``truncated_prompt``."""
+    """What was special, comma-separated: ``condensed 1500>100``, ``truncated_prompt``, ``usage_counted`` (of an output
+    that nobody told), ``corrected 400`` (tokens that the answer's second try was shown beside the client's own)."""
 
     parts: str | None = None
     """JSON: the rarer classes of tokens by the names of ``ir.Usage``, ``calls`` of vendors' own tools, and the
@@ -101,7 +103,8 @@ class UsageRecord(Struct, frozen=True, kw_only=True):
     machine_ms: float | None = None
     """Of a backend with running costs: this attempt's share of its time, calls at one time sharing it."""
     baseline: str | None = None
-    """What savings are counted against: ``provider/model``."""
+    """What savings are counted against, in the operator's words: ``provider/model``, or a backend's name. It stands on
+    every row of a call, also of its helpers, for all of them have cost something."""
     baseline_nano_usd: int | None = None
     """What the baseline would have cost for this call; only on the row whose answer the client got."""
     user: str | None = None
@@ -118,6 +121,7 @@ PUBLIC: tuple[str, ...] = COLUMNS[: COLUMNS.index("ttft_ms") + 1]
 
 _KEYS = re.compile(r"\b(?:sk|pk|rk|AIza|gsk|xai|hf|ghp)[-_A-Za-z0-9]{12,}|(?<=[Bb]earer )\S+")
 _SPACE = re.compile(r"\s+")
+_encode = msgspec.json.Encoder().encode
 
 
 def clean(message: str, limit: int = 200) -> str:
@@ -128,26 +132,25 @@ def clean(message: str, limit: int = 200) -> str:
 def pack_facts(facts: Mapping[str, Any]) -> str:
     """The facts as versioned JSON of at most 400 bytes. What does not fit is left out, longest first, and named."""
     kept: dict[str, Any] = {"v": FACTS_VERSION, **facts}
-    packed = msgspec.json.encode(kept)
+    packed = _encode(kept)
     cut = 0
     while len(packed) > FACTS_LIMIT:
-        longest = max(
-            (k for k in kept if k not in {"v", "cut"}), key=lambda k: len(k) + len(msgspec.json.encode(kept[k]))
-        )
+        longest = max((k for k in kept if k not in {"v", "cut"}), key=lambda k: len(k) + len(_encode(kept[k])))
         del kept[longest]
         cut += 1
         kept["cut"] = cut
-        packed = msgspec.json.encode(kept)
+        packed = _encode(kept)
     return packed.decode()
 
 
 def storable(record: UsageRecord) -> UsageRecord:
-    """The row with what no database takes put right: half a surrogate pair, a number past 64 bits (now unknown)."""
+    """The row with what some database does not take put right: half a surrogate pair, a NUL, a number past 64 bits (now
+    unknown)."""
     changes: dict[str, Any] = {}
     for name in record.__struct_fields__:
         value = getattr(record, name)
         if isinstance(value, str):
-            changes[name] = value.encode("utf-8", "replace").decode()
+            changes[name] = value.encode("utf-8", "replace").decode().replace("\0", "\ufffd")
         elif isinstance(value, int) and not -(2**63) <= value < 2**63:
             changes[name] = None
     return msgspec.structs.replace(record, **changes)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from msgspec import Struct
 
@@ -11,6 +12,7 @@ from policies.limits import windows
 from policies.limits.leasing import Order
 from policies.limits.limit import Limit
 from policies.limits.pacing import Share
+from policies.verdict import Caller
 from proxy.callers import limits_of
 from proxy.limits.past import Open, spent_in
 from proxy.snapshot import Snapshot
@@ -46,18 +48,20 @@ class Account(Struct, frozen=True, kw_only=True):
         return Share(self.limit, self.used + self.reserved, self.amount).full
 
 
-def budgets(snapshot: Snapshot) -> Iterator[Limit]:
-    """Of all teams and keys of the file, in its order."""
-    config = snapshot.config
-    for name, team in config.teams.items():
-        yield from limits_of("team", name, team.limits, team.budget)
-    for key in config.keys:
-        yield from limits_of("key", key.name, key.limits, key.budget)
+def budgets(snapshot: Snapshot, stored: Iterable[Caller]) -> Iterator[Limit]:
+    """Of all teams and keys of the file, in its order, then of these keys of the store."""
+    teams, keys = snapshot.config.teams, snapshot.config.keys
+    found = [limits_of("team", name, team.limits, team.budget) for name, team in teams.items()]
+    found += [limits_of("key", key.name, key.limits, key.budget) for key in keys]
+    named = {key.name for key in keys}
+    others = (limit for caller in stored if caller.name not in named for limit in caller.limits if limit.scope == "key")
+    return (limit for limit in chain(*found, others) if limit.kind == "usd")
 
 
-async def accounts(snapshot: Snapshot, coffers: Coffers, book: Open, now: float) -> list[Account]:
-    """Raises PotsAway, and LedgerError where a pot is not known yet and the ledger cannot be read."""
-    limits = [limit for limit in budgets(snapshot) if limit.kind == "usd"]
+async def accounts(
+    limits: Sequence[Limit], snapshot: Snapshot, coffers: Coffers, book: Open, now: float
+) -> list[Account]:
+    """Of these budgets. Raises PotsAway, and LedgerError where a pot is not known yet and the ledger cannot be read."""
     orders = [_glance(limit, now) for limit in limits]
     standings = await coffers.renew(_ONLOOKER, orders) if orders else []
     grants = await coffers.grants()

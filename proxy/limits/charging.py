@@ -12,15 +12,13 @@ from msgspec import Struct
 from policies.limits import refusing
 from policies.limits.reserving import FREE, Bill, Size, bill
 from policies.pricing import Price
+from policies.tariff import unusual
 from policies.verdict import Target
 from proxy.call import Call
 from proxy.limits.stake import Stake
 
 if TYPE_CHECKING:
     from proxy.house import House
-
-_USUAL = frozenset({"auto", "default", "standard", "standard_only"})
-"""Service tiers that cost what the model ordinarily costs."""
 
 
 class Charge(Struct, frozen=True):
@@ -37,11 +35,12 @@ class Unpriced(Exception):  # noqa: N818 - a fact about the sheet
 
 async def charge(call: Call, target: Target, size: Size, counting: Sequence[Stake], house: House) -> Charge:
     """Raises Unpriced."""
-    price = await _sheet(call, target, house) or _learned(call, target, house)
+    by_time = call.snapshot.backends[target.backend].machine is not None
+    price = house.price(call.snapshot, target, house.purse.clock()) if by_time else await _told(call, target, house)
     owed = bill(size, price) if price is not None else None
     if owed is not None:
         return Charge(owed, price)
-    if call.snapshot.config.backends[target.backend].cost is not None:
+    if by_time:
         return Charge(FREE)
     barred = next((stake for stake in counting if not _assumes(stake)), None)
     if barred is None:
@@ -53,11 +52,9 @@ async def charge(call: Call, target: Target, size: Size, counting: Sequence[Stak
     raise Unpriced(refusing.unpriced((barred or counting[0]).limit))
 
 
-async def _sheet(call: Call, target: Target, house: House) -> Price | None:
+async def _told(call: Call, target: Target, house: House) -> Price | None:
     """The operator's price or the sheet's, of the tier that the call asks for."""
     backend, upstream, tier = call.snapshot.backends[target.backend], target.upstream, _tier(call)
-    if backend.price is not None and tier is None:
-        return backend.price
     ask = partial(
         house.prices.quote,
         upstream.provider,
@@ -76,13 +73,6 @@ async def _sheet(call: Call, target: Target, house: House) -> Price | None:
     return found.price
 
 
-def _learned(call: Call, target: Target, house: House) -> Price | None:
-    """What a machine of the operator's own has cost so far, token by token."""
-    if call.snapshot.config.backends[target.backend].cost is None:
-        return None
-    return house.moment(call).price(target)
-
-
 def _assumes(stake: Stake) -> bool:
     return stake.limit.budget is not None and stake.limit.budget.on_unknown_price == "assume"
 
@@ -91,5 +81,4 @@ def _tier(call: Call) -> str | None:
     """The service tier that is asked for, where it is not the usual one."""
     if call.api.dialect is None or ("service_tier" not in call.top and not call.changed):
         return None
-    asked = call.request().service_tier
-    return asked if asked not in _USUAL else None
+    return unusual(call.request().service_tier)

@@ -5,16 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection
 from contextlib import closing
-from pathlib import Path
-from typing import Any, Protocol
-
-import apsw
+from typing import Protocol
 
 from policies.limits import windows
 from policies.limits.limit import Limit
-from proxy.ledger.opening import told
-from proxy.ledger.record import UsageRecord
-from proxy.ledger.schema import LedgerError
 
 _PIECES = 12
 """Parts in which the cost of a rolling window is looked up: each counts until the last of it is over."""
@@ -53,30 +47,3 @@ def spent_in(book: Open, limit: Limit, local: Collection[str], now: float) -> di
     ends = [*(edge - size for edge in edges[1:]), here.start]
     after = [*since[1:], 0]
     return {end: whole - rest for end, whole, rest in zip(ends, since, after, strict=True)}
-
-
-class Rows:
-    """The rows of an SQLite ledger, read one by one."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def spent(self, *, since: int, team: str | None = None, key: str | None = None, local: Collection[str] = ()) -> int:
-        found = self._rows(since=since, filters={"tenant": team} if team is not None else {"key_id": key})
-        return sum(row.cost_nano_usd or 0 for row in found if row.backend not in local)
-
-    def outputs(self, alias: str, most: int) -> list[int]:
-        found = self._rows(limit=most, filters={"alias": alias, "outcome": "ok"})
-        return [row.output_tokens for row in found if row.output_tokens]
-
-    def close(self) -> None:
-        return
-
-    def _rows(self, **which: Any) -> list[UsageRecord]:
-        # Late: a worker at rest has nothing to read.
-        from proxy.ledger.reader import rows
-
-        try:
-            return rows(self._path, **which)
-        except (apsw.Error, OSError) as error:
-            raise LedgerError(f"{self._path}: {told(error)}") from error

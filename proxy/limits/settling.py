@@ -8,8 +8,8 @@ from policies import pricing
 from proxy.call import Attempt, Call
 from proxy.limits.drawn import UNFUNDED, Drawn, Funded
 
-_UNSURE = frozenset({"timeout", "interrupted", "cancelled"})
-"""Failures before the first event after which the upstream may have gone on, and charged."""
+_UNSURE = frozenset({"timeout", "interrupted", "cancelled", "bad_response", "bad_output", "poor_answer"})
+"""Failures before the first event after which the upstream may have gone on, or had answered, and charged."""
 
 
 def settle(call: Call, drawn: Drawn) -> int:

@@ -8,18 +8,20 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
 from urllib.parse import SplitResult, urlsplit
-from zoneinfo import available_timezones
 
 from adapters import ir
 from adapters.providers import PROVIDERS, Provider
 from policies.data_classes import findings
 from policies.data_classes.data_class import label_problems
 from proxy.backends import FROM_CLIENT, is_local, is_public, sendable
+from proxy.ledger import address
 from proxy.settings.grammar import Alias, BackendEntry, ClassHook, Document, Key
 from proxy.settings.money import Budget
+from proxy.settings.money_checks import money
 from proxy.settings.shape import did_you_mean, mistakes
 from proxy.settings.source import Mistake, Path
 from proxy.settings.units import Secret
+from proxy.tokens import choosing
 
 Found = Iterable[Mistake]
 
@@ -29,7 +31,6 @@ _OUR_HEADERS = frozenset(
     {"host", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection", "accept"}
 )
 _REDIS = ("redis://", "rediss://", "redis+sentinel://", "redis+cluster://")
-_POSTGRES = ("postgresql://", "postgres://")
 _HOOK_MOST = 5
 """Seconds."""
 _NOT_SENDABLE = "no header can carry this: printable ASCII only, and no line break"
@@ -60,8 +61,8 @@ def _server(document: Document, *, has_keys: bool) -> Found:
     if not (is_loopback(server.host) or has_keys or server.open):
         yield (
             ("server", "host"),
-            f"'{server.host}' is reachable from other machines and there is no key: add one under 'keys:', bind to "
-            "127.0.0.1, or set 'server.open: true' to serve everybody",
+            f"'{server.host}' is reachable from other machines and there is no key: make one with 'turnout keys "
+            "create', add one under 'keys:', bind to 127.0.0.1, or set 'server.open: true' to serve everybody",
         )
 
 
@@ -69,11 +70,12 @@ def _stores(document: Document) -> Found:
     url = document.state.redis
     if url is not None and not url.startswith(_REDIS):
         yield ("state", "redis"), "not the address of a Redis: write redis://host:6379/0"
-    if not document.ledger.url.startswith(("sqlite:///", *_POSTGRES)):
-        yield ("ledger", "url"), "write 'sqlite:///turnout.db' or 'postgresql://user@host/name'"
+    wrong = address.problem(document.ledger.url)
+    if wrong is not None:
+        yield ("ledger", "url"), wrong
     shared: dict[Path, bool] = {
         ("state", "redis"): url is not None,
-        ("ledger", "url"): document.ledger.url.startswith(_POSTGRES),
+        ("ledger", "url"): address.is_postgres(document.ledger.url),
     }
     for path, used in shared.items():
         if used and document.server.secret is None:
@@ -189,15 +191,26 @@ def _keys(document: Document) -> Found:
         if key.name in names:
             yield (*path, "name"), f"a second key is named '{key.name}': names are unique"
         names.add(key.name)
-        if key.team is None and key.name in document.teams:
-            # A key without a team is a tenant of its own, by its name (D15).
-            yield (*path, "name"), f"a team is named '{key.name}', too: name one of them otherwise, or add 'team'"
         if key.team is not None and key.team not in document.teams:
             yield (*path, "team"), f"no team '{key.team}': {did_you_mean(key.team, document.teams)}"
         if key.expires is not None and not _is_moment(key.expires):
             yield (*path, "expires"), f"'{key.expires}' is no day: write 2027-01-01 or 2027-01-01T12:00:00Z"
         if _sources(key) != 1:
             yield path, "a key has exactly one of 'secret_file', 'sha256' and 'secret': write one of them"
+
+
+def _tenants(document: Document) -> Found:
+    """Whoever has no team is a tenant by his own name (D15): one that others have in another sense would give them his
+    stored turns."""
+    known = dict.fromkeys(document.teams, "a team")
+    for index, key in enumerate(document.keys):
+        if key.team is not None:
+            continue
+        word, what = ("name", "a key") if key.owner is None else ("owner", "an owner")
+        other = known.setdefault(key.owner or key.name, what)
+        if other != what:
+            mend = "name one of them otherwise, or add 'team'"
+            yield ("keys", index, word), f"{other} is named '{key.owner or key.name}', too: {mend}"
 
 
 def _is_moment(text: str) -> bool:
@@ -209,6 +222,9 @@ def _is_moment(text: str) -> bool:
 
 
 def _budgets(document: Document) -> Found:
+    # Late: most files have no budget, and the module is heavy.
+    from zoneinfo import available_timezones
+
     given: list[tuple[Path, Budget | None]] = [(("teams", name), team.budget) for name, team in document.teams.items()]
     given += [(("keys", index), key.budget) for index, key in enumerate(document.keys)]
     for path, budget in given:
@@ -228,7 +244,8 @@ def _sources(key: Key) -> int:
 
 
 _CHECKS: tuple[Callable[[Document], Found], ...] = (
-    _stores, _telemetry, _media, _classifier, _pools, _roles, _aliases, _teams, _keys, _budgets, _data_classes,
+    _stores, _telemetry, _media, _classifier, _pools, _roles, _aliases, _teams, _keys, _tenants, _budgets,
+    _data_classes, money,
 )  # fmt: skip
 
 
@@ -254,6 +271,8 @@ def _backend(entry: BackendEntry, *, has_none: bool) -> Found:
         yield ("credential",), _NOT_SENDABLE
     if (wrong := _gauges(entry, row)) is not None:
         yield ("metrics",), wrong
+    if (wrong := choosing.problem(entry, row)) is not None:
+        yield ("tokenizer",), wrong
 
 
 def _gauges(entry: BackendEntry, row: Provider) -> str | None:

@@ -253,7 +253,7 @@ class Alias(Part):
     use: tuple[str, ...] | None = None
     defaults: AliasDefaults = AliasDefaults()
     baseline: str | None = None
-    """provider/model that savings are counted against."""
+    """What savings are counted against: provider/model, or a backend by its own price."""
     listed: bool | None = None
     """In /v1/models. None: yes, unless it is a pattern."""
     ttft_target: Seconds | None = None

@@ -37,14 +37,24 @@ class Rates(Part):
     """Tool that the vendor runs itself (``web_search``) -> USD per thousand calls."""
 
 
+class TierRates(Rates):
+    """The rates of one service tier; without ``calls`` those of the usual tier hold."""
+
+    above: Mapping[Positive, Rates] = {}
+    """Input tokens -> the rates of a whole call with more than so many. Where the usual tier has such rates and this
+    one has not, its long calls have no price."""
+
+
 class PriceSheet(Rates):
     """The operator's own price; it wins over the shipped sheet."""
 
     above: Mapping[Positive, Rates] = {}
     """Input tokens -> the rates of a whole call with more than so many."""
-    tiers: Mapping[str, Factor | Rates] = {}
-    """Service tier (batch, flex, priority, fast …) -> its rates, or a factor of the ordinary ones. A tier that is not
-    named here has no price."""
+    tiers: Mapping[str, Factor | TierRates] = {}
+    """Service tier (batch, flex, priority, fast …) -> its rates, or a factor of what tokens usually cost. A tier that
+    is not named here has no price."""
+    confirm: bool = False
+    """It differs from the shipped sheet by more than half, and that is meant."""
 
 
 class DatedPrice(PriceSheet):
@@ -52,12 +62,11 @@ class DatedPrice(PriceSheet):
 
     starts: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = field(default=None, name="from")
     """The first day (UTC); None: always."""
-    confirm: bool = False
-    """It differs from the shipped sheet by more than half, and that is meant."""
 
 
 class Cost(Part):
-    """What running a local backend costs: its time is spread over the calls that use it."""
+    """What running a machine of one's own costs: its time is spread over the calls that use it. Backends at one address
+    are one machine."""
 
     gpu_hour_usd: Dollars | None = None
     """Of one GPU, rented or written off."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from adapters.providers import PROVIDERS
+from policies import aliases
+from policies.rules.book import PIN
 from policies.rules.grammar import Guard, Rule
 from policies.rules.meaning import SIGNS
 from proxy.backends import is_local, is_public
@@ -12,6 +14,7 @@ from proxy.settings.grammar import BackendEntry, Document
 from proxy.settings.money import Budget
 from proxy.settings.shape import did_you_mean
 from proxy.settings.source import Path, dotted
+from proxy.tokens import choosing
 from proxy.weighing import stale
 
 _LATER: tuple[Path, ...] = (("backends", "*", "limits"),)
@@ -31,6 +34,8 @@ def notices(document: Document, written: Mapping[str, object], absent: Mapping[s
     found += _uncounted(document, absent)
     found += _strangers(whens, "alias", document.aliases)
     found += _strangers(whens, "team", document.teams)
+    found += _unanswered(document)
+    found += _idle_prices(document)
     if document.classifier.calibration is not None and (why := stale(document.classifier.calibration)) is not None:
         found.append(f"classifier.calibration does not count: it {why}")
     if document.backends and not document.aliases:
@@ -38,6 +43,16 @@ def notices(document: Document, written: Mapping[str, object], absent: Mapping[s
     for name, entry in document.backends.items():
         found += [f"backends.{name}: {text}" for text in _backend(entry)]
     return found
+
+
+def _idle_prices(document: Document) -> Iterator[str]:
+    """Prices that no call will ever have: of no backend's model (nor of one with its day), and of no baseline."""
+    models = {f"{entry.provider}/{entry.model}": None for entry in document.backends.values()}
+    compared = (alias.baseline for alias in document.aliases.values() if alias.baseline and "/" in alias.baseline)
+    asked = tuple(key.lower() for key in (*models, *compared))
+    for key in document.prices:
+        if not key.lower().startswith(asked):
+            yield f"prices.{key} is the price of nobody's model: {did_you_mean(key, models)}"
 
 
 def _budgets(document: Document) -> Iterator[Budget | None]:
@@ -92,6 +107,16 @@ def _strangers(whens: Iterable[tuple[Path, object]], word: str, known: Mapping[s
                 yield f"{dotted(path)} never matches '{name}': there is no such {word}, {did_you_mean(name, known)}"
 
 
+def _unanswered(document: Document) -> Iterator[str]:
+    """Aliases of keys that nothing here answers to."""
+    names = [*document.aliases, *(f"{PIN}{name}" for name in document.backends)]
+    for index, key in enumerate(document.keys):
+        for at, alias in enumerate(key.aliases or ()):
+            if not aliases.answered(alias, names):
+                place = dotted(("keys", index, "aliases", at))
+                yield f"{place} '{alias}' names nothing that is here: {did_you_mean(alias, names)}"
+
+
 def _backend(entry: BackendEntry) -> Iterator[str]:
     row = PROVIDERS[entry.provider]
     url = entry.base_url or row.base_url or ""
@@ -99,6 +124,8 @@ def _backend(entry: BackendEntry) -> Iterator[str]:
         yield "the address may be public, so it does not count as local ('local: false' says so without this notice)"
     if entry.credential is not None and url.startswith("http:") and is_public(url):
         yield "the credential crosses a public network in the clear: use https"
+    if (idle := choosing.notice(entry, row)) is not None:
+        yield idle
 
 
 def _places(value: object, key: Path, path: Path = ()) -> Iterator[Path]:

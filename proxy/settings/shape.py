@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Struct
 
+from policies.near import near
 from proxy.settings.source import Mistake, Path
 from proxy.settings.units import decode
 
@@ -29,9 +29,9 @@ def convert(kind: type[Struct], value: Any) -> Any:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """``did you mean 'base_url'?``, or the list of what is known."""
     words = sorted(known)
-    near = get_close_matches(word, words, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean '{near[0]}'?"
+    meant = near(word, words)
+    if meant:
+        return f"did you mean '{meant[0]}'?"
     return f"known: {', '.join(words)}" if words else "there are none"
 
 
@@ -41,8 +41,9 @@ def _walk(kind: Any, value: Any, path: Path) -> Found:
     if isinstance(kind, type) and issubclass(kind, Struct):
         return _struct(kind, value, path)
     if origin in {dict, Mapping} and isinstance(value, dict):
-        item = get_args(kind)[1]
-        return [found for key, child in value.items() for found in _walk(item, child, (*path, key))]
+        name, item = get_args(kind)
+        keys = [] if name is str else [found for key in value for found in _leaf(name, key, (*path, key))]
+        return keys + [found for key, child in value.items() for found in _walk(item, child, (*path, key))]
     if origin in {list, tuple} and isinstance(value, list):
         item = get_args(kind)[0]
         return [found for index, child in enumerate(value) for found in _walk(item, child, (*path, index))]
@@ -95,7 +96,7 @@ def _reason(kind: Any, value: Any, error: str) -> str:
     words = [arm for arm in _literals(kind) if isinstance(arm, str)]
     if words and isinstance(value, str):
         return f"'{value}' is not taken: {did_you_mean(value, words)}"
-    text = error.partition(" - at `$")[0]
+    text = error.partition(" - at `$")[0].replace("`float | object`", "a number or a mapping")
     return text[0].lower() + text[1:].replace("`", "")
 
 

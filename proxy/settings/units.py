@@ -15,6 +15,8 @@ _BYTES = {
     None: 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30,
     "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9,
 }  # fmt: skip
+_RICHEST = 10**9
+"""Dollars; more is a slip, and a number without end would take the memory of whoever multiplies it."""
 
 
 class Secret:
@@ -124,6 +126,6 @@ def _dollars(value: Any) -> Dollars:
         amount = Dollars("" if isinstance(value, bool) else str(value))
     except InvalidOperation:
         amount = Dollars("NaN")
-    if not amount.is_finite() or amount < 0:
+    if not amount.is_finite() or not 0 <= amount <= _RICHEST:
         raise ValueError(f"'{value}' is not an amount of US dollars: write a number such as 0.25")
     return amount

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from msgspec import Struct
 
+from adapters import ir
 from adapters.recording import Recording
 from policies.caching import Caching, Wish
 from policies.verdict import Target
@@ -38,6 +39,8 @@ class Kept(Struct, frozen=True, kw_only=True):
     condensed: str | None = None
     """It answers a request whose old text was shortened: ``1500>100``."""
     finish: str | None = None
+    usage: ir.Usage | None = None
+    """What it took to make it, for what a baseline would have charged."""
     events: bytes = b""
 
     @property

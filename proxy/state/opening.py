@@ -54,10 +54,8 @@ CREATE INDEX marks_created ON marks (created);
 """,
     # 4: keys that the command line makes, what was granted beside a budget, and what is used of limits and budgets.
     """
-CREATE TABLE keys (
-    name TEXT NOT NULL PRIMARY KEY, sha256 TEXT NOT NULL UNIQUE, entry TEXT NOT NULL, created INTEGER NOT NULL,
-    revoked INTEGER
-) WITHOUT ROWID;
+CREATE TABLE keys (name TEXT NOT NULL PRIMARY KEY, version INTEGER NOT NULL, entry TEXT NOT NULL) WITHOUT ROWID;
+CREATE INDEX keys_version ON keys (version);
 CREATE TABLE grants (
     id TEXT NOT NULL PRIMARY KEY, owner TEXT NOT NULL, nano_usd INTEGER NOT NULL, created INTEGER NOT NULL,
     until INTEGER NOT NULL
@@ -74,6 +72,11 @@ CREATE TABLE heard (
 ) WITHOUT ROWID;
 CREATE TABLE warned (mark TEXT NOT NULL PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE changed (what TEXT NOT NULL PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;
+""",
+    # 5: a stored turn is found by the id of its call in the ledger, for whoever may read this file.
+    """
+ALTER TABLE turns ADD COLUMN call TEXT;
+CREATE INDEX turns_call ON turns (call) WHERE call IS NOT NULL;
 """,
 )
 """What each version from the second on made of the one before it."""

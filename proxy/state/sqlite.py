@@ -25,7 +25,7 @@ FILE = "state.db"
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
 """How long a thread without stored turns is known: far longer than any vendor keeps its prompt."""
-_COLUMNS = "t.id, t.tenant, t.created, t.previous, t.input, t.response, t.home, t.data_class"
+_COLUMNS = "t.id, t.tenant, t.created, t.previous, t.input, t.response, t.home, t.data_class, t.call"
 _ONE = f"SELECT {_COLUMNS} FROM turns t WHERE tenant = ? AND id = ? AND created >= ?"  # noqa: S608 - our own words
 _HOLDING = """FROM turns t WHERE tenant = ?1 AND created >= ?3 AND id IN
  (SELECT turn FROM items WHERE tenant = ?1 AND id IN (SELECT value FROM json_each(?2)))"""
@@ -39,8 +39,8 @@ _BACK = """WITH RECURSIVE back(key, previous, size, depth) AS (
   WHERE depth <= ?4 AND back.size <= ?5)"""
 _THREAD = f"""{_BACK} SELECT {_COLUMNS}, depth, back.size
  FROM back JOIN turns t ON t.rowid = key ORDER BY depth DESC"""  # noqa: S608
-_KEEP = """INSERT OR REPLACE INTO turns (tenant, id, created, previous, size, input, response, home, data_class)
- VALUES (?,?,?,?,?,?,?,?,?)"""
+_KEEP = """INSERT OR REPLACE INTO turns (tenant, id, created, previous, size, input, response, home, data_class, call)
+ VALUES (?,?,?,?,?,?,?,?,?,?)"""
 _NAME = "INSERT OR REPLACE INTO items VALUES (?,?,?)"
 _FORGET = "DELETE FROM turns WHERE tenant = ? AND id = ?"
 _KEEP_CALLS = "INSERT OR REPLACE INTO calls VALUES (?,?,?,?)"
@@ -59,7 +59,7 @@ _BITE = "DELETE FROM {0} WHERE rowid IN (SELECT rowid FROM {0} WHERE created < ?
 _RAWS = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
 _ANSWERED = msgspec.json.Decoder(Answered)
 _log = structlog.get_logger("state")
-Row = tuple[str, str, int, str | None, bytes, bytes, bytes | None, str]
+Row = tuple[str, str, int, str | None, bytes, bytes, bytes | None, str, str | None]
 
 T = TypeVar("T")
 
@@ -157,6 +157,10 @@ class SqliteStore:
         with alone(self._path):
             self._db.close()
 
+    async def do(self, work: Callable[[apsw.Connection], T]) -> T:
+        """What another room of this file reads or writes, at the same desk. Raises StoreFailed."""
+        return await self._run(lambda: work(self._db))
+
     async def _run(self, work: Callable[[], T]) -> T:
         if self._closing.is_set():
             raise StoreFailed("closed: Turnout is leaving")
@@ -195,7 +199,7 @@ class SqliteStore:
         size = len(said) + len(turn.response)
         home = None if turn.home is None else msgspec.json.encode(turn.home)
         classes = _told(turn.data_class)
-        row = (turn.tenant, turn.id, turn.created, turn.previous, size, said, turn.response, home, classes)
+        row = (turn.tenant, turn.id, turn.created, turn.previous, size, said, turn.response, home, classes, turn.call)
         with writing(self._db):
             self._db.execute(_KEEP, row)
             self._db.executemany(_NAME, [(turn.tenant, name, turn.id) for name in items])
@@ -251,7 +255,7 @@ class SqliteStore:
 
 
 def _turn(row: Row) -> Turn:
-    id_, tenant, created, previous, said, response, home, classes = row
+    id_, tenant, created, previous, said, response, home, classes, call = row
     return Turn(
         id=id_,
         tenant=tenant,
@@ -261,6 +265,7 @@ def _turn(row: Row) -> Turn:
         response=response,
         home=None if home is None else _ANSWERED.decode(home),
         data_class=frozenset(_classes(classes)),
+        call=call,
     )
 
 

@@ -31,6 +31,8 @@ class Turn(Struct, frozen=True, kw_only=True):
     """Who answered, for the turn that goes on from this one."""
     data_class: frozenset[str] = frozenset()
     """What whoever refers to it inherits."""
+    call: str | None = None
+    """The request that made it, as the ledger knows it."""
 
 
 class Store(Protocol):

@@ -111,7 +111,7 @@ class Meters:
         cells[labels if labels in cells else self._admit(names.BREAKER, labels, cells)] = names.BREAKER_STATES[state]
 
     def store_failed(self, operation: str) -> None:
-        """``read`` | ``write``."""
+        """``read`` | ``write`` | ``ledger`` (asked for by a client or an operator)."""
         self.add(names.STORE_FAILURES, (operation,))
 
     def pots(self, home: str, *, away: bool) -> None:

@@ -58,6 +58,9 @@ COST: Final = Metric("turnout_cost_usd_total", "counter", "What priced attempts 
 PRICE_MISSING: Final = Metric(
     "turnout_price_missing_total", "counter", "Attempts with usage that no price was found for.", ("backend", "reason")
 )
+USAGE_INVALID: Final = Metric(
+    "turnout_usage_invalid_total", "counter", "Attempts whose upstream told counts that cannot be so.", ("backend",)
+)
 RECORDS: Final = Metric(
     "turnout_usage_records_total",
     "counter",
@@ -86,6 +89,18 @@ CACHE: Final = Metric(
     "counter",
     "Calls whose rule asks for the response cache: hit, miss (asked, and kept if whole), bypass.",
     ("outcome",),
+)
+REFUSED_KEYS: Final = Metric(
+    "turnout_unauthorized_total",
+    "counter",
+    "Calls without a good key: missing, unknown, expired, revoked, replaced, no_team, untrusted (there is no key, "
+    "nor is it this machine), keys_unavailable.",
+    ("reason",),
+)
+DROPPED_TAGS: Final = Metric(
+    "turnout_tags_dropped_total",
+    "counter",
+    "Tags that callers sent and that no row keeps: a strange name, no text, too many, too long.",
 )
 LIMITED: Final = Metric(
     "turnout_limit_refusals_total",
@@ -117,8 +132,9 @@ DROPPED_SERIES: Final = Metric(
 )
 
 METRICS: Final = (
-    REQUESTS, ATTEMPTS, FIRST_TOKEN, OVERHEAD, DURATION, TOKENS, COST, PRICE_MISSING, RECORDS, ANSWERS, IN_FLIGHT,
-    GENERATION, RELOADS, BREAKER, STORE_FAILURES, SPILL, CACHE, LIMITED, POTS, POTS_AWAY, SOFT, OVERRUN, DROPPED_SERIES,
+    REQUESTS, ATTEMPTS, FIRST_TOKEN, OVERHEAD, DURATION, TOKENS, COST, PRICE_MISSING, USAGE_INVALID, RECORDS, ANSWERS,
+    IN_FLIGHT, GENERATION, RELOADS, BREAKER, STORE_FAILURES, SPILL, CACHE, REFUSED_KEYS, DROPPED_TAGS,
+    LIMITED, POTS, POTS_AWAY, SOFT, OVERRUN, DROPPED_SERIES,
 )  # fmt: skip
 BREAKER_STATES: Final = {"closed": 0, "half_open": 1, "open": 2}
 
@@ -148,6 +164,7 @@ OPERATIONS: Final = {
     "completions": "text_completion",
     "count_tokens": "count_tokens",
     "input_tokens": "count_tokens",
+    "tokenize": "count_tokens",
 }
 """api -> gen_ai.operation.name; everything else is ``chat``."""
 GEN_AI_PROVIDERS: Final = {"google": "gcp.gemini"}

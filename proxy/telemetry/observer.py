@@ -9,9 +9,12 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from policies.pricing import BAD, INCOMPLETE
+from proxy.bill import Unpriced
 from proxy.ledger.record import UsageRecord
 from proxy.telemetry import logs, names
 from proxy.telemetry.metrics import Meters, Series, merge, render
+from proxy.telemetry.seldom import Seldom
 from proxy.telemetry.traceparent import TraceContext
 from proxy.telemetry.tracing import AttemptSpan, ServerSpan, Tracing
 
@@ -22,6 +25,10 @@ if TYPE_CHECKING:
     from proxy.call import Call
     from proxy.snapshot import Snapshot
 
+_MOST_UNPRICED = 1000
+"""Lines about missing prices: the names of models and tiers come from upstreams."""
+_MOST_TOLD = 1000
+"""Kinds of bad usage that are remembered, so that each is logged once."""
 _FAILED = ("fallback", "error", "interrupted")
 
 _log = structlog.get_logger("turnout")
@@ -32,8 +39,11 @@ class Telemetry:
 
     def __init__(self, *, otlp: str | None = None) -> None:
         self.meters = Meters()
+        self._seldom = Seldom()
+        self._told_usage: set[tuple[str, tuple[str, ...]]] = set()
         self._pots_away: set[str] = set()
         self._tracing = Tracing(otlp)
+        self._unpriced: set[tuple[str, str, str | None, str]] = set()
 
     def adopted(self, snapshot: Snapshot) -> None:
         """A snapshot is in force: its backends and policies are the labels from now on."""
@@ -73,14 +83,28 @@ class Telemetry:
     def recorded(self, call: Call, rows: Sequence[UsageRecord]) -> None:
         """The rows of a call are committed: count them, log them, hand over their spans."""
         trace_id = call.trace.trace_id if call.trace else None
+        if call.attribution is not None and call.attribution.dropped:
+            self.meters.add(names.DROPPED_TAGS, (), call.attribution.dropped)
         for attempt, row in zip(call.attempts, rows, strict=False):
             self.meters.attempt(attempt.target.backend, row.outcome)
             self.meters.tokens(attempt.target.backend, attempt.usage, attempt.reasoning_tokens, attempt.cost)
+            if attempt.usage is not None and attempt.usage.flaws:
+                self._bad_usage(attempt.target.backend, attempt.usage.flaws)
             if row.outcome in _FAILED:
                 logs.attempt_failed(row, trace_id=trace_id)
         logs.call_done(rows[-1], attempts=len(call.attempts), trace_id=trace_id)
         if call.trace is not None:
             self._tracing.finish(call.trace, _server_span(call), list(_attempt_spans(call, rows)))
+
+    def _bad_usage(self, backend: str, fields: tuple[str, ...]) -> None:
+        """Counts that cannot be so: every one is counted, and each kind of them is told once."""
+        self.meters.add(names.USAGE_INVALID, (backend,))
+        if (backend, fields) not in self._told_usage and len(self._told_usage) < _MOST_TOLD:
+            self._told_usage.add((backend, fields))
+            mend = (
+                "these counts are unknown in the ledger, and so is a cost that needs them; update or report the server"
+            )
+            _log.warning("usage.invalid", backend=backend, fields=fields, mend=mend)
 
     def crashed(self, request_id: str, error: BaseException) -> None:
         """A defect of ours: the whole trace goes to the log, the client is told an id."""
@@ -111,13 +135,65 @@ class Telemetry:
         self.meters.store_failed(operation)
         _log.error("store.failed", request_id=call_id, operation=operation, why=why)
 
+    def turned_away(self, reason: str, name: str | None, peer: str | None) -> None:
+        """Somebody was refused for want of a good key. ``name``: of the key, where its secret was right."""
+        self.meters.add(names.REFUSED_KEYS, (reason,))
+        refused = self._seldom.count(reason)
+        if refused:
+            _log.warning("key.refused", reason=reason, key=name, peer=peer, refused=refused)
+
+    def keys_away(self, why: str) -> None:
+        """The store's keys cannot be read: those that are known go on, and no other can be told from a wrong one."""
+        self.meters.store_failed("read")
+        _log.error("keys.away", why=why, note="known keys go on; others get 503 until the store can be read again")
+
+    def keys_back(self) -> None:
+        _log.info("keys.back")
+
+    def keys_restored(self, count: int) -> None:
+        """The store had lost keys that this worker knows."""
+        mend = "see that Redis keeps its data (appendonly yes)"
+        _log.error("keys.restored", keys=count, mend=mend, note="the store had lost keys: they were put back")
+
+    def keys_unread(self, which: Sequence[str]) -> None:
+        """A newer Turnout has made them."""
+        _log.error("keys.unread", keys=which, mend="run the Turnout that made them; until then they are refused")
+
+    def keys_shadowed(self, which: Sequence[str]) -> None:
+        """They stand in the file and in the store."""
+        mend = "rename them in the file, or revoke them in the store"
+        _log.warning("keys.shadowed", keys=which, note="the file's count, the store's are refused", mend=mend)
+
+    def book_unread(self, why: str) -> None:
+        """The ledger could not be read for somebody who asked."""
+        self.meters.store_failed("ledger")
+        _log.error("ledger.unread", why=why)
+
     def cached(self, outcome: str) -> None:
         """What the response cache had for a call that may use it: ``hit`` | ``miss`` | ``bypass``."""
         self.meters.add(names.CACHE, (outcome,))
 
-    def price_missing(self, backend: str, why: str) -> None:
-        """Tokens without a price: counted, never guessed."""
-        self.meters.price_missing(backend, why)
+    def price_missing(self, found: Unpriced) -> None:
+        """Tokens without a price: counted, never guessed, and told once for each backend, model and tier."""
+        self.meters.price_missing(found.backend.name, found.why)
+        what = (found.backend.name, found.model, found.tier, found.why)
+        if found.why in (BAD, INCOMPLETE) or what in self._unpriced or len(self._unpriced) >= _MOST_UNPRICED:
+            return
+        self._unpriced.add(what)
+        _log.warning(
+            "price.missing",
+            backend=found.backend.name,
+            provider=found.backend.provider,
+            model=found.model,
+            service_tier=found.tier,
+            why=found.why,
+            mend=f"{found.mend}; until then its calls have no cost, and none is guessed",
+        )
+
+    def count_failed(self, backend: str, why: str) -> None:
+        """What a backend said could not be counted, so its reasoning is estimated; it is left alone for a while."""
+        mend = f"see that it can be, or set backends.{backend}.tokenizer; the split is estimated meanwhile"
+        _log.warning("reasoning.not_counted", backend=backend, why=why, mend=mend)
 
     def refused_by(self, kind: str) -> None:
         """A limit or a budget refused a call: ``requests`` | ``tokens`` | ``parallel`` | ``usd`` | ``away``."""

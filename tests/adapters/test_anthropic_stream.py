@@ -183,6 +183,28 @@ def test_g38_repeated_counts_are_counted_once() -> None:
     assert usage.cache_write_1h == 50
 
 
+@pytest.mark.parametrize("usage", [b'{"x":"\xff"}', b'"many"', b"[1]", b"7"])
+def test_usage_that_is_no_object_costs_no_answer(usage: bytes) -> None:
+    raw = b'{"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":%b}' % usage
+    told = answer(*TEXT, raw, STOP)
+    assert told.failure is None
+    assert told.usage is not None
+    assert (told.usage.input, told.usage.output, told.usage.flaws) == (1203, 1, ("usage",))
+
+
+def test_compactions_are_paid_for_besides_and_advisors_at_their_own_price() -> None:
+    kept = {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 30}
+    compaction = {**USAGE, "type": "compaction", "input_tokens": 500, "output_tokens": 40, "cache_creation": kept}
+    steps = [compaction, {**USAGE, "type": "message"}, {**USAGE, "type": "advisor_message"}, "odd"]
+    usage = answer(*TEXT, stop("end_turn", usage={"output_tokens": 10, "iterations": steps}), STOP).usage
+    assert usage is not None
+    assert (usage.input, usage.cached, usage.cache_write, usage.output) == (1203 + 1700, 2000, 400, 50)
+    assert (usage.cache_write_1h, usage.calls, usage.flaws) == (80, {"advisor": 1}, ())
+    odd = answer(*TEXT, stop("end_turn", usage={"output_tokens": 10, "iterations": 7}), STOP).usage
+    assert odd is not None
+    assert (odd.input, odd.flaws) == (1203, ("usage",))
+
+
 def test_unknown_counts_travel_along() -> None:
     told = {"output_tokens": 2, "server_tool_use": {"web_search_requests": 1}}
     usage = answer(stop("end_turn", usage=told), STOP).usage
@@ -276,7 +298,6 @@ def test_an_answer_without_its_end_was_cut(events: tuple[Any, ...]) -> None:
         b'{"choices":[]}',
         b'{"type":"content_block_delta","index":"x","delta":{"type":"text_delta"}}',
         b'{"type":"content_block_start","index":0,"content_block":5}',
-        b'{"type":"message_start","message":{"usage":{"input_tokens":"x"}}}',
         b"[" * 5000,
     ],
 )

@@ -19,11 +19,11 @@ PLAIN = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
         (PLAIN | {"prompt_tokens_details": {"cached_tokens": 0, "created_cache_tokens": 3}}, {"cached": 0, "cache_write": 3}),
         (PLAIN | {"prompt_cache_hit_tokens": 6}, {"cached": 6}),
         (PLAIN | {"completion_tokens_details": {"reasoning_tokens": 5}}, {"reasoning": 5}),
-        (PLAIN | {"completion_tokens_details": None, "prompt_tokens_details": 3, "cost": 0.1}, {}),
+        (PLAIN | {"completion_tokens_details": None, "prompt_tokens_details": 3, "cost": 0.1}, {"flaws": ("usage",)}),
         (PLAIN | {"total_tokens": 130, "completion_tokens_details": {"reasoning_tokens": 100}}, {"output": 120, "reasoning": 100, "total": 130}),
         (PLAIN | {"total_tokens": 130}, {"output": 120, "total": 130}),
-        (PLAIN | {"total_tokens": 130, "completion_tokens_details": {"reasoning_tokens": 7}}, {"reasoning": 7, "total": 130}),
-        ({"prompt_tokens": 10.0, "completion_tokens": None, "total_tokens": True}, {"output": None, "total": None}),
+        (PLAIN | {"total_tokens": 130, "completion_tokens_details": {"reasoning_tokens": 7}}, {"reasoning": 7, "total": None, "flaws": ("total",)}),
+        ({"prompt_tokens": 10.0, "completion_tokens": None, "total_tokens": True}, {"output": None, "total": None, "flaws": ("total",)}),
         ({}, {"input": None, "output": None, "total": None}),
     ],
 )  # fmt: skip
@@ -33,9 +33,9 @@ def test_reading(told: dict, expected: ir.Usage | dict) -> None:
     assert usage.read(told) == expected
 
 
-def test_what_is_no_object_is_no_usage() -> None:
+def test_what_is_no_object_is_a_flaw() -> None:
     assert usage.read(None) is None
-    assert usage.read([1]) is None
+    assert usage.read([1]) == ir.Usage(flaws=("usage",))
 
 
 def test_a_reasoning_count_of_zero_beside_reasoning_text_is_unknown() -> None:
@@ -53,7 +53,7 @@ def test_sound_and_predictions_pass_through() -> None:
     }
     assert usage.write(usage.read(told)) == PLAIN | {
         "prompt_tokens_details": {"cached_tokens": 1, "audio_tokens": 2},
-        "completion_tokens_details": {"reasoning_tokens": 4, "accepted_prediction_tokens": 3},
+        "completion_tokens_details": {"reasoning_tokens": 4, "audio_tokens": 0, "accepted_prediction_tokens": 3},
     }
 
 

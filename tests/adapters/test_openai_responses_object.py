@@ -35,7 +35,7 @@ def test_g80_an_object_without_a_request_has_all_keys(shared: Any) -> None:
 @pytest.mark.parametrize(
     ("usage", "told"),
     [
-        (ir.Usage(9, 7, 40, 50, reasoning=8, total=99), (9, 9, 9, 7, 7, 16)),
+        (ir.Usage(9, 7, 40, 50, reasoning=8, total=99), (9, 0, 0, 7, 0, 16)),
         (ir.Usage(9, 7), (9, 0, 0, 7, 0, 16)),
         (ir.Usage(9, None), None),
         (None, None),

@@ -262,7 +262,7 @@ def test_details_of_usage_are_read() -> None:
         "input_tokens_details": {
             "cached_tokens": 4,
             "cache_write_tokens": 2,
-            "cache_write_tokens_details": {"ttl_12h_tokens": 1},
+            "cache_write_tokens_details": {"ttl_30m_tokens": 1, "ttl_12h_tokens": 1},
         },
         "output_tokens": 7,
         "output_tokens_details": {"reasoning_tokens": 3},
@@ -270,7 +270,7 @@ def test_details_of_usage_are_read() -> None:
         "num_sources_used": 0,
     }
     told = folded(end(usage=usage)).usage
-    assert told == ir.Usage(9, 7, 4, 2, 1, 3, total=16, extras=told.extras if told else {})
+    assert told == ir.Usage(9, 7, 4, 2, None, 3, total=16, cache_write_12h=1, extras=told.extras if told else {})
     assert told is not None
     assert list(told.extras) == ["num_sources_used"]
 
@@ -298,3 +298,32 @@ def test_what_the_hub_has_no_name_for_travels_as_extras() -> None:
         "moderation": b'{"a": 1}',
         "temperature": b"0.5",
     }
+
+
+SEARCHED = {"id": "ws", "type": "web_search_call", "status": "completed", "action": {"type": "search", "query": "q"}}
+OPENED = {
+    "id": "ws2",
+    "type": "web_search_call",
+    "status": "completed",
+    "action": {"type": "open_page", "url": "https://h/"},
+}
+
+
+@pytest.mark.parametrize(
+    ("items", "told", "calls"),
+    [
+        ([SEARCHED, OPENED], None, {"web_search": 1}),
+        ([SEARCHED, SEARCHED | {"id": "x"}], {}, {"web_search": 2}),
+        ([SEARCHED], {"web_search": {"num_requests": 3}}, {"web_search": 3}),
+        ([SEARCHED], {"web_search": {"num_requests": 0}}, {}),
+        ([SEARCHED], {"web_search": 7}, {"web_search": 1}),
+        ([{"id": "f", "type": "file_search_call", "status": "completed", "queries": []}], None, {"file_search": 1}),
+        ([{"id": "f", "type": "shell_call", "status": "completed", "action": {}}], None, {}),
+    ],
+)  # fmt: skip
+def test_the_vendors_own_tools_are_counted(items: list[dict[str, Any]], told: Any, calls: dict[str, int]) -> None:
+    more = {} if told is None else {"tool_usage": told}
+    usage = folded(end(items, **more)).usage
+    assert (dict(usage.calls) if usage else {}) == calls
+    usage = folded(*(done(item, at) for at, item in enumerate(items)), end([], **more)).usage
+    assert (dict(usage.calls) if usage else {}) == calls, "also where the final response lists none"

@@ -9,7 +9,7 @@ from adapters import ir, strict
 from adapters.passthrough import Passthrough
 from adapters.sse import Splitter
 
-LEGACY = Passthrough("completions", "/completions", streams=True)
+LEGACY = Passthrough("completions", "/completions")
 TO = ir.Upstream(provider="vllm", dialect="openai_chat", model="m", options={"extra": 1})
 
 

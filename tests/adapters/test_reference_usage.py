@@ -144,5 +144,5 @@ def test_what_changes_the_price_is_kept() -> None:
     assert usage is not None
     assert {"server_tool_use", "inference_geo", "speed"} <= usage.extras.keys()
     rates = {"input": 1000, "output": 10_000, "cached": 100, "cache_write": 1250, "cache_write_1h": 2000}
-    price = Price(**{name: rate * 1_000_000 for name, rate in rates.items()})
-    assert pricing.cost(usage, price) == 10 * 1000 + 4 * 100 + 1 * 1250 + 2 * 2000 + 5 * 10_000
+    price = Price(**{name: rate * 1_000_000 for name, rate in rates.items()}, calls={"web_search": 7_000_000})
+    assert pricing.cost(usage, price) == 10 * 1000 + 4 * 100 + 1 * 1250 + 2 * 2000 + 5 * 10_000 + 2 * 7

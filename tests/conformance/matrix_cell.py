@@ -15,7 +15,7 @@ import pytest
 from matrix_road import Road
 from matrix_shapes import SHAPES, Shape, body_of
 from matrix_words import Counts, Fault, Heard, Json, Question, Says, Sent, Told
-from scripted import Answer
+from scripted import Answer, Asked, whole
 
 from proxy.ledger.record import UsageRecord
 
@@ -28,6 +28,8 @@ _UNSAID = {
     "ollama": {"reasoning_effort", "tools[0].strict", "tools[1].strict"},
 }
 """What some of the upstreams of a client cannot be told, and what this upstream cannot: named, never lost in silence."""
+_COUNTS = "/tokenize"
+"""Where a server counts its own reasoning for us."""
 _IN_STREAM = (openai.APIError, anthropic.APIError)
 _STATUS = (openai.APIStatusError, anthropic.APIStatusError)
 _DECLINED = {"messages": "content_filter"}
@@ -53,7 +55,7 @@ class Cell:
 
     def ask(self, question: Question, says: Says, finish: str = "stop") -> Heard:
         """What the client hears; it must be what the upstream said, on every wire between them and in the ledger."""
-        self._plays(lambda body: self.shape.answer(body, says, self.stream))
+        self._plays(lambda body: self.shape.answer(body, says, self.stream), says.thought)
         body = self.client.spell(question, self.upstream, stream=self.stream)
         self.client.send(self.road, body)
         answer = self.road.tape.answer
@@ -63,18 +65,28 @@ class Cell:
         self._recorded(says, finish)
         return heard
 
-    def _plays(self, answer: Any) -> None:
+    def _plays(self, answer: Any, thought: int = 0) -> None:
+        """``thought``: what it counts of its own reasoning, where it is asked to."""
         upstream = self.road.upstream
         upstream.asked.clear()
-        upstream.reply = lambda asked: answer(body_of(asked))
+        count = whole({"tokens": [7] * thought})
+        upstream.reply = lambda asked: count if asked.path == _COUNTS else answer(body_of(asked))
+
+    @property
+    def _asked(self) -> list[Asked]:
+        """The questions that are the client's."""
+        return [asked for asked in self.road.upstream.asked if asked.path != _COUNTS]
 
     def _judge(self, heard: Heard, says: Says, finish: str) -> None:
-        shown = self.shape.shows(body_of(self.road.upstream.asked[-1]))
+        shown = self.shape.shows(body_of(self._asked[-1]))
         assert (heard.text, heard.refusal) == (says.text, self._refusal(says))
         assert heard.thoughts == ("".join(says.thoughts) if shown else "")
         assert heard.finish == (_DECLINED.get(self.api, finish) if says.refusal else finish)
         self._judge_calls(heard, says)
-        assert heard.usage == self.client.usage(says.counts.told(self.shape.tells))
+        told = says.counts.told(self.shape.tells)
+        if "thought" not in self.shape.tells:
+            told["thought"] = self._row().reasoning_tokens or 0
+        assert heard.usage == self.client.usage(told)
 
     def _judge_headers(self, question: Question) -> None:
         """Nothing is dropped that could be said, and an effort is sent as it was asked, or said to be dropped."""
@@ -98,7 +110,7 @@ class Cell:
 
     def sent(self) -> Json:
         """The body that the upstream was sent, which must be one of its vendor's."""
-        (asked,) = self.road.upstream.asked
+        (asked,) = self._asked
         self.shape.judge(asked.body)
         body: Json = asked.body
         return body
@@ -154,7 +166,8 @@ class Cell:
     # --- the ledger ------------------------------------------------------------------------------------------------
 
     def _row(self) -> UsageRecord:
-        (row,) = self.road.live.rows_of(self.road.tape.answer.headers["x-request-id"])
+        row, *helpers = self.road.live.rows_of(self.road.tape.answer.headers["x-request-id"])
+        assert {helper.purpose for helper in helpers} <= {"count"}
         assert (row.api, row.stream, row.backend, row.alias) == (self.api, self.stream, self.upstream, self.upstream)
         return row
 
@@ -166,9 +179,11 @@ class Cell:
         self._recorded_thought(row, counts)
 
     def _recorded_thought(self, row: UsageRecord, counts: Counts) -> None:
-        """A split that the server does not tell is estimated, and says so."""
+        """A split that the server does not tell is counted by it, else estimated, and says so."""
         if "thought" in self.shape.tells:
             assert (row.reasoning_tokens, row.reasoning_source) == (counts.thought, "reported")
+        elif counts.thought and self.upstream == "llama_cpp":
+            assert (row.reasoning_tokens, row.reasoning_source) == (counts.thought, "counted")
         elif counts.thought:
             assert row.reasoning_source == "estimated"
             assert 0 < (row.reasoning_tokens or 0) < counts.output

@@ -28,3 +28,22 @@ def test_split(
     usage: ir.Usage | None, reasoning_chars: int, answer_chars: int, expected: tuple[int | None, str | None]
 ) -> None:
     assert split(usage, reasoning_chars, answer_chars) == expected
+
+
+@pytest.mark.parametrize(
+    ("usage", "counted", "expected"),
+    [
+        (ir.Usage(1, 617), 308, (308, "counted")),
+        (ir.Usage(1, 617, reasoning=0), 308, (308, "counted")),
+        (ir.Usage(1, 617, reasoning=5), 308, (5, "reported")),
+        (ir.Usage(1, 617), 700, (617, "counted")),
+        (ir.Usage(1, 617), 0, (1, "counted")),
+        (ir.Usage(1, 0), 308, (None, None)),
+        (ir.Usage(1), 308, (None, None)),
+        (None, 308, (None, None)),
+    ],
+)
+def test_a_count_is_better_than_an_estimate_and_a_report_better_than_both(
+    usage: ir.Usage | None, counted: int, expected: tuple[int | None, str | None]
+) -> None:
+    assert split(usage, 1790, 1, counted) == expected

@@ -195,3 +195,15 @@ def test_a_grant_reaches_every_replica_through_redis(monkeypatch: pytest.MonkeyP
             [now] = said(turnout("budget", "list", "--json"))
             assert now["amount_nano_usd"] == 0.013 * NANO
             assert msgspec.json.encode(now["grants"]).count(b"2099-01-01") == 1
+
+
+def test_a_key_of_the_store_is_listed_and_may_be_granted_something(folder: Path) -> None:
+    turnout("keys", "create", "bot", "--team", "interns", "--budget", "2", "--window", "day")
+    assert [(each["scope"], each["name"]) for each in said(turnout("budget", "list", "--json"))] == [
+        ("team", "interns"),
+        ("team", "idle"),
+        ("key", "ann"),
+        ("key", "bot"),
+    ]
+    found = said(turnout("budget", "grant", "--key", "bot", "1", "--json"))
+    assert (found["amount_nano_usd"], found["window"]) == (3 * NANO, "day")

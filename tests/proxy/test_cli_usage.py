@@ -90,7 +90,7 @@ def test_rows_for_eyes_are_never_cut() -> None:
 def test_an_unknown_dimension_is_wrong_use() -> None:
     result = turnout("usage", "--by", "colour")
     assert result.exit_code == 2
-    assert result.stderr.startswith("turnout usage: --by colour: there is day, alias, backend, class, policy")
+    assert result.stderr.startswith("turnout usage: --by colour: there is day, alias, backend, caller, team")
 
 
 def test_show_is_the_readable_report() -> None:

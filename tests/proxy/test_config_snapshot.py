@@ -71,7 +71,7 @@ def test_the_operator_corrects_the_tables() -> None:
     assert (can.context, can.images, can.efforts, can.tools) == (4096, False, ("low",), True)
     assert (found.timeouts.first_byte, found.timeouts.total, found.max_parallel) == (90, float("inf"), 3)
     assert found.price is not None
-    assert (found.price.input, found.price.output, found.price.cached) == (
+    assert (found.price.usual.input, found.price.usual.output, found.price.usual.cached) == (
         per_million("0.05"), per_million("0.2"), None,
     )  # fmt: skip
     assert found.headers == {"x-team": "a"}

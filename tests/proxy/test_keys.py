@@ -4,14 +4,13 @@ from typing import Any
 
 import pytest
 
-from adapters import ir
 from policies.verdict import Caller
-from proxy.keys import LOCAL, authenticate, digest, given
+from proxy.keys import LOCAL, Refusal, authenticate, digest, given
 
 ANN = Caller(key_id="ann", name="ann", team="ops")
 CALLERS = {digest("sk-ann"): ANN}
 HOME = {"host": "127.0.0.1:4000"}
-TRUSTED: dict[str, Any] = {"peer_host": "127.0.0.1", "bound_loopback": True, "callers": {}, "admin_configured": False}
+TRUSTED: dict[str, Any] = {"peer_host": "127.0.0.1", "bound_loopback": True, "find": None, "admin_configured": False}
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:4000", "127.0.0.1", "127.9.9.9:1", "[::1]", "[::1]:4000"])
@@ -49,10 +48,10 @@ def test_d22_one_condition_missing_is_401_with_the_mend(
     headers: dict[str, str], changed: dict[str, Any], named: str
 ) -> None:
     found = authenticate(headers, **TRUSTED | changed)
-    assert isinstance(found, ir.Failure)
-    assert found.status == 401
-    assert named in found.message
-    assert "keys:" in found.message
+    assert isinstance(found, Refusal)
+    assert found.failure.status == 401
+    assert named in found.failure.message
+    assert "keys:" in found.failure.message
 
 
 @pytest.mark.parametrize(
@@ -66,23 +65,23 @@ def test_d22_one_condition_missing_is_401_with_the_mend(
 )
 def test_as_soon_as_a_key_exists_a_key_is_required(authorization: str | None, says: str) -> None:
     headers = HOME if authorization is None else HOME | {"authorization": authorization}
-    found = authenticate(headers, **TRUSTED | {"callers": CALLERS})
-    assert isinstance(found, ir.Failure)
-    assert (found.status, found.code) == (401, "invalid_api_key")
-    assert says in found.message
-    assert "sk-no" not in found.message
+    found = authenticate(headers, **TRUSTED | {"find": CALLERS.get})
+    assert isinstance(found, Refusal)
+    assert (found.failure.status, found.failure.code) == (401, "invalid_api_key")
+    assert says in found.failure.message
+    assert "sk-no" not in found.failure.message
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
 def test_a_key_names_its_caller_from_anywhere(scheme: str) -> None:
-    away = {"peer_host": "8.8.8.8", "bound_loopback": False, "callers": CALLERS, "admin_configured": True}
+    away = {"peer_host": "8.8.8.8", "bound_loopback": False, "find": CALLERS.get, "admin_configured": True}
     assert authenticate({"authorization": f"{scheme} sk-ann"}, **away) is ANN
 
 
 def test_an_open_server_without_keys_serves_everyone() -> None:
     away = TRUSTED | {"peer_host": "8.8.8.8", "bound_loopback": False}
     assert authenticate({"host": "proxy.example"}, **away, open_server=True) is LOCAL
-    assert isinstance(authenticate(HOME, **away | {"callers": CALLERS}, open_server=True), ir.Failure)
+    assert isinstance(authenticate(HOME, **away | {"find": CALLERS.get}, open_server=True), Refusal)
 
 
 @pytest.mark.parametrize(
@@ -96,14 +95,14 @@ def test_an_open_server_without_keys_serves_everyone() -> None:
     ],
 )
 def test_anthropics_header_names_a_caller_too(headers: dict[str, str]) -> None:
-    assert authenticate(HOME | headers, **TRUSTED | {"callers": CALLERS}) is ANN
+    assert authenticate(HOME | headers, **TRUSTED | {"find": CALLERS.get}) is ANN
 
 
 @pytest.mark.parametrize("headers", [{"x-api-key": "sk-no"}, {"x-api-key": "sk-ann", "x-turnout-key": "sk-no"}])
 def test_a_wrong_key_is_wrong_in_any_header(headers: dict[str, str]) -> None:
-    found = authenticate(HOME | headers, **TRUSTED | {"callers": CALLERS})
-    assert isinstance(found, ir.Failure)
-    assert "Incorrect" in found.message
+    found = authenticate(HOME | headers, **TRUSTED | {"find": CALLERS.get})
+    assert isinstance(found, Refusal)
+    assert "Incorrect" in found.failure.message
 
 
 def test_a_credential_is_found_in_either_header() -> None:

@@ -24,8 +24,8 @@ from proxy.write import begin
 CONFIG = """
 ledger: {{url: "sqlite:///{folder}/turnout.db"}}
 backends:
-  one: {{provider: openai, dialect: openai_chat, model: gpt-4.1, credential: k, price: {{input: 1000, output: 1000}}}}
-  two: {{provider: openai, dialect: openai_chat, model: gpt-4.1, credential: k, price: {{input: 1, output: 1}}}}
+  one: {{provider: openai, dialect: openai_chat, model: one, credential: k, price: {{input: 1000, output: 1000}}}}
+  two: {{provider: openai, dialect: openai_chat, model: two, credential: k, price: {{input: 1, output: 1}}}}
   home: {{provider: vllm, base_url: "http://127.0.0.1:9/v1", model: m, price: {{input: 0, output: 0}}}}
 aliases: {{both: {{use: [one, two]}}, dear: {{use: [one]}}, home: {{use: [one, home]}}}}
 teams: {{t: {{limits: {{rpm: 100, tpm: 100000, parallel: 10}}, budget: {{usd: 10}}}}}}
@@ -142,6 +142,7 @@ def test_a_count_and_a_kept_answer_are_requests_and_nothing_else(tmp_path: Path)
         ({"failure": ir.Failure("unreachable", 502, "x")}, 0),
         ({"upstream_status": 200, "failure": ir.Failure("overloaded", 503, "x")}, 0),
         ({"failure": ir.Failure("timeout", 504, "x")}, 351_000_000),
+        ({"upstream_status": 200, "failure": ir.Failure("bad_response", 502, "x")}, 351_000_000),
         ({"upstream_status": 200, "first_event": 1.0, "failure": ir.Failure("interrupted", 502, "x")}, 351_000_000),
         ({"upstream_status": 200, "first_event": 1.0, "usage": ir.Usage(input=2, output=8)}, 10_000_000),
     ],

@@ -44,7 +44,7 @@ backends:
   away:   {{provider: anthropic, base_url: "{demo}", model: claude-sonnet-5, credential: sk-demo}}
   cached: {{provider: anthropic, base_url: "{raw.url}", model: claude-sonnet-5, credential: k,
            price: {{input: 3, output: 15, cached: 0.3, cache_write: 3.75, cache_write_1h: 6}}}}
-  oss:    {{provider: vllm, base_url: "{raw.url}/v1", model: m, price: {{input: 0.0375, output: 0.0125}}}}
+  oss:    {{provider: vllm, base_url: "{raw.url}/v1", model: m, tokenizer: off, price: {{input: 0.0375, output: 0.0125}}}}
   sheet:  {{provider: openai, base_url: "{raw.url}/v1", model: gpt-4.1, credential: k}}
 roles: {{local: local, cloud: away, claude: away}}
 aliases:
@@ -199,7 +199,7 @@ def test_a_finish_word_that_nobody_knows_is_kept_by_its_name(word: str, kept: st
     told = {"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
     with scripted() as upstream:
         upstream.script(whole(told))
-        text = f"version: 1\nbackends: {{b: {{provider: vllm, base_url: '{upstream.url}/v1', model: m}}}}\naliases: {{a: {{use: [b]}}}}\n"
+        text = f"version: 1\nbackends: {{b: {{provider: vllm, base_url: '{upstream.url}/v1', model: m, tokenizer: off}}}}\naliases: {{a: {{use: [b]}}}}\n"
         with Live(text) as live:
             heard = ask(live, "a")
             (row,) = live.rows_of(heard.id)

@@ -146,10 +146,10 @@ def test_a_client_that_leaves_gives_its_place_back(live: Live, seller: Vendor) -
             with socket.create_connection(("127.0.0.1", live.port), timeout=10) as line:
                 line.sendall(head + b"content-length: %d\r\n\r\n" % len(body) + body)
                 assert b"200 OK" in line.recv(1000)
+        live.until(lambda: [row.outcome for row in live.rows() if row.key_id == "leaver"] == ["cancelled"] * 2, "left")
     finally:
         seller.gate.set()
         seller.gate = None
-    live.until(lambda: [row.outcome for row in live.rows() if row.key_id == "leaver"] == ["cancelled"] * 2, "they left")
     assert ask(live, "cloud", key="sk-leaver").status == 200
 
 

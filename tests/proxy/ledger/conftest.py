@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ledger_kit import Home, Postgres, Sqlite, emptied
+from services import Server, postgres_server
 
 from proxy.ledger.record import UsageRecord
 from proxy.ledger.sqlite import Ledger
@@ -56,3 +58,19 @@ def ledger(book: Path, counts: Counts) -> Iterator[Ledger]:
     opened = Ledger(book, count=counts)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    with postgres_server() as made:
+        yield made
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
+    """A book that nobody has written to, in each of its homes."""
+    if request.param == "sqlite":
+        return Sqlite(tmp_path)
+    url = request.getfixturevalue("server").url
+    emptied(url)
+    return Postgres(url, tmp_path)

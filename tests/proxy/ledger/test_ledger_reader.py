@@ -8,7 +8,7 @@ import pytest
 
 from proxy.ledger import reader
 from proxy.ledger.record import UsageRecord
-from proxy.ledger.spool import Spool
+from proxy.ledger.spool import Spool, waiting
 from proxy.ledger.sqlite import Ledger
 
 Row = Callable[..., UsageRecord]
@@ -75,3 +75,27 @@ def test_a_strange_path_is_read(tmp_path: Path, record: Row) -> None:
     ledger.write([record("r1")])
     assert len(reader.rows(folder / "t.db")) == 1
     ledger.close()
+
+
+def test_a_spool_of_which_only_files_set_aside_are_left_is_read(book: Path, record: Row) -> None:
+    Spool(book.with_name("turnout-3.spool")).append([record("r1")])
+    book.with_name("turnout-3.spool").rename(book.with_name("turnout-3.spool.4"))
+    assert [r.request_id for r in reader.rows(book)] == ["r1"]
+    ours = Ledger(book, workers=1)
+    ours.maintain()
+    assert list(book.parent.glob("*.spool*")) == []
+    assert [r.request_id for r in reader.rows(book)] == ["r1"]
+    ours.close()
+
+
+def test_a_spool_that_is_set_aside_while_it_is_read_is_read_once(book: Path, record: Row) -> None:
+    spool = Spool(book.with_suffix(".spool"))
+    spool.append([record("r1")])
+    held = waiting(spool.path)
+    spool.rotate()
+    spool.append([record("r2")])
+    assert [r.request_id for r in held] == ["r1"]
+    assert [r.request_id for r in waiting(spool.path)] == ["r2", "r1"]
+    linked = book.with_name("turnout.spool.9")
+    linked.hardlink_to(spool.path)
+    assert sorted(r.request_id for r in waiting(spool.path)) == ["r1", "r2"]

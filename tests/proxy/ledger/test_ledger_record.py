@@ -19,7 +19,7 @@ D19 = [
 
 
 def test_rows_json_has_exactly_the_keys_of_d19_and_null_for_unknown(record: Row) -> None:
-    lines = rows_json([record(), record(attempt=2)]).splitlines()
+    lines = list(rows_json([record(), record(attempt=2)]))
     row = msgspec.json.decode(lines[0])
     assert len(lines) == 2
     assert list(row) == D19 == list(PUBLIC)

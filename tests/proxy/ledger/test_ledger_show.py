@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from proxy.ledger.record import UsageRecord, whole
 from proxy.ledger.show import show
 
@@ -37,3 +39,26 @@ def test_the_whole_row_has_what_the_short_one_leaves_out() -> None:
     assert (told["cached_from"], told["flags"]) == ("other", "truncated_prompt")
     assert (told["trace"], told["facts"]) == (["one", "two"], {"v": 1})
     assert told["started_at"] == "2023-11-14T22:13:20.000Z"
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (
+            {"reasoning_tokens": 308, "reasoning_source": "counted"},
+            "308 (counted), completion 309; by characters 616 (1,790 of 1,791)",
+        ),
+        (
+            {"reasoning_tokens": 300, "reasoning_source": "reported"},
+            "300 (reported), completion 317; by characters 616 (1,790 of 1,791)",
+        ),
+        ({"reasoning_tokens": 616, "reasoning_source": "estimated"}, "616 (estimated), completion 1"),
+        ({"parts": None, "reasoning_tokens": 0, "reasoning_source": "reported"}, "0 (reported), completion 617"),
+        ({"parts": '{"calls":{"web_search":1}}'}, "unknown, completion unknown"),
+        ({"output_tokens": None}, "unknown, completion unknown"),
+    ],
+)
+def test_the_character_method_stands_beside_the_split(values: dict[str, object], expected: str) -> None:
+    """The sample of the report that this one replaces: 1,790 characters of thought and an answer of one."""
+    known = {"output_tokens": 617, "parts": '{"reasoning_chars":1790,"answer_chars":1}'}
+    assert f"  reasoning  {expected}" in show([row("call", **{**known, **values})]).splitlines()

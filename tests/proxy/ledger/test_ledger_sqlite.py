@@ -9,9 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
-from proxy.ledger import reader, schema
+from proxy.ledger import reader, schema, texts
 from proxy.ledger.record import COLUMNS, UsageRecord
 from proxy.ledger.schema import LedgerError
 from proxy.ledger.sqlite import Ledger
@@ -70,7 +71,7 @@ def test_the_file_is_in_wal_mode_and_its_columns_are_the_rows(ledger: Ledger, bo
     connection = apsw.Connection(str(book))
     assert connection.pragma("journal_mode") == "wal"
     assert connection.pragma("user_version") == schema.VERSION
-    assert tuple(row[1] for row in connection.execute("PRAGMA table_info(usage)")) == COLUMNS
+    assert tuple(row[1] for row in connection.execute("PRAGMA table_info(usage)")) == ("id", *COLUMNS)
     connection.close()
 
 
@@ -283,3 +284,95 @@ def test_p1_every_acknowledged_row_survives_kill_9(book: Path) -> None:
     kept = {row.started_at for row in reader.rows(book)}
     assert set(seen) <= kept
     Ledger(book).close()
+
+
+def test_a_text_that_many_rows_repeat_is_kept_once(ledger: Ledger, book: Path, record: Row) -> None:
+    repeated = {"trace": "one\ntwo\nthree\nfour", "unit_prices": '{"input":2000000000}', "price_source": "operator"}
+    rows = [record(f"r{number}", started_at=number, decision_reason=None, **repeated) for number in range(20)]
+    rows += [
+        record(f"u{number}", started_at=100 + number, trace=f"told of one call alone: {number}") for number in range(5)
+    ]
+    for row in rows:
+        ledger.write([row])
+    connection = apsw.Connection(str(book))
+    assert [text for (text,) in connection.execute("SELECT text FROM texts ORDER BY id")] == [
+        repeated["trace"], repeated["unit_prices"],
+    ]  # fmt: skip
+    connection.close()
+    assert reader.rows(book) == rows
+    assert reader.rows(book, filters={"trace": repeated["trace"]}) == rows[:20]
+    again = Ledger(book, worker=3)
+    for row in rows[:3]:
+        again.write([msgspec.structs.replace(row, request_id=f"x{row.request_id}")])
+    again.close()
+    assert [r.trace for r in reader.find(book, "xr2")] == [repeated["trace"]]
+
+
+def test_more_texts_than_are_remembered_are_all_told(ledger: Ledger, book: Path, record: Row, monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    monkeypatch.setattr(texts, "_KNOWN", 3)
+    monkeypatch.setattr(texts, "_NEW", 6)
+    rows = [record(f"r{n:03}", started_at=n, trace=f"a trace of the kind {n % 5}", unit_prices=f"a price of the kind {n % 11}") for n in range(80)]  # fmt: skip
+    for row in rows:
+        ledger.write([row])
+    assert reader.rows(book) == rows
+
+
+def test_a_text_of_a_transaction_that_was_undone_is_not_referred_to(ledger: Ledger, book: Path, record: Row) -> None:
+    trace = "a trace that two rows have"
+    ledger.write([record("r1", trace=trace)])
+    put = ledger._rows.put
+
+    def full(row: UsageRecord) -> bool:
+        if row.request_id == "r3":
+            raise apsw.FullError("database or disk is full")
+        return put(row)
+
+    ledger._rows.put = full  # type: ignore[method-assign]
+    ledger.write([record("r2", trace=trace), record("r3", trace=trace)])
+    ledger._rows.put = put  # type: ignore[method-assign]
+    ledger.write([record("r4", trace=trace)])
+    ledger.replay()
+    assert {r.request_id: r.trace for r in reader.rows(book)} == dict.fromkeys(("r1", "r2", "r3", "r4"), trace)
+    assert in_database(book) == [("r1", 1), ("r2", 1), ("r3", 1), ("r4", 1)]
+
+
+def test_a_spool_that_somebody_deleted_is_begun_again(ledger: Ledger, book: Path, record: Row) -> None:
+    with locked(book):
+        ledger.write([record("r1")])
+        book.with_suffix(".spool").unlink()
+        ledger.write([record("r2")])
+        assert [r.request_id for r in reader.rows(book)] == ["r2"]
+    assert ledger.replay() == 1
+
+
+def test_a_lock_of_long_leaves_one_file_to_replay(ledger: Ledger, book: Path, record: Row) -> None:
+    with locked(book):
+        for number in range(5):
+            ledger.write([record(f"r{number}")])
+            ledger.maintain()
+        assert len(list(book.parent.glob("*.spool*"))) <= 2
+    assert ledger.replay() == 5
+
+
+def test_p5_sums_that_break_put_the_file_aside_and_lose_no_new_row(book: Path, record: Row) -> None:
+    ledger = Ledger(book)
+    for number in range(400):
+        ledger.write([record(f"a{number:03}", started_at=number * 3_600_000, alias=f"alias {number}" * 9)])
+    ledger.fold(1e9)
+    ledger._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+    [(root,)] = ledger._db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'hours'").fetchall()
+    with book.open("r+b") as file:
+        file.seek((root - 1) * 4096)
+        file.write(b"\xff" * 4096)
+    ledger._db.execute("PRAGMA shrink_memory")
+    ledger.write([record("b1", started_at=3_600_000)])
+    ledger._sum_at = 0.0
+    ledger.maintain()
+    assert ledger.trouble is not None
+    ledger.write([record("b2")])
+    ledger.maintain()
+    assert ledger.trouble is None
+    assert in_database(book) == [("b2", 1)]
+    [kept] = [path for path in book.parent.glob("turnout.db.corrupt-*") if path.suffix.endswith("Z")]
+    assert reader.find(kept, "b1") != []
+    ledger.close()
