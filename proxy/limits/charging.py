@@ -54,18 +54,19 @@ async def charge(call: Call, target: Target, size: Size, counting: Sequence[Stak
 
 async def _told(call: Call, target: Target, house: House) -> Price | None:
     """The operator's price or the sheet's, of the tier that the call asks for."""
-    backend, upstream, tier = call.snapshot.backends[target.backend], target.upstream, _tier(call)
+    own, upstream, tier = call.snapshot.backends[target.backend].price, target.upstream, _tier(call)
+    if own is not None:
+        return own.of(tier)
     ask = partial(
         house.prices.quote,
         upstream.provider,
         upstream.model,
         now=house.purse.clock(),
-        own=backend.price,
         tier=tier,
         local=target.local,
     )
     asked = (upstream.provider, upstream.model, tier)
-    if backend.price is not None or target.local or asked in house.purse.priced:
+    if target.local or asked in house.purse.priced:
         return ask().price
     # The sheet is loaded at its first look-up, which would hold up the loop.
     found = await asyncio.to_thread(ask)
