@@ -60,7 +60,7 @@ def _overloaded(status: int, body: Json) -> Fault:
 
 def _server(flavour: chat.Flavour, provider: str, tells: frozenset[str], refused: Fault, broken: Fault) -> Shape:
     return Shape(
-        f"provider: {provider}, model: m, timeouts: {{{{load: 1ms}}}}, base_url: '{{url}}/v1'",
+        f"provider: {provider}, model: m, local: false, base_url: '{{url}}/v1'",
         tells,
         chat.answer(flavour),
         lambda body: assert_chat_request(body, server=True),
