@@ -21,7 +21,7 @@ DATA_CLASS_HEADER = "x-turnout-data-class"
 IMAGE_TOKENS = 1_000
 """What one image counts in the estimate; files and sounds are not counted, for nobody knows before they are read."""
 
-_HEAD = ("alias", "model", "api", "stream", "team", "budget_used")
+_HEAD = ("alias", "model", "api", "stream", "team", "budget_used", "budget_pace")
 _CHEAP = ("tools", "modality", "max_output", "structured_output", "effort", "depth")
 _DEAR = ("input_tokens", "language")
 
@@ -222,7 +222,8 @@ def observe(  # noqa: PLR0913 - the one place where all that is known of a reque
     ``alias`` is the route's name, ``model`` what the client sent (default: the request's, else the alias).
     ``outside``: the class that a header or the operator's hook has given, which stands before the classifier's.
     ``inherited``: the data classes of what the request refers to; ``found``: kind of pattern -> its data class.
-    ``conditions``: ``budget_used`` (share of one), ``health`` (backend -> up | down), ``load`` (backend -> share).
+    ``conditions``: ``budget_used`` and ``budget_pace`` (shares of one), ``health`` (backend -> up | down), ``load``
+    (backend -> share).
     """
     given = conditions or {}
     head = {
@@ -241,6 +242,7 @@ def observe(  # noqa: PLR0913 - the one place where all that is known of a reque
         "time": now,
         "weekday": now,
         "budget_used": given.get("budget_used"),
+        "budget_pace": given.get("budget_pace"),
         "health": given.get("health"),
         "load": given.get("load"),
     }

@@ -48,7 +48,11 @@ class Moment(Struct, frozen=True, kw_only=True):
     home: Home | None = None
     """Where this thread was answered before; None: it is new, or nobody remembers."""
     budget_used: float | None = None
-    """Share of one."""
+    """Share of one: of the caller's budgets, the fullest."""
+    budget_pace: float | None = None
+    """Share of one that will be used at the window's end if things go on like this; the fastest."""
+    spent: str | None = None
+    """Why none but local backends may be asked now, where a budget says so; None: it does not."""
     thresholds: Thresholds | None = None
     """The classifier's, as the drift control has set them; None: those of its model."""
     dice: float = 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from adapters import ir
 from proxy.backends import sendable
 from proxy.call import Attempt, Call
+from proxy.limits import telling
 from proxy.line import Headers, Line
 from proxy.state.answers import Kept
 
@@ -19,6 +20,8 @@ def headers(call: Call) -> Headers:
     ]
     if call.api.wire.id_header != "x-request-id":
         found.append((call.api.wire.id_header.encode(), call.id.encode()))
+    if call.drawn is not None:
+        found += telling.headers(call, call.drawn)
     decision = call.decision
     if decision is None:
         return found
@@ -107,8 +110,9 @@ async def refuse(call: Call, failure: ir.Failure, line: Line) -> None:
     if failure.retry_after is not None:
         found.append((b"retry-after", str(max(int(failure.retry_after + 0.999), 1)).encode()))
         found.append((b"retry-after-ms", str(int(failure.retry_after * 1000)).encode()))
-    if call.attempts:
-        # Our own tries are spent: an SDK that tries again would triple the load on a backend in trouble.
+    if call.attempts or (failure.kind == "quota" and failure.retry_after is None):
+        # Our own tries are spent: an SDK that tries again would triple the load on a backend in trouble. A budget that
+        # is spent stays so.
         found.append((b"x-should-retry", b"false"))
     if failure.status == 405:
         found.append((b"allow", b"POST"))

@@ -23,6 +23,7 @@ from policies import caching
 from policies.caching import Caching, Wish
 from proxy import answers
 from proxy.call import Attempt, Call
+from proxy.limits.drawing import draw_again
 from proxy.line import Line
 from proxy.pump import Opened
 from proxy.state.answers import Flight, Kept, Lookup, fresh
@@ -45,6 +46,7 @@ async def cached(call: Call, house: House, line: Line) -> AsyncIterator[bool]:
         kept = await _kept(call, found, house)
         house.telemetry.cached(found.told.partition(";")[0])
         if kept is not None:
+            await draw_again(call, house)
             await _tell(call, kept, house, line)
         yield kept is not None
     finally:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from proxy.attribution import Attribution
     from proxy.classed import Called
     from proxy.judging import Judge
+    from proxy.limits.drawn import Drawn
     from proxy.pump import Opened
     from proxy.snapshot import Backend, Snapshot
     from proxy.state.answers import Lookup
@@ -243,6 +244,10 @@ class Call:
     """The class that came from outside (S24)."""
     inherited: frozenset[str] = frozenset()
     """Data classes that came with stored turns, tool state or sealed state that this request refers to."""
+    drawn: Drawn | None = None
+    """What it has of its caller's limits and budgets; None: there are none, or nothing was drawn yet."""
+    spent: str | None = None
+    """Why only local backends may answer it: a budget was found too empty when it was drawn from."""
     cache: Lookup | None = None
     """What it has to do with the cache, where its rule asks for it."""
     cached_from: str | None = None

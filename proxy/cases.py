@@ -59,6 +59,8 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """backend -> share of what it can do at once."""
     budget_used: Annotated[float, Meta(ge=0, le=10)] | None = None
     """Share of one."""
+    budget_pace: Annotated[float, Meta(ge=0, le=1000)] | None = None
+    """Share of one that the window will have used at its end."""
     draw: Annotated[float, Meta(ge=0, lt=1)] = 0.0
     """What ``order: weighted`` draws by: 0 <= draw < 1."""
     expect: Expect
@@ -133,6 +135,7 @@ def _moment(snapshot: Snapshot, case: Case) -> Moment:
         health={**moment.health, **dict.fromkeys(case.down, "down")},
         load={name: Load(share=share) for name, share in case.load.items()},
         budget_used=case.budget_used,
+        budget_pace=case.budget_pace,
         dice=case.draw,
     )
 

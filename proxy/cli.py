@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from proxy.commands import calibrate, check, classify, demo, doctor, explain, keys, policy, probe, serve, usage
+from proxy.commands import budget, calibrate, check, classify, demo, doctor, explain, keys, policy, probe, serve, usage
 from proxy.commands.line import OneLine
 
 app = typer.Typer(name="turnout", cls=OneLine, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -15,6 +15,7 @@ app.command()(check.check)
 app.add_typer(check.config, name="config")
 app.command()(explain.explain)
 app.add_typer(usage.app, name="usage")
+app.add_typer(budget.app, name="budget")
 app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
 app.command()(classify.classify)

@@ -71,6 +71,7 @@ def decide(call: Call, moment: Moment) -> Decision:
         found=_found(call),
         conditions={
             "budget_used": moment.budget_used,
+            "budget_pace": moment.budget_pace,
             "health": moment.health,
             "load": Shares(moment.load),
         },

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from policies.limits import pacing
 from policies.moment import Moment
 from policies.pricing import Price
 from policies.retries import Retries
@@ -19,6 +20,8 @@ from proxy.decide import decide
 from proxy.errands import Errands
 from proxy.keyring import EVERY, Keyring
 from proxy.keys import Refusal
+from proxy.limits import settling
+from proxy.limits.purse import Purse
 from proxy.outside import Hook
 from proxy.prices import Prices
 from proxy.sealing import Seals
@@ -58,6 +61,7 @@ class House:
         keyring: Keyring,
         seals: Seals,
         telemetry: Telemetry,
+        purse: Purse,
         bound_loopback: bool,
     ) -> None:
         self.engine = engine
@@ -73,6 +77,7 @@ class House:
         """Opens the book to be read, beside the loop."""
         self.telemetry = telemetry
         self.threads = threads
+        self.purse = purse
         self.keyring = keyring
         self.bound_loopback = bound_loopback
         self.backends = Backends(telemetry.breaker)
@@ -99,6 +104,7 @@ class House:
         self.ledger.retention = snapshot.config.ledger.retention
         self.store.retention = snapshot.config.state.retention
         self.answers.resize(snapshot.config.cache.max_size)
+        self.purse.adopt(snapshot.config.state.away, [name for name, each in snapshot.backends.items() if each.local])
         self.steering.adopt(snapshot.weights)
         self.truncation.adopt(snapshot.generation)
         self.prices.adopt(snapshot.overlay)
@@ -117,6 +123,7 @@ class House:
         """Let go of pools, spans and the ledger, when no call is left."""
         await self.engine.close()
         await self.counting.close()
+        await self.purse.close()
         self.in_turn.close()
         await self.keyring.store.close()
         self.store.close()
@@ -167,7 +174,8 @@ class House:
     def moment(self, call: Call) -> Moment:
         """What is so now, for station 4; with what ``look_around`` has found out about this call."""
         now, clock = time.monotonic(), time.time()
-        snapshot = call.snapshot
+        snapshot, limits = call.snapshot, call.caller.limits
+        shares = tuple(self.purse.shares(limits)) if limits else ()
         return Moment(
             time=datetime.now(UTC),
             available=lambda target: self.backends.available(snapshot, target, now),
@@ -180,6 +188,9 @@ class House:
             dice=int(call.id[-8:], 16) / 2**32,
             thresholds=self.steering.thresholds,
             outside=call.outside,
+            budget_used=pacing.fullest(shares) if shares else None,
+            budget_pace=pacing.fastest(shares, clock) if shares else None,
+            spent=call.spent or (pacing.exhausted(shares) if shares else None),
         )
 
     def price(self, snapshot: Snapshot, target: Target, clock: float) -> Price | None:
@@ -242,6 +253,9 @@ class House:
         for attempt in call.attempts:
             self.machines.leave(attempt)
         settle.settle(call, self.prices, missing=self.telemetry.price_missing)
+        if call.drawn is not None:
+            self.telemetry.overran(settling.settle(call, call.drawn))
+        self.purse.note(call)
         for attempt in call.attempts:
             self.machines.learn(attempt)
             self.truncation.note(call, attempt)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from proxy.house import House
 from proxy.keyring import Keyring
@@ -11,9 +12,14 @@ from proxy.ledger.address import folder_of, is_postgres
 from proxy.ledger.book import open_book
 from proxy.ledger.schema import path_of
 from proxy.ledger.writing import Ledger
+from proxy.limits import beating
+from proxy.limits.history import History
+from proxy.limits.purse import Purse
 from proxy.sealing import Seals
 from proxy.snapshot import Snapshot
 from proxy.state.keys import KeyStore, SqliteKeys
+from proxy.state.pots import Coffers, MemoryPots, Pots
+from proxy.state.pots_sqlite import SqlitePots
 from proxy.state.sqlite import FILE, SqliteStore
 from proxy.telemetry.observer import Telemetry
 from proxy.threads import Threads
@@ -39,10 +45,30 @@ def open_house(snapshot: Snapshot, *, host: str, slot: int, workers: int) -> Hou
         keyring=Keyring(_keys(config.state.redis, store), telemetry),
         seals=Seals(config.server.secret, folder),
         telemetry=telemetry,
+        purse=_purse(snapshot, folder, telemetry, workers=workers),
         bound_loopback=is_loopback(host),
     )
     store.start()
+    beating.start(house)
     return house
+
+
+def _purse(snapshot: Snapshot, folder: Path, telemetry: Telemetry, *, workers: int) -> Purse:
+    """One worker alone counts what is used in a minute in its memory; budgets outlive it in any case."""
+    config = snapshot.config
+    budgets = coffers(config.state.redis, folder)
+    rates: Pots = MemoryPots() if workers == 1 and config.state.redis is None else budgets
+    past = History(partial(open_book, config.ledger.url, folder))
+    return Purse(rates, budgets, past, told=telemetry.pots_asked, refused=telemetry.refused_by, workers=workers)
+
+
+def coffers(redis: str | None, folder: Path) -> Coffers:
+    """Where budgets are counted, and shared limits."""
+    if redis is None:
+        return SqlitePots(folder / FILE)
+    from proxy.state.pots_redis import RedisPots
+
+    return RedisPots(redis)
 
 
 def _ledger(url: str, slot: int, workers: int, telemetry: Telemetry) -> Ledger:

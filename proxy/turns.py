@@ -28,6 +28,20 @@ class Turns:
     def target(self) -> Target:
         return self._plan[self._at]
 
+    def skip(self, *, local: bool = False) -> bool:
+        """On to the next target (``local``: to the next local one) although this one has not failed; False: there is
+        none."""
+        later = range(self._at + 1, len(self._plan))
+        at = next((at for at in later if self._plan[at].local or not local), None)
+        if at is None:
+            return False
+        self._at, self._tries = at, 1
+        return True
+
+    def follow(self, plan: Sequence[Target]) -> None:
+        """The call was decided anew: begin with this plan."""
+        self._plan, self._at, self._tries = plan, 0, 1
+
     async def after(self, failure: ir.Failure, *, bytes_sent: bool, elapsed: float) -> None:
         """Returns when ``target`` is to be tried; raises Rejected when the road ends here."""
         better = self._better(failure)

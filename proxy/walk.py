@@ -30,6 +30,7 @@ from proxy.condense import condense
 from proxy.count import count
 from proxy.house import House
 from proxy.keep import keep
+from proxy.limits.drawing import draw
 from proxy.line import Line
 from proxy.pump import Opened, relay_stream, send
 from proxy.recall import recall
@@ -69,9 +70,10 @@ async def _try(call: Call, house: House, line: Line) -> None:
     """One target after the other, until one of them answers. Raises Rejected or ir.Invalid where none does."""
     turns = Turns(call, house.retries(call))
     while True:
+        await draw(call, turns, house)  # 6 DRAW
         attempt = begin(call, turns.target, time.monotonic())
         try:
-            with house.draw(attempt):  # 6 DRAW
+            with house.draw(attempt):
                 await resolve(call, attempt, house)
                 outgoing = await house.in_turn(call.body, partial(write, call, attempt))  # 7 WRITE
                 ask = send if call.api.counts is None else count

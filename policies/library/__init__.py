@@ -1,4 +1,4 @@
-"""The four named policies: plain YAML in the operators' own rule language, shipped with the package."""
+"""The named policies: plain YAML in the operators' own rule language, shipped with the package."""
 
 from __future__ import annotations
 

@@ -57,6 +57,11 @@ class Limit(Struct, frozen=True, kw_only=True):
     """Of ``usd`` alone."""
 
     @property
+    def owner(self) -> str:
+        """The team or the key, as pots know it: ``team:interns``."""
+        return f"{self.scope}:{self.name}"
+
+    @property
     def id(self) -> str:
         """What is counted under it outlives a change of its amount."""
         return f"{self.kind}:{self.scope}:{self.name}:{self.window}:{self.window.timezone}"

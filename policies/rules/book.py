@@ -22,7 +22,7 @@ from policies.rules.plan import NO_PLAN, PINNED, Plan, Refuses, nobody, plan
 from policies.rules.terms import NO_TERMS, Terms
 from policies.rules.walking import Line, Walk
 from policies.sticky import Sticky, stays
-from policies.verdict import Arranged, Caller, Decision, Denied
+from policies.verdict import Arranged, Caller, Decision, Denied, Target
 
 PIN = "backend/"
 """``model: backend/NAME`` asks for one backend, past the policy's choice of targets."""
@@ -96,7 +96,9 @@ class Book(Struct, frozen=True, kw_only=True):
             return _refused(_told(policy, line, walk, recorded, pinned=pin is not None), denied)
         if walk.set and change is not None:
             walk.set = dict(change(walk.set))
-        targets = (line.use if line is not None else None) or ()
+        targets: Sequence[Target] = (line.use if line is not None else None) or ()
+        if moment.spent is not None:
+            targets = self._thrifty(targets, moment.spent, walk)
         if pin is not None:
             targets = (self.names.targets[_pinned(pin)],)
         found = plan(
@@ -165,6 +167,14 @@ class Book(Struct, frozen=True, kw_only=True):
         if route.policy is not None:
             return self._named(route.policy), "the alias's"
         return self._direct(route), "the alias names its backends"
+
+    def _thrifty(self, targets: Sequence[Target], why: str, walk: Walk) -> Sequence[Target]:
+        """The local ones of a rule's targets, else those of the role ``local``; where there are none, they stay, for
+        the draw to refuse them."""
+        local = self.names.backends(("local",))
+        kept = [target for target in targets if target.local] or [self.names.targets[name] for name in local]
+        walk.trace.append(f"{why}: {'local backends only' if kept else 'and no backend is local'}")
+        return kept or targets
 
     def _named(self, name: str) -> Compiled:
         found = self.policies.get(name)

@@ -35,11 +35,15 @@ def _number(low: float, high: float | None = None, *, whole: bool = False) -> Ca
     return takes
 
 
+_TIERS = ("auto", "default", "flex", "priority", "scale", "fast", "ultrafast", "standard_only")
+"""Of OpenAI and of Anthropic; whoever has no such choice is not told."""
+
 _WORDS = {
     "effort": _Word(lambda value: value in ir.EFFORTS, f"must be one of {', '.join(ir.EFFORTS)}", bounds=True),
     "max_output_tokens": _Word(_number(1, whole=True), "must be a whole number of at least 1", bounds=True),
     "temperature": _Word(_number(0, 2), "must be a number from 0 to 2", bounds=True),
     "top_p": _Word(_number(0, 1), "must be a number from 0 to 1", bounds=True),
+    "service_tier": _Word(lambda value: value in _TIERS, f"must be one of {', '.join(_TIERS)}"),
     "cache": _Word(lambda value: isinstance(value, Mapping), "must be a mapping such as {ttl: 1h}"),
     "data_class": _Word(
         lambda value: isinstance(value, str) and LABEL.fullmatch(value) is not None,

@@ -261,6 +261,7 @@ WORDS: dict[str, Kind] = {
     "time": _hours,
     "weekday": _days,
     "budget_used": _number(numbers.share),
+    "budget_pace": _number(numbers.share),
     "health": _per_backend(_one_of("up", "down", one=True), _best_health),
     "load": _per_backend(_number(numbers.share), min),
 }
@@ -271,6 +272,7 @@ REACH: dict[str, Span] = {
     "max_output": _COUNT,
     "depth": _COUNT,
     "budget_used": _COUNT,
+    "budget_pace": _COUNT,
     "p_local_worse": Span(0, 1),
     "score": Span(-inf, inf),
 }

@@ -17,7 +17,7 @@ from policies.verdict import Target
 _SHOWN = frozenset(
     {
         "class", "score", "p_local_worse", "input_tokens", "max_output", "depth", "effort", "language", "budget_used",
-        "structured_output",
+        "budget_pace", "structured_output",
     }
 )  # fmt: skip
 """Facts whose value the trace tells when a rule is passed over; all others may be private, or speak for themselves."""

@@ -92,8 +92,9 @@ def judge(
 ) -> None:
     """Decide on every case of a file and compare: exit status 1 when one is not decided as it expects. Nothing is sent.
 
-    A case is {name, text | request, model, api, key, headers, time, down, load, budget_used, draw, expect}; expect
-    takes backend, plan, policy, rule, class, denied, status, code, skipped, dropped, set and data_class.
+    A case is {name, text | request, model, api, key, headers, time, down, load, budget_used, budget_pace, draw,
+    expect}; expect takes backend, plan, policy, rule, class, denied, status, code, skipped, dropped, set and
+    data_class.
 
     \b
     Examples:

@@ -9,7 +9,7 @@ from policies import aliases
 from policies.rules.book import PIN
 from policies.rules.grammar import Guard, Rule
 from policies.rules.meaning import SIGNS
-from proxy.backends import is_public
+from proxy.backends import is_local, is_public
 from proxy.settings.grammar import BackendEntry, Document
 from proxy.settings.money import Budget
 from proxy.settings.shape import did_you_mean
@@ -20,7 +20,7 @@ from proxy.weighing import stale
 _LATER: tuple[Path, ...] = (("backends", "*", "limits"),)
 """Keys of the grammar that this build reads and does not act on. ``*`` is any name."""
 _NO_BUDGET = "never matches but for keys of the store: no team or key here has a budget"
-_BUDGET = "budget_used"
+_BUDGET = ("budget_used", "budget_pace")
 """What a rule may ask, and only a caller with a budget answers. An unknown fact matches nothing."""
 
 
@@ -30,7 +30,8 @@ def notices(document: Document, written: Mapping[str, object], absent: Mapping[s
     found += [f"{dotted(path)} has no effect in this build" for key in _LATER for path in _places(written, key)]
     whens = list(_whens(document))
     if not any(budget is not None for budget in _budgets(document)):
-        found += [f"{dotted(path)} {_NO_BUDGET}" for path, _ in _asked(whens, _BUDGET)]
+        found += [f"{dotted(path)} {_NO_BUDGET}" for word in _BUDGET for path, _ in _asked(whens, word)]
+    found += _uncounted(document, absent)
     found += _strangers(whens, "alias", document.aliases)
     found += _strangers(whens, "team", document.teams)
     found += _unanswered(document)
@@ -55,8 +56,27 @@ def _idle_prices(document: Document) -> Iterator[str]:
 
 
 def _budgets(document: Document) -> Iterator[Budget | None]:
-    yield from (team.budget for team in document.teams.values())
-    yield from (key.budget for key in document.keys)
+    return (budget for _, budget in _placed_budgets(document))
+
+
+def _placed_budgets(document: Document) -> Iterator[tuple[Path, Budget | None]]:
+    yield from ((("teams", name, "budget"), team.budget) for name, team in document.teams.items())
+    yield from ((("keys", index, "budget"), key.budget) for index, key in enumerate(document.keys))
+
+
+def _uncounted(document: Document, absent: Mapping[str, str]) -> Iterator[str]:
+    """Nobody but the operator knows what a machine of his own costs, and what has no price is never free."""
+    unknown = [name for name, entry in document.backends.items() if name not in absent and _costs_unknown(entry)]
+    for path, budget in _placed_budgets(document):
+        if budget is not None and budget.counts == "all" and unknown:
+            yield (
+                f"{dotted(path)} counts local backends too, and nobody knows what {', '.join(unknown)} costs: its "
+                "callers are not served there before it has a 'price' or a 'cost', or the budget 'counts: cloud'"
+            )
+
+
+def _costs_unknown(entry: BackendEntry) -> bool:
+    return is_local(entry, PROVIDERS[entry.provider]) and entry.price is None and entry.cost is None
 
 
 def _whens(document: Document) -> Iterator[tuple[Path, object]]:

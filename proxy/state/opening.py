@@ -57,16 +57,20 @@ CREATE INDEX marks_created ON marks (created);
 CREATE TABLE keys (name TEXT NOT NULL PRIMARY KEY, version INTEGER NOT NULL, entry TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX keys_version ON keys (version);
 CREATE TABLE grants (
-    id TEXT NOT NULL PRIMARY KEY, scope TEXT NOT NULL, name TEXT NOT NULL, nano_usd INTEGER NOT NULL,
-    created INTEGER NOT NULL, until INTEGER NOT NULL
+    id TEXT NOT NULL PRIMARY KEY, owner TEXT NOT NULL, nano_usd INTEGER NOT NULL, created INTEGER NOT NULL,
+    until INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE pots (
     pot TEXT NOT NULL, slot INTEGER NOT NULL, used INTEGER NOT NULL, until INTEGER NOT NULL, PRIMARY KEY (pot, slot)
 ) WITHOUT ROWID;
 CREATE TABLE leases (
-    pot TEXT NOT NULL, slot INTEGER NOT NULL, holder TEXT NOT NULL, remaining INTEGER NOT NULL,
-    exposed INTEGER NOT NULL, expires REAL NOT NULL, PRIMARY KEY (pot, slot, holder)
+    pot TEXT NOT NULL, holder TEXT NOT NULL, remaining INTEGER NOT NULL, exposed INTEGER NOT NULL,
+    expires REAL NOT NULL, PRIMARY KEY (pot, holder)
 ) WITHOUT ROWID;
+CREATE TABLE heard (
+    pot TEXT NOT NULL, holder TEXT NOT NULL, number INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (pot, holder)
+) WITHOUT ROWID;
+CREATE TABLE warned (mark TEXT NOT NULL PRIMARY KEY, until INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE changed (what TEXT NOT NULL PRIMARY KEY, version INTEGER NOT NULL) WITHOUT ROWID;
 """,
     # 5: a stored turn is found by the id of its call in the ledger, for whoever may read this file.

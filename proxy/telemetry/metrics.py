@@ -114,6 +114,11 @@ class Meters:
         """``read`` | ``write`` | ``ledger`` (asked for by a client or an operator)."""
         self.add(names.STORE_FAILURES, (operation,))
 
+    def pots(self, home: str, *, away: bool) -> None:
+        """A round trip to where limits are counted ended."""
+        self.add(names.POTS, (home, "failed" if away else "ok"))
+        self._values[names.POTS_AWAY.name][(home,)] = int(away)
+
     def add(self, metric: Metric, labels: Labels, amount: float = 1) -> None:
         """Count. On the path: one look-up and one addition."""
         cells = self._values[metric.name]

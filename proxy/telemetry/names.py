@@ -102,6 +102,28 @@ DROPPED_TAGS: Final = Metric(
     "counter",
     "Tags that callers sent and that no row keeps: a strange name, no text, too many, too long.",
 )
+LIMITED: Final = Metric(
+    "turnout_limit_refusals_total",
+    "counter",
+    "Calls that a limit or a budget refused: requests, tokens, parallel, usd; away where nobody could say.",
+    ("kind",),
+)
+POTS: Final = Metric(
+    "turnout_pots_rounds_total",
+    "counter",
+    "Round trips to where limits and budgets are counted, by home (memory, sqlite, redis) and outcome.",
+    ("home", "outcome"),
+)
+POTS_AWAY: Final = Metric(
+    "turnout_pots_away", "gauge", "1 while limits or budgets cannot be counted in their home.", ("home",), merge="max"
+)
+SOFT: Final = Metric("turnout_budget_soft_total", "counter", "Budgets that passed their soft mark, once a window each.")
+OVERRUN: Final = Metric(
+    "turnout_budget_overrun_usd_total",
+    "counter",
+    "What calls cost beyond the most that was reckoned with when they were let through.",
+    scale=1e-9,
+)
 DROPPED_SERIES: Final = Metric(
     "turnout_series_folded_total",
     "counter",
@@ -111,7 +133,8 @@ DROPPED_SERIES: Final = Metric(
 
 METRICS: Final = (
     REQUESTS, ATTEMPTS, FIRST_TOKEN, OVERHEAD, DURATION, TOKENS, COST, PRICE_MISSING, USAGE_INVALID, RECORDS, ANSWERS,
-    IN_FLIGHT, GENERATION, RELOADS, BREAKER, STORE_FAILURES, SPILL, CACHE, REFUSED_KEYS, DROPPED_TAGS, DROPPED_SERIES,
+    IN_FLIGHT, GENERATION, RELOADS, BREAKER, STORE_FAILURES, SPILL, CACHE, REFUSED_KEYS, DROPPED_TAGS,
+    LIMITED, POTS, POTS_AWAY, SOFT, OVERRUN, DROPPED_SERIES,
 )  # fmt: skip
 BREAKER_STATES: Final = {"closed": 0, "half_open": 1, "open": 2}
 

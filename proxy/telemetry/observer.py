@@ -19,6 +19,7 @@ from proxy.telemetry.traceparent import TraceContext
 from proxy.telemetry.tracing import AttemptSpan, ServerSpan, Tracing
 
 if TYPE_CHECKING:
+    from policies.limits.pacing import Share
     from policies.load import Load
     from policies.truncation import Cut
     from proxy.call import Call
@@ -40,6 +41,7 @@ class Telemetry:
         self.meters = Meters()
         self._seldom = Seldom()
         self._told_usage: set[tuple[str, tuple[str, ...]]] = set()
+        self._pots_away: set[str] = set()
         self._tracing = Tracing(otlp)
         self._unpriced: set[tuple[str, str, str | None, str]] = set()
 
@@ -192,6 +194,41 @@ class Telemetry:
         """What a backend said could not be counted, so its reasoning is estimated; it is left alone for a while."""
         mend = f"see that it can be, or set backends.{backend}.tokenizer; the split is estimated meanwhile"
         _log.warning("reasoning.not_counted", backend=backend, why=why, mend=mend)
+
+    def refused_by(self, kind: str) -> None:
+        """A limit or a budget refused a call: ``requests`` | ``tokens`` | ``parallel`` | ``usd`` | ``away``."""
+        self.meters.add(names.LIMITED, (kind,))
+
+    def overran(self, nano: int) -> None:
+        """A call has cost so much more than was reckoned with at the worst (nano-dollars)."""
+        if nano > 0:
+            self.meters.add(names.OVERRUN, (), nano)
+
+    def pots_asked(self, home: str, why: str | None) -> None:
+        """A round trip to where limits are counted; ``why`` it failed, or None. Logged when that changes."""
+        away = why is not None
+        before = home in self._pots_away
+        self.meters.pots(home, away=away)
+        if away and not before:
+            self._pots_away.add(home)
+            mend = "see that it runs and can be reached; state.away says what holds meanwhile"
+            _log.error("limits.away", home=home, why=why, mend=mend)
+        elif before and not away:
+            self._pots_away.discard(home)
+            _log.warning("limits.back", home=home)
+
+    def budget_soft(self, share: Share) -> None:
+        """A budget has passed its soft mark: once a window, whichever process sees it first."""
+        self.meters.add(names.SOFT, ())
+        limit, terms = share.limit, share.limit.budget
+        _log.warning(
+            "budget.soft",
+            budget=limit.owner,
+            window=str(limit.window),
+            used_usd=round(share.used / 1e9, 6),
+            amount_usd=round(share.amount / 1e9, 6),
+            soft=terms.soft if terms is not None else None,
+        )
 
     def prompt_cut(self, backend: str, cut: Cut, limit: int | None) -> None:
         """A backend read less than it was sent, without a word. ``limit``: the tokens that count as its context now."""

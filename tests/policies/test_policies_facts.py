@@ -52,7 +52,7 @@ def test_without_a_classifier_the_class_is_unknown() -> None:
 def test_recorded_facts_are_small_and_leave_unknowns_out() -> None:
     found = facts(
         ask("word " * 5_000, tools=tuple(tool(f"tool-{i}") for i in range(50)), effort="high", max_output_tokens=9),
-        caller=Caller(team="interns", data_class="internal"), conditions={"budget_used": 0.5},
+        caller=Caller(team="interns", data_class="internal"), conditions={"budget_used": 0.5, "budget_pace": 1.2},
         headers={"authorization": "secret"},
     )  # fmt: skip
     for name in ("class", "input_tokens", "language"):
@@ -62,6 +62,7 @@ def test_recorded_facts_are_small_and_leave_unknowns_out() -> None:
     assert "secret" not in str(told)
     assert None not in told.values()
     assert (told["v"], told["tools"], told["effort"], told["budget_used"]) == (1, 50, "high", 0.5)
+    assert told["budget_pace"] == 1.2
 
 
 def test_unread_facts_record_only_the_head() -> None:

@@ -13,8 +13,8 @@ BOOK = book()
 CLOUD = ["claude", "gemini"]
 
 
-def test_the_four_are_there() -> None:
-    assert set(LIBRARY) == {"claude_only", "local_only", "hybrid", "local_fallback"}
+def test_the_four_are_there_and_one_for_callers_with_a_budget() -> None:
+    assert set(LIBRARY) == {"claude_only", "local_only", "hybrid", "local_fallback", "paced"}
 
 
 @pytest.mark.parametrize(

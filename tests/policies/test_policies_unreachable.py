@@ -25,6 +25,7 @@ def told(*lines: str) -> list[int]:
         ("{input_tokens: '>1k'}", "{input_tokens: 2k-3k}"),
         ("{input_tokens: 1k-8k}", "{input_tokens: '=8k'}"),
         ("{budget_used: '>80%'}", "{budget_used: '>=81%'}"),
+        ("{budget_pace: '>100%'}", "{budget_pace: '>=101%'}"),
         ("{effort: '>=medium'}", "{effort: [high, max]}"),
         ("{alias: 'gpt-*'}", "{alias: [gpt-4o, gpt-5.6]}"),
         ("{structured_output: true}", "{structured_output: json_schema}"),

@@ -44,7 +44,7 @@ def create(live: Live, **words: Any) -> dict[str, Any]:
 
 def test_a_key_is_made_shown_once_and_works_at_once(live: Live) -> None:
     found = create(live, name="ann", team="interns", aliases=["local"], limits={"rpm": 100}, expires="90d",
-                   budget={"usd": 5, "window": "30d"})  # fmt: skip
+                   budget={"usd": 5, "window": "30d", "counts": "cloud"})  # fmt: skip
     assert is_ours(found["secret"])
     assert (found["key"]["state"], found["key"]["limits"], found["key"]["budget"]["usd"]) == (
         "active",

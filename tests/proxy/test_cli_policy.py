@@ -38,7 +38,7 @@ def test_an_unknown_policy_is_told_with_the_nearest() -> None:
 
 def test_list_has_the_files_and_the_librarys() -> None:
     found = {row["name"]: row for row in said(turnout("policy", "list", "--json"))}
-    assert set(found) == {"claude_only", "local_only", "hybrid", "local_fallback", "night"}
+    assert set(found) == {"claude_only", "local_only", "hybrid", "local_fallback", "paced", "night"}
     assert (found["night"]["from"], found["hybrid"]["from"]) == ("file", "library")
     assert found["hybrid"]["aliases"] == ["auto"]
 

@@ -67,6 +67,7 @@ def test_the_moment_of_a_case(tmp_path: Path) -> None:
             "policies:\n"
             "  busy:\n    rules:\n"
             '      - {when: {budget_used: ">90%"}, deny: "spent"}\n'
+            '      - {when: {budget_pace: ">150%"}, deny: "too fast"}\n'
             '      - {when: {time: "22-6"}, use: [oss], reason: night}\n'
             '      - {when: {load: {oss: ">80%"}}, use: [claude]}\n'
             "      - {when: {health: {claude: down}}, use: [oss]}\n"
@@ -74,11 +75,12 @@ def test_the_moment_of_a_case(tmp_path: Path) -> None:
         ).replace("  night: {policy: night}\n", "  night: {policy: night}\n  busy: {policy: busy}\n")
     )
     cases = """
-- {text: a, model: busy, time: "2026-11-21T12:00", expect: {rule: "busy[4]"}}
-- {text: a, model: busy, time: "2026-11-21T23:30", expect: {rule: "busy[1]"}}
-- {text: a, model: busy, time: "2026-11-21T12:00", load: {oss: 0.9}, expect: {rule: "busy[2]"}}
-- {text: a, model: busy, time: "2026-11-21T12:00", down: [claude], expect: {rule: "busy[3]"}}
+- {text: a, model: busy, time: "2026-11-21T12:00", expect: {rule: "busy[5]"}}
+- {text: a, model: busy, time: "2026-11-21T23:30", expect: {rule: "busy[2]"}}
+- {text: a, model: busy, time: "2026-11-21T12:00", load: {oss: 0.9}, expect: {rule: "busy[3]"}}
+- {text: a, model: busy, time: "2026-11-21T12:00", down: [claude], expect: {rule: "busy[4]"}}
 - {text: a, model: busy, time: "2026-11-21T23:30", budget_used: 0.95, expect: {denied: true}}
+- {text: a, model: busy, time: "2026-11-21T23:30", budget_used: 0.5, budget_pace: 1.6, expect: {denied: true}}
 """
     result = turnout("policy", "test", "-", given=cases)
     assert result.exit_code == 0, result.output
