@@ -1,17 +1,18 @@
 """The eleven stations, top to bottom: the picture of the README, as code.
 
  1 DOOR    endpoints/door.py   headers and body bytes (bounded)             -> Call
- 2 NAME    keys.py             headers only, before the body is parsed      -> Caller | 401
+ 2 NAME    keys.py keyring.py  headers only, before the body is parsed      -> Caller | 401
  3 READ    call.py, recall.py  bytes -> head (model, stream); the stored thread; the rest when somebody asks
            bodies.py           Content-Encoding undone, bounded, now that the caller has a name
- 4 DECIDE  around.py decide.py rules, class, capabilities, health, load     -> Plan and its trace | 403 404
+ 4 DECIDE  around.py decide.py rules, class, health, load, budget           -> Plan and its trace | 403 404
  5 CACHE   cache.py            looked up once, by the plan                  -> hit: 10 | miss
- 6 DRAW    condense.py         old turns shortened where it pays; a place at the backend
+ 6 DRAW    condense.py limits/ old turns shortened where it pays; limits and money drawn from leases; a place -> 429
  7 WRITE   resolve.py write.py what must be fetched; Request, Upstream, Context -> what goes out
  8 SEND    pump.py             open, wait for the first meaningful event    -> an answer | Failure
      ^---- turns.py: again -> 8 | next target -> 6: the only turn in the house
  9 RELAY   pump.py             bytes -> bytes ======================> client (usage overheard)
-10 SETTLE  keep.py settle.py   what must outlive the call; tokens and money, exactly once
+10 SETTLE  tokens/ keep.py     reasoning counted; what must outlive the call stored
+           settle.py bill.py   tokens and money, draws corrected, exactly once
 11 RECORD  ledger/             one row per attempt, committed while the pump still holds the end
 """
 
