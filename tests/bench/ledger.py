@@ -259,21 +259,12 @@ def read(book: Book, until: int) -> None:
     )
 
 
-QUESTION = """
-import sys, time
-from pathlib import Path
-from proxy.ledger.book import open_book
-from proxy.ledger.report import table, render
-found = open_book(sys.argv[1], Path(sys.argv[2])).totals(since=int(time.time() * 1000) - 30 * 86400000)
-render(table(found))
-"""
-
-
 def command(url: str, folder: Path = Path()) -> None:
-    """As ``turnout usage --since 30d`` asks, from the start of the interpreter to the table."""
-    words = [sys.executable, "-c", QUESTION, url, str(folder)]
-    asked = lambda: subprocess.run(words, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)  # noqa: E731
-    say("a process that tells 30 days by day, whole, s", min(timed(asked) for _ in range(3)))
+    """``turnout usage --since 30d``, from the start of the interpreter to the table."""
+    words = [sys.executable, "-m", "proxy.cli", "usage", "--since", "30d", "--ledger", url]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    asked = lambda: subprocess.run(words, cwd=folder, env=environment, stdout=subprocess.DEVNULL, check=True)  # noqa: E731
+    say("turnout usage --since 30d, whole, s", min(timed(asked) for _ in range(3)))
 
 
 SUMS = ("hours", "caller_hours", "caller_days")
