@@ -19,9 +19,9 @@ from policies.machine import Machine
 from policies.tariff import Tariff
 from policies.verdict import Target
 from proxy import tariffs
-from proxy.settings.grammar import BackendEntry
-from proxy.settings.grammar import Timeouts as TimeoutRules
 from proxy.settings.units import Secret
+from proxy.settings.upstreams import BackendEntry
+from proxy.settings.upstreams import Timeouts as TimeoutRules
 from proxy.tokens.choosing import Tokenizer, chosen
 
 _SHORTEST_SECRET = 8

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from proxy.settings import grammar, money
+from proxy.settings import grammar, money, serving, upstreams
 from proxy.settings.grammar import Document
 from proxy.settings.part import Part
 from proxy.settings.units import Dollars, Seconds, Secret, Secrets, Size, shown
@@ -26,7 +26,7 @@ def schema() -> dict[str, Any]:
     (found,), definitions = msgspec.json.schema_components(
         (Document,), schema_hook=lambda kind: dict(_SCHEMAS[kind]), ref_template="#/$defs/{name}"
     )
-    for kind in {**vars(money), **vars(grammar)}.values():
+    for kind in {**vars(money), **vars(serving), **vars(upstreams), **vars(grammar)}.values():
         if isinstance(kind, type) and issubclass(kind, Part) and kind.__name__ in definitions:
             _add_defaults(definitions[kind.__name__]["properties"], kind)
     return {

@@ -15,12 +15,13 @@ from policies.data_classes import findings
 from policies.data_classes.data_class import label_problems
 from proxy.backends import FROM_CLIENT, is_local, is_public, sendable
 from proxy.ledger import address
-from proxy.settings.grammar import Alias, BackendEntry, ClassHook, Document, Key
+from proxy.settings.grammar import Alias, ClassHook, Document, Key
 from proxy.settings.money import Budget
 from proxy.settings.money_checks import money
 from proxy.settings.shape import did_you_mean, mistakes
 from proxy.settings.source import Mistake, Path
 from proxy.settings.units import Secret
+from proxy.settings.upstreams import BackendEntry
 from proxy.tokens import choosing
 
 Found = Iterable[Mistake]

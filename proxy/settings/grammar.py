@@ -2,75 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-from msgspec import Meta, field
+from msgspec import Meta
 
 from policies.data_classes.findings import Pattern
 from policies.rules.grammar import Guard, Policy
-from proxy.settings.money import Budget, CallerLimits, Cost, DatedPrice, Limits, PriceSheet
-from proxy.settings.part import Part
-from proxy.settings.units import Seconds, Secret, Secrets, Size
+from proxy.settings.money import Budget, CallerLimits, DatedPrice
+from proxy.settings.part import Part, given
+from proxy.settings.serving import Server, ServerTimeouts
+from proxy.settings.units import Seconds, Secret, Size
+from proxy.settings.upstreams import BackendEntry, RetryRules
 
 Positive = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
-NEVER = Seconds(math.inf)
-
-T = TypeVar("T")
-
-
-def given(value: T) -> T:
-    """A default that msgspec's schema cannot write by itself (proxy.schema adds it)."""
-    made: T = field(default_factory=lambda: value)
-    return made
-
-
-class Server(Part):
-    """Where Turnout listens, and what it takes."""
-
-    host: str = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65_535)] = 4000
-    workers: Positive = 1
-    max_body: Size = given(Size(64 * 2**20))
-    response_model: Literal["alias", "upstream"] = "alias"
-    """Which name stands in an answer's ``model``."""
-    open: bool = False
-    """Serve beyond loopback without any key."""
-    strict_json: bool = False
-    """Refuse duplicate keys below the top level, too."""
-    collect_max: Size = given(Size(2**20))
-    """The largest answer that is collected whole to be judged: structured output that no backend enforces, and what a
-    rule's ``escalate`` looks at."""
-    secret: Secrets | None = None
-    """Seals what travels through clients; the first of a list seals, all unseal. Made once when absent."""
-    secret_file: str | None = None
-    admin_key: Secret | None = None
-    admin_key_file: str | None = None
-    drain: Seconds = given(Seconds(30))
-    """How long open calls may go on once Turnout is told to stop."""
-
-
-class ServerTimeouts(Part):
-    """What the client's side waits for."""
-
-    commit_after: Seconds = given(Seconds(15))
-    """Without a first event by then, a stream is promised (200) and kept alive; ``never``: wait on."""
-    keepalive: Seconds = given(Seconds(15))
-    """A comment into a stream that is silent for so long."""
-    count_wait: Seconds = given(Seconds(0.05))
-    """How long the end of an answer may wait until its reasoning is counted, where the backend does not report it."""
-
-
-class RetryRules(Part):
-    """How often one backend is tried for one call, and how patiently."""
-
-    attempts: Positive = 2
-    base: Seconds = given(Seconds(0.2))
-    cap: Seconds = given(Seconds(5))
-    deadline: Seconds = given(NEVER)
-    """No new try starts later than this after the request came in."""
 
 
 class Away(Part):
@@ -167,60 +113,6 @@ class Ledger(Part):
     """Keys of a request's ``metadata`` that its rows keep as tags."""
     users: Literal["hashed", "plain", "off"] = "hashed"
     """How its rows keep ``user`` and ``safety_identifier``."""
-
-
-class Timeouts(Part):
-    """How long a backend may take. None: by where it runs."""
-
-    connect: Seconds = given(Seconds(5))
-    first_byte: Seconds | None = None
-    """Until the first event of a stream: 60s for a local backend, 120s for others."""
-    load: Seconds | None = None
-    """The same for a local backend that has not answered for five minutes: its model may have to be loaded first. None:
-    ``first_byte`` where that is given, else 5m."""
-    idle: Seconds = given(Seconds(60))
-    """Between two pieces of a stream."""
-    total: Seconds = given(Seconds(600))
-    """For a whole answer; streams have no total."""
-
-
-class BackendEntry(Part):
-    """One callable thing: provider, URL, credential, upstream model."""
-
-    provider: str
-    model: str
-    base_url: str | None = None
-    """Without a path, the provider's version (``/v1``) is added."""
-    dialect: str | None = None
-    """Speak this dialect alone, of those that the provider has."""
-    credential: Secret | None = None
-    """``from_client``: the caller's own bearer, to this backend only, never stored."""
-    credential_file: str | None = None
-    local: bool | None = None
-    """Data stays on the operator's machines. None: by provider and address."""
-    local_public: Literal["confirm"] | None = None
-    context: Positive | None = None
-    """Tokens that fit; None: by model."""
-    max_parallel: Positive | None = None
-    metrics: str = "auto"
-    """Where a local engine tells how busy it is (Prometheus's text format): a URL, ``auto`` (``/metrics`` beside its
-    ``/v1``, for engines that are known to have it) or ``off``. Read only while a rule has a ttft_target or asks for
-    load."""
-    timeouts: Timeouts = given(Timeouts())
-    headers: Mapping[str, Secret] = {}
-    """Extra headers for every request to this backend; their values may be secrets."""
-    options: Mapping[str, Any] = {}
-    """Top-level fields for every request to this backend."""
-    capabilities: Mapping[str, Any] = {}
-    """What the model can do, where the shipped tables are wrong."""
-    price: PriceSheet | None = None
-    cost: Cost | None = None
-    tokenizer: str = "auto"
-    """Counts reasoning that the backend does not report: ``server`` (its own ``/tokenize``), ``o200k_base``,
-    ``cl100k_base``, ``o200k_harmony``, the path of a ``tokenizer.json``, ``off``; ``auto``: by provider and model."""
-    prompt_cache: Literal["auto", "off"] | None = None
-    """``auto``: a cache breakpoint is set where the client set none. None: auto for anthropic, off for others."""
-    limits: Limits | None = None
 
 
 class AliasDefaults(Part):

@@ -8,10 +8,11 @@ from adapters.providers import PROVIDERS
 from policies.tariff import name, unusual
 from proxy import tariffs
 from proxy.backends import is_local
-from proxy.settings.grammar import BackendEntry, Document
+from proxy.settings.grammar import Document
 from proxy.settings.money import Cost, DatedPrice, PriceSheet, Rates, TierRates
 from proxy.settings.shape import did_you_mean
 from proxy.settings.source import Mistake, Path
+from proxy.settings.upstreams import BackendEntry
 
 Found = Iterable[Mistake]
 

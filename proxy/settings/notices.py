@@ -10,10 +10,11 @@ from policies.rules.book import PIN
 from policies.rules.grammar import Guard, Rule
 from policies.rules.meaning import SIGNS
 from proxy.backends import is_local, is_public
-from proxy.settings.grammar import BackendEntry, Document
+from proxy.settings.grammar import Document
 from proxy.settings.money import Budget
 from proxy.settings.shape import did_you_mean
 from proxy.settings.source import Path, dotted
+from proxy.settings.upstreams import BackendEntry
 from proxy.tokens import choosing
 from proxy.weighing import stale
 

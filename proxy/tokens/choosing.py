@@ -11,8 +11,9 @@ from msgspec import Struct
 from adapters import tokenizing
 from adapters.providers import PROVIDERS, Provider
 from adapters.tokenizing import TextEndpoint
-from proxy.settings.grammar import BackendEntry, Document
+from proxy.settings.grammar import Document
 from proxy.settings.shape import did_you_mean
+from proxy.settings.upstreams import BackendEntry
 from proxy.tokens.vocabularies import VOCABULARIES
 
 AUTO, SERVER, OFF = "auto", "server", "off"
