@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -136,10 +137,11 @@ def _of_kept(row: UsageRecord, call: Call, kept: Kept, now: float) -> UsageRecor
     )
 
 
-def _overridden(decision: Decision | None) -> list[str]:
+def _overridden(decision: Decision | None) -> Sequence[str]:
     """``override drain claude``: what an operator had turned that the decision stands on."""
-    told = decision.overrides if decision is not None else ()
-    return [f"override {each.partition(';')[0]}" for each in told]
+    if decision is None or not decision.overrides:
+        return ()
+    return [f"override {each.partition(';')[0]}" for each in decision.overrides]
 
 
 def _flags(call: Call, attempt: Attempt) -> list[str]:
