@@ -42,12 +42,11 @@ def slow() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="module")
 def running(demo: str, slow: Upstream) -> Iterator[Live]:
-    text = demo_config(demo, MORE).replace(
-        "pools:",
-        f'  slow: {{provider: openai_compatible, base_url: "{slow.url}/v1", model: m, local: false}}\npools:',
-        1,
-    )
-    with Live(text.replace("aliases:", "aliases:\n  to-slow: {use: [slow]}", 1)) as live:
+    where = f'provider: openai_compatible, base_url: "{slow.url}/v1", model: m, local: false'
+    aliases = "aliases:\n  to-slow: {use: [slow]}\n  slow-first: {use: [slow, gemini, chat]}"
+    text = demo_config(demo, MORE).replace("pools:", f"  slow: {{{where}}}\npools:", 1)
+    text = text.replace("aliases:", aliases, 1)
+    with Live(text) as live:
         yield live
 
 
@@ -161,6 +160,23 @@ def test_a_call_in_flight_finishes(live: Live, slow: Upstream) -> None:
     assert (heard.status, heard.raw.endswith(b"data: [DONE]\n\n"), b'"stop"' in heard.raw) == (200, True, True)
     assert (row(live, heard.id).outcome, heard.told("override")) == ("ok", None)
     assert len(slow.asked) == 1
+
+
+def test_nor_does_a_call_fall_back_to_a_backend_that_was_drained_since_it_was_decided(
+    live: Live, slow: Upstream
+) -> None:
+    gate = threading.Event()
+    slow.script(stream(gate))
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(ask, live, "slow-first", key="sk-bob")
+        live.until(lambda: bool(slow.asked), "asked")
+        turned(live, "drain", "gemini")
+        gate.set()  # and it has said nothing
+        heard = call.result()
+    assert (heard.status, heard.told("backend")) == (200, "chat")
+    assert (heard.told("reason") or "").endswith("; gemini: overloaded")
+    [_, second, third] = live.rows_of(heard.id)
+    assert (second.backend, second.outcome, third.outcome) == ("gemini", "fallback", "ok")
 
 
 def test_it_ends_by_itself_and_the_log_tells_its_life_once(live: Live) -> None:
