@@ -58,6 +58,8 @@ class Board:
         """Id -> why it is without effect."""
         self._seen: set[str] = set()
         """Ids of all that were ever heard of: one that a store knows again was cleared, and stays so."""
+        self._begun = False
+        """The store was heard: what comes is new."""
         self._turn = asyncio.Lock()
         self._now: Overrides | None = None
         self._ends = math.inf
@@ -97,6 +99,7 @@ class Board:
                 self._seen.update(each.id for each in found.overrides)
             if found is not None or self._moved():
                 self._settle()
+            self._begun = self._begun or self.away is None
 
     async def _heard(self) -> Stored | None:
         try:
@@ -150,10 +153,10 @@ class Board:
         """What has come and gone, once each."""
         for id_, each in self._standing.items():
             if id_ not in before:
-                self._telemetry.override_set(each)
+                self._telemetry.override_on(each, "set" if self._begun else "stands")
         for id_, each in before.items():
             if id_ not in self._standing:
-                self._telemetry.override_over(each, "cleared" if each.stands(now) else "expired")
+                self._telemetry.override_off(each, "cleared" if each.stands(now) else "expired")
         for id_, why in whys.items():
             if self._ignored.get(id_) != why:
                 self._telemetry.override_ignored(self._standing[id_], why)

@@ -169,11 +169,11 @@ class Telemetry:
         """What operators have turned is so from now on; ``counts``: by kind."""
         self.meters.overridden(generation, counts)
 
-    def override_set(self, override: Override) -> None:
-        """One is in the store; also told at a start."""
-        _log.warning("override.set", **_override(override), by=override.by, reason=override.reason)
+    def override_on(self, override: Override, how: str) -> None:
+        """``set`` | ``stands``: it was set before this start."""
+        _log.warning(f"override.{how}", **_override(override), by=override.by, reason=override.reason)
 
-    def override_over(self, override: Override, how: str) -> None:
+    def override_off(self, override: Override, how: str) -> None:
         """``cleared`` | ``expired``."""
         _log.warning(f"override.{how}", **_override(override))
 

@@ -129,17 +129,32 @@ def test_nothing_is_overridden_at_first_and_costs_no_look_at_the_clock(board: Bo
 
 
 def test_what_is_set_is_heard_of_and_told_once(board: Board, shelf: Shelf, told: Told) -> None:
+    refresh(board)
     shelf.put(drain("gpt"), policy("auto", "local_only"), mark="a")
     refresh(board)
     refresh(board)
     assert board.now is not None
     assert (board.now.generation, drained(board), set(board.now.policies)) == (1, {"gpt"}, {"auto"})
-    assert told.of("override_set") == [("override_set", "drain gpt"), ("override_set", "policy auto=local_only")]
+    assert told.of("override_on") == [
+        ("override_on", "drain gpt", "set"),
+        ("override_on", "policy auto=local_only", "set"),
+    ]
     assert told.words[-1] == ("overridden", 1, {"policy": 1, "drain": 1})
     shelf.put(policy("auto", "local_only"), mark="b")
     refresh(board)
-    assert told.of("override_over") == [("override_over", "drain gpt", "cleared")]
+    assert told.of("override_off") == [("override_off", "drain gpt", "cleared")]
     assert drained(board) == set()
+
+
+def test_what_stood_before_a_start_is_told_as_such(board: Board, shelf: Shelf, told: Told) -> None:
+    shelf.put(drain("gpt"), mark="a")
+    shelf.away = True
+    refresh(board)
+    assert drained(board) == set()
+    shelf.away = False
+    refresh(board)
+    refresh(board)
+    assert told.of("override_on") == [("override_on", "drain gpt", "stands")]
 
 
 def test_it_ends_by_itself_at_its_time_also_while_nobody_asks(
@@ -149,10 +164,10 @@ def test_it_ends_by_itself_at_its_time_also_while_nobody_asks(
     refresh(board)
     clock.now = NOW + 60
     assert drained(board) == {"oss"}
-    assert told.of("override_over") == [("override_over", "drain gpt", "expired")]
+    assert told.of("override_off") == [("override_off", "drain gpt", "expired")]
     clock.now = NOW + 90
     refresh(board)
-    assert told.of("override_over")[1:] == [("override_over", "drain oss", "expired")]
+    assert told.of("override_off")[1:] == [("override_off", "drain oss", "expired")]
     assert (board.now, board.listed()) == (None, [])
 
 
@@ -162,7 +177,7 @@ def test_a_worker_that_does_not_speak_follows_in_silence(shelf: Shelf, told: Tol
     shelf.put(drain("gpt"), mark="a")
     refresh(board)
     assert drained(board) == {"gpt"}
-    assert told.of("override_set", "override_over", "override_ignored") == []
+    assert told.of("override_on", "override_off", "override_ignored") == []
 
 
 @pytest.mark.parametrize(
@@ -279,7 +294,7 @@ def test_two_looks_at_the_same_time_take_it_for_one_change(board: Board, shelf: 
     asyncio.run(run())
     assert (shelf.stored.generation, board.generation) == (1, 1)
     assert told.of("overrides_restored") == []
-    assert len(told.of("override_set")) == 1
+    assert len(told.of("override_on")) == 1
 
 
 def test_no_attempt_begins_at_a_backend_that_was_drained_meanwhile(board: Board, shelf: Shelf) -> None:

@@ -14,7 +14,7 @@ import pytest
 from command_line import said, turnout
 from live import Live, demo_config, demo_upstream
 from overrides_kit import cleared, override, standing, told, turned
-from public_door import EMBEDDINGS, ask, post
+from public_door import EMBEDDINGS, Heard, ask, post
 from scripted import Upstream, scripted, stream
 
 MORE = """
@@ -69,7 +69,7 @@ def test_an_alias_follows_another_policy_and_the_answer_the_row_and_the_explanat
     generation = told(live, "list")["generation"]
     words = f"policy claude_only=local_only; until={shown['until']}; generation={generation}"
     assert heard.told("override") == words
-    assert heard.headers["x-turnout-generation"] == "1"
+    assert heard.headers["x-turnout-generation"] == str(live.get("/health/ready")[1]["generation"])
     kept = row(live, heard.id)
     assert (kept.policy, kept.flags) == ("local_only", "override policy claude_only=local_only")
     assert f"policy local_only: override policy claude_only=local_only until {shown['until']}" in kept.trace
@@ -179,6 +179,37 @@ def test_nor_does_a_call_fall_back_to_a_backend_that_was_drained_since_it_was_de
     assert (second.backend, second.outcome, third.outcome) == ("gemini", "fallback", "ok")
 
 
+def test_every_answer_fits_the_generations_that_it_tells(live: Live) -> None:
+    """One pair of them makes a decision, whatever is turned and reloaded meanwhile."""
+    over, policies = threading.Event(), {}
+
+    def asking() -> list[Heard]:
+        heard = []
+        while not over.is_set():
+            heard.append(ask(live, "auto", key="sk-bob"))
+        return heard
+
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(asking) for _ in range(2)]
+        for number in range(12):
+            policy = ("local_only", "claude_only")[number % 2]
+            code, _ = live.call("POST", "/admin/overrides", msgspec.json.encode({"policy": f"auto={policy}"}))
+            assert code == 201
+            policies[live.get("/admin/overrides")[1]["generation"]] = policy
+            if number % 3 == 0:
+                assert live.reload()["ok"]
+        over.set()
+        answers = [heard for call in calls for heard in call.result()]
+    assert {heard.status for heard in answers} == {200}
+    touched = [heard for heard in answers if heard.told("override") is not None]
+    for heard in touched:
+        words = heard.told("override") or ""
+        policy = policies[int(words.rpartition("generation=")[2])]
+        assert (words.partition(";")[0], heard.told("policy")) == (f"policy auto={policy}", policy)
+        assert heard.told("backend") == {"local_only": "local", "claude_only": "claude"}[policy]
+    assert len({heard.told("override") for heard in touched}) > 3
+
+
 def test_it_ends_by_itself_and_the_log_tells_its_life_once(live: Live) -> None:
     id_ = turned(live, "drain", "gemini", "--ttl", "1500ms")
     assert ask(live, "to-gemini", key="sk-bob").status == 503
@@ -217,6 +248,7 @@ def test_it_outlives_a_restart_and_a_reload_that_makes_it_meaningless(demo: str,
     with Live(text, folder=tmp_path) as live:
         assert ask(live, "to-gemini").status == 503
         assert standing(live) == ["gemini"]
+        assert live.log().count('"event":"override.stands"') == 1
         without = "".join(line for line in text.splitlines(keepends=True) if "gemini" not in line)
         live.write(without + "pools: {cloud-pool: [claude, openai, chat]}\n")
         live.until(lambda: live.get("/health/ready")[1]["generation"] == 2, "reloaded")
