@@ -111,6 +111,8 @@ class Decision(Struct, frozen=True, kw_only=True):
     allowed: frozenset[str] | None = None
     """The backends that guards and rules let this data meet, also where a helper call takes it; None: any."""
     denied: Denied | None = None
+    overrides: tuple[str, ...] = ()
+    """What operators have turned that it stands on: ``policy auto=local_only; until=…; generation=3``."""
     pinned: bool = False
     trace: tuple[str, ...] = ()
     """Every rule that was looked at, one line each."""

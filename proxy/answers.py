@@ -26,6 +26,8 @@ def headers(call: Call) -> Headers:
     if decision is None:
         return found
     found += _some("policy", decision.policy), *_maybe("rule", decision.rule), *_maybe("class", decision.cls)
+    if decision.overrides:
+        found.append(_some("override", ", ".join(decision.overrides)))
     if call.cache is None:
         return found + _asked(call)
     found += _maybe("cache", call.cache.told)

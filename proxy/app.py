@@ -9,7 +9,7 @@ from litestar.exceptions import HTTPException
 
 from adapters import ir
 from proxy.call import Rejected
-from proxy.endpoints import admin, generate, health, keys, models, plain, stored, unbuilt, usage
+from proxy.endpoints import admin, generate, health, keys, models, overrides, plain, stored, unbuilt, usage
 from proxy.house import House
 
 
@@ -44,6 +44,7 @@ def create_app(house: House, *, reload: admin.Reload | None = None, others: heal
             *health.handlers(house, others),
             *admin.handlers(house, reload),
             *keys.handlers(house),
+            *overrides.handlers(house),
         ],
         exception_handlers={Rejected: rejected, ir.Invalid: rejected, HTTPException: http, Exception: crashed},
         openapi_config=None,

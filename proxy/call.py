@@ -14,7 +14,9 @@ from adapters.fitting import Emulation, Fitted, fit
 from adapters.states import Keeper, Seal, Unseal
 from policies.data_classes.data_class import RESTRICTED
 from policies.escalation.escalate import Confidence, Escalation
+from policies.overrides import Overrides
 from policies.reasoning import Source
+from policies.rules.grammar import Route
 from policies.sticky import Answered, Home
 from policies.verdict import Caller, Decision, Target, Told
 
@@ -266,6 +268,8 @@ class Call:
     """The stored turn that this one goes on from; the body then holds the whole thread."""
     items: tuple[msgspec.Raw, ...] = ()
     """Responses: this turn's own input, each reference to a stored item replaced by the item."""
+    overrides: Overrides | None = None
+    """What operators had turned when it came in; None: nothing. Together with the snapshot it is one pair."""
     seal: Seal | None = None
     unseal: Unseal = _of_nobody
     hashed: Callable[[bytes], bytes] = _nameless
@@ -297,6 +301,13 @@ class Call:
     def attempt(self) -> Attempt | None:
         """The try whose answer the client gets: the one that is on now or was the last, unless one is ``given``."""
         return self.given or (self.attempts[-1] if self.attempts else None)
+
+    def turned(self, route: Route) -> Route:
+        """``route``, unless an operator has turned it. Embeddings stay where they are: vectors of two models cannot be
+        compared."""
+        if self.overrides is None or self.api.name == "embeddings":
+            return route
+        return self.overrides.turned(route, self.head.model)
 
     def request(self) -> ir.Request:
         """The whole request, read when somebody first asks for it. Raises ir.Invalid."""

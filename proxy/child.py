@@ -82,6 +82,7 @@ def _child(parent: Call, request: ir.Request, purpose: str, api: Api) -> Call:
         headers={},
         peer=None,
         snapshot=parent.snapshot,
+        overrides=parent.overrides,
         started=time.monotonic(),
         started_at=time.time_ns() // 1_000_000,
         trace=parent.trace.helper() if parent.trace is not None else None,

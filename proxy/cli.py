@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from proxy.commands import budget, calibrate, check, classify, demo, doctor, explain, keys, policy, probe, serve, usage
+from proxy.commands import (
+    budget,
+    calibrate,
+    check,
+    classify,
+    demo,
+    doctor,
+    explain,
+    keys,
+    override,
+    policy,
+    probe,
+    serve,
+    usage,
+)
 from proxy.commands.line import OneLine
 
 app = typer.Typer(name="turnout", cls=OneLine, no_args_is_help=True, pretty_exceptions_enable=False)
@@ -18,6 +32,7 @@ app.add_typer(usage.app, name="usage")
 app.add_typer(budget.app, name="budget")
 app.add_typer(keys.app, name="keys")
 app.add_typer(policy.app, name="policy")
+app.add_typer(override.app, name="override")
 app.command()(classify.classify)
 app.command()(calibrate.calibrate)
 app.command()(doctor.doctor)

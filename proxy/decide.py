@@ -86,6 +86,8 @@ def decide(call: Call, moment: Moment) -> Decision:
         pin=pin,
         change=lambda wanted: _set(call, facts, wanted),
     )
+    if call.overrides is not None:
+        decision = call.overrides.marked(decision, route)
     call.decision = _one_model(decision) if call.api.name == "embeddings" else decision
     if decision.denied is not None:
         raise Rejected(_denial(call, decision, decision.denied))
@@ -224,13 +226,13 @@ def route_of(call: Call) -> tuple[str | None, Route]:
             shown = [each for each in snapshot.backends if aliases.allowed(call.caller.aliases, f"{PIN}{each}")]
             known = ", ".join(sorted(shown))
             raise _unknown_model(alias, f"there is no backend '{name}' (there are: {known})")
-        return name, Route(alias=alias, use=(name,))
+        return name, call.turned(Route(alias=alias, use=(name,)))
     route = snapshot.route(alias)
     if route is None:
         near = snapshot.near(alias, call.caller.aliases)
         hint = f"did you mean {' or '.join(near)}?" if near else "GET /v1/models lists what there is."
         raise _unknown_model(alias, hint)
-    return None, route
+    return None, call.turned(route)
 
 
 def _unknown_model(alias: str, hint: str) -> Rejected:

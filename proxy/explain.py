@@ -14,6 +14,7 @@ from msgspec import Struct
 from adapters import ir
 from policies import caching
 from policies.moment import Moment
+from policies.overrides import Overrides
 from policies.pricing import Price
 from policies.verdict import Caller, Decision, Target
 from proxy import cache, ids
@@ -78,19 +79,23 @@ def explain(
     caller: Caller | None = None,
     *,
     moment: Moment | None = None,
+    overrides: Overrides | None = None,
 ) -> Explained:
     """Decide on ``body``, the bytes of a request to ``api`` (a name of NAMES).
 
     ``caller`` is who asks (default: nobody's key, on loopback), ``moment`` what is so (default: every backend in
-    health, idle, and the time now). There is no store here, so that no stored turn is known.
+    health, idle, and the time now), ``overrides`` what operators have turned. There is no store here, so that no stored
+    turn is known.
     """
     call = _call(snapshot, api, body, headers, caller)
+    call.overrides = overrides
     try:
         call.read_head()
         missing = ("stored turns: the new input stands for the whole thread",) if recall_nothing(call) else ()
     except (Rejected, ir.Invalid) as error:
         return Explained(failure=error.failure)
     told = msgspec.structs.replace(moment or unhindered(snapshot), outside=header_class(call))
+    told = told if overrides is None else overrides.over(told)
     return _decided(call, told, missing)
 
 
@@ -100,6 +105,7 @@ async def explain_here(
     """The same in a running house: by its health, load, threads and stored turns. No backend is asked, nor the hook
     that may give a class."""
     call = _call(house.snapshot, api, body, headers, caller)
+    call.overrides = house.overrides.now
     house.recognise(call)
     try:
         await house.in_turn(call.body, call.read_head)
@@ -183,6 +189,7 @@ def as_json(found: Explained) -> dict[str, Any]:
         "policy_hash": decision.policy_hash or None,
         "rule": decision.rule or None,
         "reason": decision.reason,
+        "overrides": list(decision.overrides),
         "backend": found.backend,
         "plan": [target.backend for target in decision.plan],
         "skipped": [{"backend": name, "why": why} for name, why in decision.skipped],

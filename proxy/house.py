@@ -23,6 +23,7 @@ from proxy.keys import Refusal
 from proxy.limits import settling
 from proxy.limits.purse import Purse
 from proxy.outside import Hook
+from proxy.overrides import Board
 from proxy.prices import Prices
 from proxy.sealing import Seals
 from proxy.snapshot import Snapshot
@@ -59,6 +60,7 @@ class House:
         store: Store,
         threads: Threads,
         keyring: Keyring,
+        overrides: Board,
         seals: Seals,
         telemetry: Telemetry,
         purse: Purse,
@@ -79,6 +81,7 @@ class House:
         self.threads = threads
         self.purse = purse
         self.keyring = keyring
+        self.overrides = overrides
         self.bound_loopback = bound_loopback
         self.backends = Backends(telemetry.breaker)
         self.loads = Loads(telemetry.spilled)
@@ -88,6 +91,7 @@ class House:
         self.errands = Errands(telemetry.errand_failed)
         self.counting = Counting(telemetry.count_failed)
         self.errands.every(EVERY, keyring.refresh)
+        self.errands.every(EVERY, overrides.refresh)
         self.machines = Machines(self.errands.post)
         self.answers = Answers()
         self.draining = False
@@ -101,6 +105,7 @@ class House:
         self.seals.adopt(snapshot.config.server.secret)
         self.snapshot = snapshot
         self.keyring.adopt(snapshot)
+        self.overrides.adopt(snapshot)
         self.ledger.retention = snapshot.config.ledger.retention
         self.store.retention = snapshot.config.state.retention
         self.answers.resize(snapshot.config.cache.max_size)
@@ -126,6 +131,7 @@ class House:
         await self.purse.close()
         self.in_turn.close()
         await self.keyring.store.close()
+        await self.overrides.store.close()
         self.store.close()
         self.telemetry.close()
         self.ledger.close()
@@ -176,7 +182,7 @@ class House:
         now, clock = time.monotonic(), time.time()
         snapshot, limits = call.snapshot, call.caller.limits
         shares = tuple(self.purse.shares(limits)) if limits else ()
-        return Moment(
+        found = Moment(
             time=datetime.now(UTC),
             available=lambda target: self.backends.available(snapshot, target, now),
             price=lambda target: self.price(snapshot, target, clock),
@@ -192,6 +198,7 @@ class House:
             budget_pace=pacing.fastest(shares, clock) if shares else None,
             spent=call.spent or (pacing.exhausted(shares) if shares else None),
         )
+        return found if call.overrides is None else call.overrides.over(found)
 
     def price(self, snapshot: Snapshot, target: Target, clock: float) -> Price | None:
         """What a token will cost at this target, before it is asked (``clock``: wall clock, seconds). An estimate where
@@ -213,7 +220,7 @@ class House:
             with self._ended(attempt):
                 yield
             return
-        failure = self.backends.enter(attempt.backend, time.monotonic())
+        failure = self.overrides.refuses(attempt.backend) or self.backends.enter(attempt.backend, time.monotonic())
         if failure is not None:
             attempt.ended, attempt.failure = time.monotonic(), failure
             raise UpstreamFailed(failure)

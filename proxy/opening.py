@@ -15,9 +15,11 @@ from proxy.ledger.writing import Ledger
 from proxy.limits import beating
 from proxy.limits.history import History
 from proxy.limits.purse import Purse
+from proxy.overrides import Board
 from proxy.sealing import Seals
 from proxy.snapshot import Snapshot
 from proxy.state.keys import KeyStore, SqliteKeys
+from proxy.state.overrides import OverrideStore, SqliteOverrides
 from proxy.state.pots import Coffers, MemoryPots, Pots
 from proxy.state.pots_sqlite import SqlitePots
 from proxy.state.sqlite import FILE, SqliteStore
@@ -43,6 +45,7 @@ def open_house(snapshot: Snapshot, *, host: str, slot: int, workers: int) -> Hou
         store=store,
         threads=Threads(store if workers > 1 else None),
         keyring=Keyring(_keys(config.state.redis, store), telemetry),
+        overrides=Board(_overrides(config.state.redis, store), telemetry, speaks=slot == 0),
         seals=Seals(config.server.secret, folder),
         telemetry=telemetry,
         purse=_purse(snapshot, folder, telemetry, workers=workers),
@@ -90,3 +93,13 @@ def _keys(redis: str | None, store: SqliteStore) -> KeyStore:
     from proxy.state.remote_keys import RedisKeys
 
     return RedisKeys(open_redis(redis))
+
+
+def _overrides(redis: str | None, store: SqliteStore) -> OverrideStore:
+    """Where what operators have turned is kept."""
+    if redis is None:
+        return SqliteOverrides(store)
+    from proxy.state.remote import open_redis
+    from proxy.state.remote_overrides import RedisOverrides
+
+    return RedisOverrides(open_redis(redis))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from adapters import ir
 from policies import reasoning
 from policies.tariff import tier_of
+from policies.verdict import Decision
 from proxy import attribution, bill
 from proxy.bill import Missing
 from proxy.call import Attempt, Call
@@ -92,6 +94,7 @@ def _row(call: Call, attempt: Attempt | None, now: float, outcome: Outcome) -> U
         user=below.user,
         session=below.session,
         tags=below.tags,
+        flags=", ".join(_overridden(decision)) or None,
     )
     return row if attempt is None else _of_attempt(row, call, attempt, now)
 
@@ -134,9 +137,16 @@ def _of_kept(row: UsageRecord, call: Call, kept: Kept, now: float) -> UsageRecor
     )
 
 
+def _overridden(decision: Decision | None) -> Sequence[str]:
+    """``override drain claude``: what an operator had turned that the decision stands on."""
+    if decision is None or not decision.overrides:
+        return ()
+    return [f"override {each.partition(';')[0]}" for each in decision.overrides]
+
+
 def _flags(call: Call, attempt: Attempt) -> list[str]:
     """What was special. ``partial_usage``: the stream broke off, and these are the counts until then."""
-    found = [*call.flags, *attempt.flags]
+    found = [*_overridden(call.decision), *call.flags, *attempt.flags]
     usage = attempt.usage
     if usage is None:
         return found

@@ -99,11 +99,11 @@ def last_answer(attempt: Attempt) -> Answered:
 def _mode(call: Call) -> Sticky:
     """The most stickiness that this call may meet. Without tools there is no loop to keep together, and neither is
     anything looked at nor remembered: the default policy's plain chats pay nothing."""
-    route = call.snapshot.route(call.head.model)
-    if call.api.dialect is None or route is None or call.head.model.startswith(PIN):
+    found = call.snapshot.route(call.head.model)
+    if call.api.dialect is None or found is None or call.head.model.startswith(PIN):
         return "never"
-    tools = any(name in call.top for name in _TOOLS)
-    if not tools and route.policy is None and not call.caller.policy:
+    route, tools = call.turned(found), any(name in call.top for name in _TOOLS)
+    if not tools and route.policy is None and route.override is None and not call.caller.policy:
         return "never"
     mode = call.snapshot.book.sticky(route, call.caller)
     return "never" if mode == "tool_loop" and not tools else mode

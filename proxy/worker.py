@@ -163,6 +163,7 @@ class Worker:
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(house.watcher.run())
             errands = group.create_task(house.errands.run())
+            await house.overrides.refresh()  # no call may pass by one that stood before this start
             await server.serve(sockets=[self._listen])
             await server.leave()
             watching.cancel()

@@ -153,11 +153,14 @@ class Book(Struct, frozen=True, kw_only=True):
         return self.policies[policy].retries if policy in self.policies else Retries()
 
     def _policy(self, route: Route, caller: Caller) -> tuple[Compiled, str]:
-        """The caller's policy and which choice it is: the team's for this alias, the team's default, the alias's.
+        """The caller's policy and which choice it is: an override, the team's for this alias, the team's default, the
+        alias's.
 
         A team's default does not move an alias that names its backends (embeddings): only a pin, which is past the
         choice of targets but not past the rules, is held to it.
         """
+        if (override := route.override) is not None:
+            return self._named(override.policy or ""), f"override {override.told} until {override.end}"
         direct = route.use is not None and not route.alias.startswith(PIN)
         if not caller.policy and route.policy is not None:
             return self._named(route.policy), "the alias's"

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
+from policies.overrides import Override
 from policies.retries import Retries
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -98,3 +99,5 @@ class Route(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Chat: where reasoning is shown."""
     ttft_target: float | None = None
     """Seconds; the alias's own, where no rule says otherwise."""
+    override: Override | None = None
+    """The operator's word for a while, which stands before every choice of a policy."""

@@ -72,13 +72,14 @@ def _explain(
 ) -> None:
     from adapters.failures import error_body
     from proxy.commands.explained import lines
-    from proxy.commands.sources import served, stored_callers
+    from proxy.commands.sources import served, stored_callers, stored_overrides
     from proxy.explain import as_json
     from proxy.explain import explain as explained
 
     snapshot = served(config).snapshot
     callers = stored_callers(snapshot) if key is not None or not snapshot.callers else {}
-    found = explained(snapshot, api, body, headers, _caller(snapshot, callers, key))
+    asker, overrides = _caller(snapshot, callers, key), stored_overrides(snapshot)
+    found = explained(snapshot, api, body, headers, asker, overrides=overrides)
     if found.decision is None and found.failure is not None:
         if shown.json:
             typer.echo(error_body(found.failure))
@@ -87,8 +88,8 @@ def _explain(
     if shown.json:
         say_json({"api": api, **as_json(found)})
         return
-    asker = _asker(key, keyed=bool(snapshot.callers or callers))
-    for line in lines(found, asker, f"{api}), {snapshot.file}", body=shown.body):
+    told = _asker(key, keyed=bool(snapshot.callers or callers))
+    for line in lines(found, told, f"{api}), {snapshot.file}", body=shown.body):
         typer.echo(line)
 
 

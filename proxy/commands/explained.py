@@ -27,6 +27,7 @@ def lines(found: Explained, asker: str | None, source: str, *, body: bool) -> It
     if decision.data_class:
         yield _line("data", ", ".join(sorted(decision.data_class)))
     yield _line("policy", f"{decision.policy} {decision.policy_hash}")
+    yield from _column("override", decision.overrides)
     yield _line("rule", f"{decision.rule or 'none'}{f': {decision.reason}' if decision.reason else ''}")
     if found.failure is not None:
         yield _line("denied", f"{found.failure.status} {found.failure.code or ''}: {found.failure.message}")

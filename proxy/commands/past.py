@@ -47,6 +47,12 @@ def _facts(row: UsageRecord) -> dict[str, Any]:
     return msgspec.json.decode(row.facts, type=dict[str, Any]) if row.facts else {}
 
 
+def _overrides(row: UsageRecord) -> list[str]:
+    """What an operator had turned then that the decision stood on."""
+    flags = row.flags.split(", ") if row.flags else []
+    return [flag.removeprefix("override ") for flag in flags if flag.startswith("override ")]
+
+
 def _as_json(rows: Sequence[UsageRecord], since: str | None) -> dict[str, Any]:
     """The keys of a fresh explanation; the ledger does not keep the plan as such, so it is None."""
     row = rows[-1]
@@ -64,6 +70,7 @@ def _as_json(rows: Sequence[UsageRecord], since: str | None) -> dict[str, Any]:
         "policy_since": since,
         "rule": row.rule,
         "reason": row.decision_reason,
+        "overrides": _overrides(row),
         "backend": row.backend,
         "plan": None,
         "skipped": None,
@@ -92,6 +99,7 @@ def _lines(rows: Sequence[UsageRecord], since: str | None) -> Iterable[str]:
         ("asked", f"{row.alias} ({row.api})"),
         ("class", row.cls),
         ("policy", f"{row.policy} {row.policy_hash or ''}".rstrip() + told),
+        *(("override", each) for each in _overrides(row)),
         ("rule", f"{row.rule or 'none'}{f': {row.decision_reason}' if row.decision_reason else ''}"),
         *(("attempt", _attempt(each)) for each in rows),
         ("dropped", row.dropped),

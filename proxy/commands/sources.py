@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 from msgspec import Struct
 
+from policies.overrides import Overrides
 from policies.verdict import Caller
 from proxy.commands.line import fail
 from proxy.snapshot import Snapshot
@@ -78,6 +79,23 @@ def stored_callers(snapshot: Snapshot) -> dict[str, Caller]:
         return {}
     good = [entry.key for entry in entries if of_entry(entry, config, time.time()).state == "active"]
     return {key.name: caller_of(key, config.teams) for key in good}
+
+
+def stored_overrides(snapshot: Snapshot) -> Overrides | None:
+    """What operators have turned now; nothing where the store cannot be asked, which is told."""
+    import asyncio
+    import time
+
+    from proxy.override_desk import standing
+    from proxy.overrides import in_force
+    from proxy.state.store import StoreFailed
+
+    try:
+        generation, found = asyncio.run(standing(snapshot.config, time.time()))
+    except StoreFailed as error:
+        typer.echo(f"the overrides cannot be read: {error}", err=True)
+        return None
+    return in_force(generation, found, snapshot)
 
 
 def ledger_url(config: Path | None, ledger: str | None) -> str:

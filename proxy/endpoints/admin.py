@@ -39,6 +39,7 @@ def handlers(house: House, reload: Reload | None) -> list[HTTPRouteHandler]:
                 "loaded_at": snapshot.loaded_at,
                 "last_reload": house.last_reload,
                 "warnings": list(snapshot.warnings),
+                "overrides": {"generation": house.overrides.generation, "overrides": house.overrides.listed()},
                 "config": snapshot.masked(),
             },
         )

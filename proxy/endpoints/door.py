@@ -93,6 +93,7 @@ def _call(api: Api, house: House, scope: HTTPScope) -> Call:
         headers=headers,
         peer=client[0] if client else None,
         snapshot=house.snapshot,
+        overrides=house.overrides.now,
         started=time.monotonic(),
         started_at=time.time_ns() // 1_000_000,
         client_request_id=ids.client_request_id(headers),

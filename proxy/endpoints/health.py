@@ -10,6 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from proxy.endpoints.plain import answer, text
 from proxy.house import House
+from proxy.overrides import Listed
 from proxy.telemetry.metrics import Series
 
 Others: TypeAlias = Callable[[], Awaitable[list[list[Series]]]]
@@ -40,24 +41,38 @@ def handlers(house: House, others: Others = nobody) -> list[HTTPRouteHandler]:
     return [live, ready, metrics]
 
 
+def drained(house: House) -> dict[str, str]:
+    """backend -> why it gets no new calls, of those that an operator has drained. A house that can reach nobody else is
+    ready all the same: its errors say why, and a balancer that took all of it out would not."""
+    overrides = house.overrides.now
+    return {} if overrides is None else {name: overrides.why(name) or "" for name in overrides.drained}
+
+
+def _told(override: Listed) -> dict[str, str | None]:
+    """What anybody may know of it: not who made it, nor why."""
+    return {"override": override.override, "until": override.until, "state": override.ignored or "active"}
+
+
 def readiness(house: House) -> dict[str, Any]:
     """Ready: a usable backend, somebody who may ask, and not draining. A ledger in trouble keeps its rows in the spool,
     and keys that cannot be read are as they were: both say so here, and are ``degraded``."""
     snapshot = house.snapshot
     backends = {name: backend.unavailable or "ok" for name, backend in snapshot.backends.items()}
     usable = any(state == "ok" for state in backends.values())
-    keyring = house.keyring
+    keyring, overrides = house.keyring, house.overrides
     lost = keyring.away is not None and keyring.undecided
     ready = usable and not lost and not house.draining
     found: dict[str, Any] = {
         "ready": ready,
         "draining": house.draining,
-        "degraded": house.ledger.trouble is not None or keyring.away is not None,
+        "degraded": any((house.ledger.trouble, keyring.away, overrides.away)),
         "generation": snapshot.generation,
         "config": snapshot.hash[:12],
         "ledger": house.ledger.trouble or "ok",
         "keys": "ok" if keyring.away is None else "cannot be read; those that are known go on",
-        "backends": backends,
+        "backends": backends | drained(house),
+        "overrides": [_told(each) for each in overrides.listed()],
+        "overrides_generation": overrides.generation,
     }
     if not usable:
         return {**found, "why": "no backend is usable: set a credential, or start a local server"}

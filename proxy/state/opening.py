@@ -78,6 +78,10 @@ CREATE TABLE changed (what TEXT NOT NULL PRIMARY KEY, version INTEGER NOT NULL) 
 ALTER TABLE turns ADD COLUMN call TEXT;
 CREATE INDEX turns_call ON turns (call) WHERE call IS NOT NULL;
 """,
+    # 6: what operators have turned, as one document.
+    """
+CREATE TABLE overrides (one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), mark TEXT NOT NULL, told TEXT NOT NULL);
+""",
 )
 """What each version from the second on made of the one before it."""
 VERSION = 1 + len(_CHANGES)

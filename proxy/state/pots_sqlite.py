@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,8 @@ _OLD = (
 )
 """What may be dropped, once an hour."""
 _HOUR = 3600.0
+_JUMP = 60.0
+"""Seconds by which a clock that is kept right is never set forth in an hour."""
 _MOST = 100
 """Orders of one transaction: some ten milliseconds in which no other worker can write."""
 
@@ -60,6 +63,9 @@ class SqlitePots:
         self._opened: apsw.Connection | None = None
         self._desk = ThreadPoolExecutor(1, thread_name_prefix="pots")
         self._tidy_at = 0.0
+        """Monotonic."""
+        self._lead = math.inf
+        """Of the clock on the wall before the monotonic one, at the last tidying."""
 
     async def renew(self, holder: str, orders: Sequence[Order]) -> list[Standing]:
         found: list[Standing] = []
@@ -105,8 +111,7 @@ class SqlitePots:
 
     def _renewed(self, holder: str, orders: Sequence[Order]) -> list[Standing]:
         with writing(self._db):
-            if self._clock() >= self._tidy_at:
-                self._tidy()
+            self._tidy()
             return [self._renew(holder, order) for order in orders]
 
     def _renew(self, holder: str, order: Order) -> Standing:
@@ -137,7 +142,13 @@ class SqlitePots:
             return int(self._db.changes()) > 0
 
     def _tidy(self) -> None:
-        now = self._clock()
-        self._tidy_at = now + _HOUR
-        for statement in _OLD:
-            self._db.execute(statement, (int(now),))
+        """Once an hour. Not when the clock on the wall has jumped forth since the last time: what seems long over may
+        have been used a moment ago."""
+        passed = self._monotonic()
+        if passed < self._tidy_at:
+            return
+        now, before = self._clock(), self._lead
+        self._tidy_at, self._lead = passed + _HOUR, now - passed
+        if self._lead - before < _JUMP:
+            for statement in _OLD:
+                self._db.execute(statement, (int(now),))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import parse_qs, urlsplit
+
+from proxy.state.store import StoreFailed
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+T = TypeVar("T")
 
 SCHEMES = ("redis://", "rediss://", "redis+sentinel://", "redis+cluster://")
 PREFIX = "turnout:"
@@ -30,6 +35,20 @@ def open_redis(url: str) -> Redis:
     import redis.asyncio
 
     return redis.asyncio.Redis.from_url(url, **options)
+
+
+async def within(command: Awaitable[T]) -> T:
+    """What Redis says to it. The client tries again and again by itself; nobody waits for that longer than for one
+    command. Raises StoreFailed."""
+    from redis.exceptions import RedisError
+
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            return await command
+    except TimeoutError as error:
+        raise StoreFailed(f"Redis did not answer within {TIMEOUT:g} s") from error
+    except (RedisError, OSError) as error:
+        raise StoreFailed(f"Redis: {error}") from error
 
 
 def _behind_sentinels(url: str, options: dict[str, Any]) -> Redis:

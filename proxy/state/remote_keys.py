@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from proxy.state.keys import Entry, News, packed, read
-from proxy.state.remote import PREFIX, TIMEOUT
-from proxy.state.store import StoreFailed
+from proxy.state.remote import PREFIX, within
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -81,14 +79,5 @@ class RedisKeys:
         await self._client.aclose()
 
     async def _eval(self, script: str, *told: str | int) -> Any:
-        """The client tries again and again by itself; nobody waits for that longer than for one command."""
-        from redis.exceptions import RedisError
-
         words: Sequence[Any] = (*_KEYS, *told)
-        try:
-            async with asyncio.timeout(TIMEOUT):
-                return await self._client.eval(script, len(_KEYS), *words)
-        except TimeoutError as error:
-            raise StoreFailed(f"Redis did not answer within {TIMEOUT:g} s") from error
-        except (RedisError, OSError) as error:
-            raise StoreFailed(f"Redis: {error}") from error
+        return await within(self._client.eval(script, len(_KEYS), *words))

@@ -105,6 +105,11 @@ class Meters:
         self.add(names.RELOADS, (outcome,))
         self._values[names.GENERATION.name][()] = generation
 
+    def overridden(self, generation: int, counts: Mapping[str, int]) -> None:
+        """What operators have turned; ``counts``: by kind."""
+        self._values[names.OVERRIDES_GENERATION.name][()] = generation
+        self._values[names.OVERRIDES.name].update({(kind,): count for kind, count in counts.items()})
+
     def breaker(self, backend: str, state: str) -> None:
         """``closed`` | ``half_open`` | ``open``."""
         cells, labels = self._values[names.BREAKER.name], (backend,)

@@ -70,6 +70,10 @@ RECORDS: Final = Metric(
 ANSWERS: Final = Metric("turnout_answers_total", "counter", "Answers whose end was released to the client.")
 IN_FLIGHT: Final = Metric("turnout_in_flight", "gauge", "Calls that have begun and not ended.")
 GENERATION: Final = Metric("turnout_config_generation", "gauge", "The configuration in force.", merge="max")
+OVERRIDES: Final = Metric("turnout_overrides", "gauge", "Overrides that have not expired.", ("kind",), merge="max")
+OVERRIDES_GENERATION: Final = Metric(
+    "turnout_overrides_generation", "gauge", "The last change of the overrides, as heard of.", merge="max"
+)
 RELOADS: Final = Metric("turnout_config_reload_total", "counter", "Reloads of the configuration.", ("outcome",))
 BREAKER: Final = Metric("turnout_breaker_state", "gauge", "0 closed, 1 half open, 2 open.", ("backend",), merge="max")
 STORE_FAILURES: Final = Metric(
@@ -133,7 +137,8 @@ DROPPED_SERIES: Final = Metric(
 
 METRICS: Final = (
     REQUESTS, ATTEMPTS, FIRST_TOKEN, OVERHEAD, DURATION, TOKENS, COST, PRICE_MISSING, USAGE_INVALID, RECORDS, ANSWERS,
-    IN_FLIGHT, GENERATION, RELOADS, BREAKER, STORE_FAILURES, SPILL, CACHE, REFUSED_KEYS, DROPPED_TAGS,
+    IN_FLIGHT, GENERATION, OVERRIDES, OVERRIDES_GENERATION,
+    RELOADS, BREAKER, STORE_FAILURES, SPILL, CACHE, REFUSED_KEYS, DROPPED_TAGS,
     LIMITED, POTS, POTS_AWAY, SOFT, OVERRUN, DROPPED_SERIES,
 )  # fmt: skip
 BREAKER_STATES: Final = {"closed": 0, "half_open": 1, "open": 2}

@@ -21,6 +21,7 @@ from proxy.telemetry.tracing import AttemptSpan, ServerSpan, Tracing
 if TYPE_CHECKING:
     from policies.limits.pacing import Share
     from policies.load import Load
+    from policies.overrides import Override
     from policies.truncation import Cut
     from proxy.call import Call
     from proxy.snapshot import Snapshot
@@ -164,6 +165,36 @@ class Telemetry:
         mend = "rename them in the file, or revoke them in the store"
         _log.warning("keys.shadowed", keys=which, note="the file's count, the store's are refused", mend=mend)
 
+    def overridden(self, generation: int, counts: Mapping[str, int]) -> None:
+        """What operators have turned is so from now on; ``counts``: by kind."""
+        self.meters.overridden(generation, counts)
+
+    def override_on(self, override: Override, how: str) -> None:
+        """``set`` | ``stands``: it was set before this start."""
+        _log.warning(f"override.{how}", **_override(override), by=override.by, reason=override.reason)
+
+    def override_off(self, override: Override, how: str) -> None:
+        """``cleared`` | ``expired``."""
+        _log.warning(f"override.{how}", **_override(override))
+
+    def override_ignored(self, override: Override, why: str) -> None:
+        """The configuration in force does not know what it speaks of."""
+        mend = f"turnout override clear {override.id}, or a configuration that knows it"
+        _log.warning("override.ignored", **_override(override), why=why, mend=mend)
+
+    def overrides_away(self, why: str) -> None:
+        """The overrides cannot be read: those that are known go on, and end in time."""
+        self.meters.store_failed("read")
+        _log.error("overrides.away", why=why, note="known overrides go on and end in time; no other is heard of")
+
+    def overrides_back(self) -> None:
+        _log.info("overrides.back")
+
+    def overrides_restored(self, count: int) -> None:
+        """The store had lost overrides that this worker knows."""
+        mend = "see that Redis keeps its data (appendonly yes)"
+        _log.error("overrides.restored", overrides=count, mend=mend, note="the store had lost them: they were put back")
+
     def book_unread(self, why: str) -> None:
         """The ledger could not be read for somebody who asked."""
         self.meters.store_failed("ledger")
@@ -248,6 +279,10 @@ class Telemetry:
 
     def close(self) -> None:
         self._tracing.close()
+
+
+def _override(override: Override) -> dict[str, str]:
+    return {"override": override.told, "id": override.id, "until": override.end}
 
 
 def _server_span(call: Call) -> ServerSpan:
