@@ -135,6 +135,18 @@ class Telemetry:
         self.meters.store_failed(operation)
         _log.error("store.failed", request_id=call_id, operation=operation, why=why)
 
+    def unstored(self) -> None:
+        """A turn was not even tried to be kept: the store is in trouble, which was told when it began."""
+        self.meters.store_failed("write")
+
+    def stored_away(self, why: str | None) -> None:
+        """Redis, where turns and tool state are stored, went away, will not be written, or (None) is well again."""
+        if why is None:
+            _log.info("stored.back")
+            return
+        mend = "see that Redis runs, can be reached and has room; state.away.stored says what holds meanwhile"
+        _log.error("stored.away", why=why, mend=mend)
+
     def turned_away(self, reason: str, name: str | None, peer: str | None) -> None:
         """Somebody was refused for want of a good key. ``name``: of the key, where its secret was right."""
         self.meters.add(names.REFUSED_KEYS, (reason,))

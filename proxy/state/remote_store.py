@@ -1,0 +1,369 @@
+"""The store in Redis, for all replicas: asked by threads, never by the loop, and not at all while it is away."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+import time
+import zlib
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
+from uuid import uuid4
+
+import msgspec
+from msgspec import Struct
+
+from policies.sticky import Answered
+from proxy.state.recent import Recent
+from proxy.state.remote import PREFIX, TIMEOUT, open_blocking
+from proxy.state.remote_scripts import KEEP, LOOK, MARK, SET, THREAD, WITH, Script
+from proxy.state.store import MOST_TURNS, Store, StoreFailed, ThreadTooLong, Turn
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+MOST_BYTES = 16 * 1024 * 1024
+"""Of one turn, packed: Redis serves nobody else while it takes or gives one."""
+_DESKS = 4
+"""Threads, and so connections, of each worker."""
+_SMALL = 4096
+"""Bytes that are not worth packing."""
+_LONG = 200
+"""Characters of an id; a longer one goes by its hash, and one that is not plain ASCII."""
+_SOME = 1000
+"""Keys of one command."""
+_LIFE = f"{PREFIX}{{stored}}:life"
+"""What a Redis that has forgotten everything is known by: it has another one."""
+
+_RAWS = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
+
+T = TypeVar("T")
+
+
+class _Body(Struct, frozen=True, kw_only=True):
+    """What is kept of a turn beside what the scripts look at. A field that is new has a default."""
+
+    id: str
+    created: int
+    previous: str | None
+    input: bytes
+    response: bytes
+    home: Answered | None = None
+    data_class: frozenset[str] = frozenset()
+    call: str | None = None
+
+
+_body = msgspec.msgpack.Decoder(_Body)
+
+
+class _Away(Exception):  # noqa: N818 - a fact about Redis
+    """It did not answer."""
+
+
+class _Refused(Exception):  # noqa: N818 - a fact about Redis
+    """It answered, but would not: it is full, or cannot write."""
+
+
+class RedisStore:
+    """See proxy.state.store.Store. Where threads were answered stays on this machine, with ``local``.
+
+    What was told of tool calls while Redis was away is told when it is back, and what it has forgotten of that lately
+    is told once more. Turns are not: whoever asked was told that they are not stored.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        local: Store,
+        *,
+        told: Callable[[str | None], None] = lambda _: None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Connects when it is first asked. ``told`` hears when it goes (why) and comes back (None). ``clock``: seconds
+        since 1970."""
+        self._url = url
+        self._local = local
+        self._told = told
+        self._clock = clock
+        self._retention = math.inf
+        self.trouble: str | None = None
+        self._away = False
+        self._recent = Recent()
+        self._marked = False
+        self._life: bytes | None = None
+        self._desk = ThreadPoolExecutor(_DESKS, thread_name_prefix="stored")
+        self._opening = threading.Lock()
+        self._opened: Redis | None = None
+        self._closing = False
+
+    @property
+    def retention(self) -> float:
+        """A shorter one holds at once; a longer one for what is stored from now on."""
+        return self._retention
+
+    @retention.setter
+    def retention(self, seconds: float) -> None:
+        self._retention = self._local.retention = seconds
+
+    @property
+    def has_marks(self) -> bool | None:
+        return True if self._marked or self._recent.has_marks else None
+
+    async def keep_turn(self, turn: Turn, items: Collection[str] = ()) -> None:
+        await self._ask(lambda redis: self._keep(redis, turn, items))
+
+    async def turn(self, tenant: str, id: str) -> Turn | None:  # noqa: A002 - the wire's own word
+        key, oldest = _turn_key(tenant, id), self._oldest()
+        found = await self._ask(lambda redis: _fields(redis, key))
+        return None if found is None or int(found[0]) < oldest else _turn(tenant, found[1])
+
+    async def turns_with(self, tenant: str, items: Collection[str], *, most: int) -> list[Turn]:
+        keys = [_key(tenant, "item", each) for each in items]
+        told = (_turn_key(tenant, ""), self._oldest(), most)
+        found = await self._ask(lambda redis: _turns(tenant, _run(redis, WITH, keys, *told)))
+        return sorted(found or [], key=lambda turn: (turn.created, turn.id))
+
+    async def thread(self, tenant: str, id: str, *, most: int) -> list[Turn] | None:  # noqa: A002
+        told = (_turn_key(tenant, ""), _short(id), self._oldest(), MOST_TURNS, most)
+        found = await self._ask(lambda redis: _turns(tenant, _run(redis, THREAD, [_turn_key(tenant, id)], *told)))
+        return None if found is None else found[::-1]
+
+    async def forget_turn(self, tenant: str, id: str) -> bool:  # noqa: A002
+        return await self._ask(lambda redis: bool(redis.delete(_turn_key(tenant, id))))
+
+    async def keep_calls(self, tenant: str, states: Mapping[str, bytes]) -> None:
+        self._recent.keep(tenant, states)
+        await self._ask(lambda redis: self._set(redis, tenant, states))
+
+    async def calls(self, tenant: str, ids: Sequence[str]) -> dict[str, bytes]:
+        ours = self._recent.states(tenant, ids)
+        if self._away and ours:
+            return ours
+        return await self._ask(lambda redis: _states(redis, tenant, ids)) | ours
+
+    async def mark(self, tenant: str, ids: Collection[str], data_class: Collection[str]) -> None:
+        self._recent.mark(tenant, ids, data_class)
+        await self._ask(lambda redis: self._mark(redis, tenant, ids, data_class))
+
+    async def marked(self, tenant: str, ids: Sequence[str]) -> frozenset[str]:
+        found = await self._ask(lambda redis: _classes(redis, tenant, ids))
+        self._marked = self._marked or bool(found)
+        return found | self._recent.marks(tenant, ids)
+
+    async def keep_thread(self, tenant: str, names: Sequence[bytes], last: Answered) -> None:
+        await self._local.keep_thread(tenant, names, last)
+
+    async def thread_home(self, tenant: str, names: Sequence[bytes]) -> Answered | None:
+        return await self._local.thread_home(tenant, names)
+
+    async def look(self) -> None:
+        """Is it there, does it take what it is told, and does it still know what it was told?"""
+        try:
+            life: bytes = await self._ask(lambda redis: _run(redis, LOOK, [_LIFE], uuid4().hex), looking=True)
+            if self.trouble is not None or life != self._life:
+                await self._ask(self._tell_again, looking=True)
+        except StoreFailed:
+            return
+        self._life = life
+        self._away = False
+        if self.trouble is not None:
+            self.trouble = None
+            self._told(None)
+
+    def close(self) -> None:
+        self._closing = True
+        self._desk.shutdown(cancel_futures=True)
+        if self._opened is not None:
+            self._opened.close()
+        self._local.close()
+
+    async def _ask(self, work: Callable[[Redis], T], *, looking: bool = False) -> T:
+        """Redis's answer, within its time. Raises StoreFailed, at once while it is away, unless to look for it."""
+
+        def job() -> T:
+            # Of those who came together before it was known, none waits for the time-out of another.
+            if self._away and not looking:
+                raise _Away(self.trouble)
+            return self._within(work)
+
+        if self._closing:
+            raise StoreFailed("closed: Turnout is leaving")
+        if self._away and not looking:
+            raise StoreFailed(f"Redis is away: {self.trouble}")
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                return await asyncio.get_running_loop().run_in_executor(self._desk, job)
+        except TimeoutError as error:
+            self._fail(f"no answer within {TIMEOUT:g} s", away=True, looking=looking)
+            raise StoreFailed(f"Redis: no answer within {TIMEOUT:g} s") from error
+        except (_Away, _Refused) as error:
+            self._fail(str(error), away=isinstance(error, _Away), looking=looking)
+            raise StoreFailed(f"Redis: {error}") from error
+
+    def _within(self, work: Callable[[Redis], T]) -> T:
+        """In a thread. What the client raises becomes ours."""
+        from redis.exceptions import (
+            ClusterDownError,
+            ReadOnlyError,
+            RedisClusterException,
+            RedisError,
+            ResponseError,
+        )
+
+        try:
+            return work(self._redis())
+        except (ClusterDownError, ReadOnlyError) as error:
+            raise _Away(f"{type(error).__name__}: {error}") from error
+        except (ResponseError, msgspec.MsgspecError) as error:
+            raise _Refused(f"{type(error).__name__}: {error}") from error
+        except (RedisError, RedisClusterException, OSError) as error:
+            raise _Away(f"{type(error).__name__}: {error}") from error
+
+    def _redis(self) -> Redis:
+        with self._opening:
+            if self._opened is None:
+                self._opened = open_blocking(self._url)
+            return self._opened
+
+    def _fail(self, why: str, *, away: bool, looking: bool) -> None:
+        known = self.trouble is not None
+        self._away = away or (self._away and not looking)
+        self.trouble = why
+        if not known:
+            self._told(why)
+
+    def _tell_again(self, redis: Redis) -> None:
+        for tenant, states in self._recent.all_states():
+            self._set(redis, tenant, states)
+        for tenant, classes, ids in self._recent.all_marks():
+            self._mark(redis, tenant, ids, classes)
+
+    def _keep(self, redis: Redis, turn: Turn, items: Collection[str]) -> None:
+        said = msgspec.json.encode(turn.input)
+        body = _Body(
+            id=turn.id,
+            created=turn.created,
+            previous=turn.previous,
+            input=said,
+            response=turn.response,
+            home=turn.home,
+            data_class=turn.data_class,
+            call=turn.call,
+        )
+        packed = _packed(msgspec.msgpack.encode(body))
+        if len(packed) > MOST_BYTES:
+            raise StoreFailed(f"the turn is too large for Redis: {len(packed)} bytes, at most {MOST_BYTES}")
+        previous = "" if turn.previous is None else _short(turn.previous)
+        keys = [_turn_key(turn.tenant, turn.id), *(_key(turn.tenant, "item", each) for each in items)]
+        size = len(said) + len(turn.response)
+        _run(redis, KEEP, keys, self._ends(turn.created), _short(turn.id), turn.created, previous, size, packed)
+
+    def _set(self, redis: Redis, tenant: str, states: Mapping[str, bytes]) -> None:
+        for some in _parts(list(states)):
+            keys = [_key(tenant, "call", id_) for id_ in some]
+            _run(redis, SET, keys, self._ends(), *(states[id_] for id_ in some))
+
+    def _mark(self, redis: Redis, tenant: str, ids: Collection[str], data_class: Collection[str]) -> None:
+        for some in _parts(list(ids)):
+            _run(redis, MARK, [_key(tenant, "mark", id_) for id_ in some], self._ends(), *data_class)
+
+    def _ends(self, created: float | None = None) -> int | str:
+        """When what is stored now, or was made then, is dropped; empty: never."""
+        at = self._clock() if created is None else created
+        return "" if self._retention == math.inf else int(at + self._retention) + 1
+
+    def _oldest(self) -> int:
+        """When the oldest turn was made that is still found; seconds since 1970."""
+        return 0 if self._retention == math.inf else int(self._clock() - self._retention)
+
+
+def _run(redis: Redis, script: Script, keys: Sequence[str], *told: object) -> Any:
+    from redis.exceptions import NoScriptError
+
+    words: tuple[Any, ...] = (*keys, *told)
+    try:
+        return redis.evalsha(script.sha, len(keys), *words)
+    except NoScriptError:
+        return redis.eval(script.text, len(keys), *words)
+
+
+def _fields(redis: Redis, key: str) -> tuple[bytes, bytes] | None:
+    found: Any = redis.hmget(key, ["at", "turn"])
+    return None if found[0] is None else (found[0], found[1])
+
+
+def _states(redis: Redis, tenant: str, ids: Sequence[str]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
+    for some in _parts(ids):
+        values: Any = redis.mget([_key(tenant, "call", id_) for id_ in some])
+        found |= {id_: state for id_, state in zip(some, values, strict=True) if state is not None}
+    return found
+
+
+def _classes(redis: Redis, tenant: str, ids: Sequence[str]) -> frozenset[str]:
+    found: set[str] = set()
+    for some in _parts(ids):
+        union: Any = redis.sunion([_key(tenant, "mark", id_) for id_ in some])
+        found |= {each.decode() for each in union}
+    return frozenset(found)
+
+
+def _turns(tenant: str, answer: Sequence[bytes]) -> list[Turn] | None:
+    """What a script found. Raises ThreadTooLong."""
+    if answer[0] == b"long":
+        raise ThreadTooLong
+    return None if answer[0] == b"gone" else [_turn(tenant, packed) for packed in answer[1:]]
+
+
+def _turn(tenant: str, packed: bytes) -> Turn:
+    body = _body.decode(_unpacked(packed))
+    return Turn(
+        id=body.id,
+        tenant=tenant,
+        created=body.created,
+        previous=body.previous,
+        input=_RAWS.decode(body.input),
+        response=body.response,
+        home=body.home,
+        data_class=body.data_class,
+        call=body.call,
+    )
+
+
+def _packed(told: bytes) -> bytes:
+    """Its first byte says how."""
+    return b"=" + told if len(told) < _SMALL else b"z" + zlib.compress(told, 1)
+
+
+def _unpacked(packed: bytes) -> bytes:
+    return packed[1:] if packed[:1] == b"=" else zlib.decompress(memoryview(packed)[1:])
+
+
+def _parts(ids: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (ids[start : start + _SOME] for start in range(0, len(ids), _SOME))
+
+
+def _turn_key(tenant: str, id_: str) -> str:
+    """Without an id: what all of them begin with."""
+    return _key(tenant, "turn", id_)
+
+
+def _key(tenant: str, kind: str, id_: str) -> str:
+    """What is in braces keeps all of a tenant's keys together in a cluster."""
+    return f"{_room(tenant)}{kind}:{_short(id_)}"
+
+
+@lru_cache(maxsize=1024)
+def _room(tenant: str) -> str:
+    return f"{PREFIX}{{stored:{quote(tenant, safe='')}}}:"
+
+
+def _short(id_: str) -> str:
+    if len(id_) <= _LONG and id_.isascii() and not id_.startswith("#"):
+        return id_
+    return f"#{sha256(id_.encode('utf-8', 'surrogatepass')).hexdigest()}"
