@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from functools import partial
 from pathlib import Path
 
@@ -55,7 +54,7 @@ def open_house(snapshot: Snapshot, *, host: str, slot: int, workers: int) -> Hou
         bound_loopback=is_loopback(host),
     )
     local.start()
-    house.errands.every(_LOOK * random.uniform(0.9, 1.1), store.look)  # noqa: S311 - so that not all look at once
+    house.errands.every(_LOOK, store.look)
     beating.start(house)
     return house
 
