@@ -6,8 +6,12 @@ Each that writes begins with what needs room: a Redis that is full refuses a scr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha1
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 
 class Script(NamedTuple):
@@ -15,6 +19,17 @@ class Script(NamedTuple):
 
     text: str
     sha: str
+
+
+def run(redis: Redis, script: Script, keys: Sequence[str], *told: object) -> Any:
+    """Its answer. Blocks, and raises what the client does."""
+    from redis.exceptions import NoScriptError
+
+    words: tuple[Any, ...] = (*keys, *told)
+    try:
+        return redis.evalsha(script.sha, len(keys), *words)
+    except NoScriptError:
+        return redis.eval(script.text, len(keys), *words)
 
 
 def _script(text: str) -> Script:
@@ -30,7 +45,8 @@ for i = 2, #KEYS do
   if until_ ~= '' then redis.call('EXPIREAT', KEYS[i], until_) end
 end
 """)
-"""keys: the turn, its items. told: when it ends (seconds since 1970, or nothing), its name, its fields."""
+"""keys: the turn, and what else it is found by. told: when it ends (seconds since 1970, or nothing), its name, its
+fields."""
 
 THREAD = _script("""
 local at, found, size = ARGV[2], {'found'}, 0
@@ -62,7 +78,7 @@ for i = 1, #KEYS do
 end
 return found
 """)
-"""keys: items. told: what turns' keys begin with, the oldest that counts, most bytes."""
+"""keys: what turns are found by. told: what turns' keys begin with, the oldest that counts, most bytes."""
 
 SET = _script("""
 for i = 1, #KEYS do

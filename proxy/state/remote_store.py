@@ -9,19 +9,16 @@ import time
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 from uuid import uuid4
 
 import msgspec
-from msgspec import Struct
 
 from policies.sticky import Answered
 from proxy.state.recent import Recent
 from proxy.state.remote import PREFIX, TIMEOUT, open_blocking
-from proxy.state.remote_scripts import KEEP, LOOK, MARK, SET, THREAD, WITH, Script
+from proxy.state.remote_scripts import KEEP, LOOK, MARK, SET, THREAD, WITH, run
+from proxy.state.remote_turns import key, pack, short, turn_key, turn_size, unpack
 from proxy.state.store import MOST_TURNS, Store, StoreFailed, ThreadTooLong, Turn
 
 if TYPE_CHECKING:
@@ -31,34 +28,24 @@ MOST_BYTES = 16 * 1024 * 1024
 """Of one turn, packed: Redis serves nobody else while it takes or gives one."""
 _DESKS = 4
 """Threads, and so connections, of each worker."""
-_SMALL = 4096
-"""Bytes that are not worth packing."""
-_LONG = 200
-"""Characters of an id; a longer one goes by its hash, and one that is not plain ASCII."""
+_MUCH = 64 * 1024
+"""Bytes that take longer to pack, or to read, than Redis takes to answer."""
 _SOME = 1000
 """Keys of one command."""
 _LIFE = f"{PREFIX}{{stored}}:life"
 """What a Redis that has forgotten everything is known by: it has another one."""
 
-_RAWS = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
-
 T = TypeVar("T")
 
 
-class _Body(Struct, frozen=True, kw_only=True):
-    """What is kept of a turn beside what the scripts look at. A field that is new has a default."""
+class _Turns(NamedTuple):
+    """What was found: read, or to be read when that takes long."""
 
-    id: str
-    created: int
-    previous: str | None
-    input: bytes
-    response: bytes
-    home: Answered | None = None
-    data_class: frozenset[str] = frozenset()
-    call: str | None = None
+    turns: list[Turn]
+    packed: Sequence[bytes]
 
 
-_body = msgspec.msgpack.Decoder(_Body)
+_Found: TypeAlias = _Turns | None
 
 
 class _Away(Exception):  # noqa: N818 - a fact about Redis
@@ -115,26 +102,29 @@ class RedisStore:
         return True if self._marked or self._recent.has_marks else None
 
     async def keep_turn(self, turn: Turn, items: Collection[str] = ()) -> None:
-        await self._ask(lambda redis: self._keep(redis, turn, items))
+        # Work that takes long is none of the time that Redis has.
+        packed = await asyncio.to_thread(pack, turn) if turn_size(turn) > _MUCH else None
+        await self._ask(lambda redis: self._keep(redis, turn, items, packed or pack(turn)))
 
     async def turn(self, tenant: str, id: str) -> Turn | None:  # noqa: A002 - the wire's own word
-        key, oldest = _turn_key(tenant, id), self._oldest()
-        found = await self._ask(lambda redis: _fields(redis, key))
-        return None if found is None or int(found[0]) < oldest else _turn(tenant, found[1])
+        oldest = self._oldest()
+        found = await _read(tenant, await self._ask(lambda redis: _one(redis, tenant, id, oldest)))
+        return None if found is None else found[0]
 
     async def turns_with(self, tenant: str, items: Collection[str], *, most: int) -> list[Turn]:
-        keys = [_key(tenant, "item", each) for each in items]
-        told = (_turn_key(tenant, ""), self._oldest(), most)
-        found = await self._ask(lambda redis: _turns(tenant, _run(redis, WITH, keys, *told)))
+        keys = [key(tenant, "item", each) for each in items]
+        told = (turn_key(tenant, ""), self._oldest(), most)
+        found = await _read(tenant, await self._ask(lambda redis: _found(tenant, run(redis, WITH, keys, *told))))
         return sorted(found or [], key=lambda turn: (turn.created, turn.id))
 
     async def thread(self, tenant: str, id: str, *, most: int) -> list[Turn] | None:  # noqa: A002
-        told = (_turn_key(tenant, ""), _short(id), self._oldest(), MOST_TURNS, most)
-        found = await self._ask(lambda redis: _turns(tenant, _run(redis, THREAD, [_turn_key(tenant, id)], *told)))
+        told = (turn_key(tenant, ""), short(id), self._oldest(), MOST_TURNS, most)
+        first = [turn_key(tenant, id)]
+        found = await _read(tenant, await self._ask(lambda redis: _found(tenant, run(redis, THREAD, first, *told))))
         return None if found is None else found[::-1]
 
     async def forget_turn(self, tenant: str, id: str) -> bool:  # noqa: A002
-        return await self._ask(lambda redis: bool(redis.delete(_turn_key(tenant, id))))
+        return await self._ask(lambda redis: bool(redis.delete(turn_key(tenant, id))))
 
     async def keep_calls(self, tenant: str, states: Mapping[str, bytes]) -> None:
         self._recent.keep(tenant, states)
@@ -164,7 +154,7 @@ class RedisStore:
     async def look(self) -> None:
         """Is it there, does it take what it is told, and does it still know what it was told?"""
         try:
-            life: bytes = await self._ask(lambda redis: _run(redis, LOOK, [_LIFE], uuid4().hex), looking=True)
+            life: bytes = await self._ask(lambda redis: run(redis, LOOK, [_LIFE], uuid4().hex), looking=True)
             if self.trouble is not None or life != self._life:
                 await self._ask(self._tell_again, looking=True)
         except StoreFailed:
@@ -219,7 +209,7 @@ class RedisStore:
             return work(self._redis())
         except (ClusterDownError, ReadOnlyError) as error:
             raise _Away(f"{type(error).__name__}: {error}") from error
-        except (ResponseError, msgspec.MsgspecError) as error:
+        except ResponseError as error:
             raise _Refused(f"{type(error).__name__}: {error}") from error
         except (RedisError, RedisClusterException, OSError) as error:
             raise _Away(f"{type(error).__name__}: {error}") from error
@@ -243,34 +233,24 @@ class RedisStore:
         for tenant, classes, ids in self._recent.all_marks():
             self._mark(redis, tenant, ids, classes)
 
-    def _keep(self, redis: Redis, turn: Turn, items: Collection[str]) -> None:
-        said = msgspec.json.encode(turn.input)
-        body = _Body(
-            id=turn.id,
-            created=turn.created,
-            previous=turn.previous,
-            input=said,
-            response=turn.response,
-            home=turn.home,
-            data_class=turn.data_class,
-            call=turn.call,
-        )
-        packed = _packed(msgspec.msgpack.encode(body))
+    def _keep(self, redis: Redis, turn: Turn, items: Collection[str], packed: bytes) -> None:
         if len(packed) > MOST_BYTES:
             raise StoreFailed(f"the turn is too large for Redis: {len(packed)} bytes, at most {MOST_BYTES}")
-        previous = "" if turn.previous is None else _short(turn.previous)
-        keys = [_turn_key(turn.tenant, turn.id), *(_key(turn.tenant, "item", each) for each in items)]
-        size = len(said) + len(turn.response)
-        _run(redis, KEEP, keys, self._ends(turn.created), _short(turn.id), turn.created, previous, size, packed)
+        previous = "" if turn.previous is None else short(turn.previous)
+        keys = [turn_key(turn.tenant, turn.id), *(key(turn.tenant, "item", each) for each in items)]
+        keys += [] if turn.call is None else [key(turn.tenant, "of", turn.call)]
+        run(
+            redis, KEEP, keys, self._ends(turn.created), short(turn.id), turn.created, previous, turn_size(turn), packed
+        )
 
     def _set(self, redis: Redis, tenant: str, states: Mapping[str, bytes]) -> None:
         for some in _parts(list(states)):
-            keys = [_key(tenant, "call", id_) for id_ in some]
-            _run(redis, SET, keys, self._ends(), *(states[id_] for id_ in some))
+            keys = [key(tenant, "call", id_) for id_ in some]
+            run(redis, SET, keys, self._ends(), *(states[id_] for id_ in some))
 
     def _mark(self, redis: Redis, tenant: str, ids: Collection[str], data_class: Collection[str]) -> None:
         for some in _parts(list(ids)):
-            _run(redis, MARK, [_key(tenant, "mark", id_) for id_ in some], self._ends(), *data_class)
+            run(redis, MARK, [key(tenant, "mark", id_) for id_ in some], self._ends(), *data_class)
 
     def _ends(self, created: float | None = None) -> int | str:
         """When what is stored now, or was made then, is dropped; empty: never."""
@@ -282,25 +262,34 @@ class RedisStore:
         return 0 if self._retention == math.inf else int(self._clock() - self._retention)
 
 
-def _run(redis: Redis, script: Script, keys: Sequence[str], *told: object) -> Any:
-    from redis.exceptions import NoScriptError
+def response_of(url: str, tenant: str, request_id: str) -> bytes | None:
+    """The response object that this call was answered with, for whoever may read there; None where none was stored, or
+    it is gone. Blocks. Raises StoreFailed."""
+    from redis.exceptions import RedisClusterException, RedisError
 
-    words: tuple[Any, ...] = (*keys, *told)
     try:
-        return redis.evalsha(script.sha, len(keys), *words)
-    except NoScriptError:
-        return redis.eval(script.text, len(keys), *words)
+        with open_blocking(url) as redis:
+            [found, *turns] = run(redis, WITH, [key(tenant, "of", request_id)], turn_key(tenant, ""), 0, 2**53)
+    except (RedisError, RedisClusterException, OSError) as error:
+        raise StoreFailed(f"Redis: {error}") from error
+    return unpack(tenant, turns[0]).response if found == b"found" and turns else None
 
 
-def _fields(redis: Redis, key: str) -> tuple[bytes, bytes] | None:
-    found: Any = redis.hmget(key, ["at", "turn"])
-    return None if found[0] is None else (found[0], found[1])
+async def _read(tenant: str, found: _Found) -> list[Turn] | None:
+    if found is None or not found.packed:
+        return None if found is None else found.turns
+    return await asyncio.to_thread(_unpacked, tenant, found.packed)
+
+
+def _one(redis: Redis, tenant: str, id_: str, oldest: int) -> _Found:
+    found: Any = redis.hmget(turn_key(tenant, id_), ["at", "turn"])
+    return None if found[0] is None or int(found[0]) < oldest else _some(tenant, [found[1]])
 
 
 def _states(redis: Redis, tenant: str, ids: Sequence[str]) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for some in _parts(ids):
-        values: Any = redis.mget([_key(tenant, "call", id_) for id_ in some])
+        values: Any = redis.mget([key(tenant, "call", id_) for id_ in some])
         found |= {id_: state for id_, state in zip(some, values, strict=True) if state is not None}
     return found
 
@@ -308,62 +297,30 @@ def _states(redis: Redis, tenant: str, ids: Sequence[str]) -> dict[str, bytes]:
 def _classes(redis: Redis, tenant: str, ids: Sequence[str]) -> frozenset[str]:
     found: set[str] = set()
     for some in _parts(ids):
-        union: Any = redis.sunion([_key(tenant, "mark", id_) for id_ in some])
+        union: Any = redis.sunion([key(tenant, "mark", id_) for id_ in some])
         found |= {each.decode() for each in union}
     return frozenset(found)
 
 
-def _turns(tenant: str, answer: Sequence[bytes]) -> list[Turn] | None:
+def _found(tenant: str, answer: Sequence[bytes]) -> _Found:
     """What a script found. Raises ThreadTooLong."""
     if answer[0] == b"long":
         raise ThreadTooLong
-    return None if answer[0] == b"gone" else [_turn(tenant, packed) for packed in answer[1:]]
+    return None if answer[0] == b"gone" else _some(tenant, answer[1:])
 
 
-def _turn(tenant: str, packed: bytes) -> Turn:
-    body = _body.decode(_unpacked(packed))
-    return Turn(
-        id=body.id,
-        tenant=tenant,
-        created=body.created,
-        previous=body.previous,
-        input=_RAWS.decode(body.input),
-        response=body.response,
-        home=body.home,
-        data_class=body.data_class,
-        call=body.call,
-    )
+def _some(tenant: str, packed: Sequence[bytes]) -> _Turns:
+    if sum(map(len, packed)) > _MUCH:
+        return _Turns([], packed)
+    return _Turns(_unpacked(tenant, packed), ())
 
 
-def _packed(told: bytes) -> bytes:
-    """Its first byte says how."""
-    return b"=" + told if len(told) < _SMALL else b"z" + zlib.compress(told, 1)
-
-
-def _unpacked(packed: bytes) -> bytes:
-    return packed[1:] if packed[:1] == b"=" else zlib.decompress(memoryview(packed)[1:])
+def _unpacked(tenant: str, packed: Sequence[bytes]) -> list[Turn]:
+    try:
+        return [unpack(tenant, each) for each in packed]
+    except (msgspec.MsgspecError, zlib.error) as error:
+        raise StoreFailed(f"what lies in Redis is no turn of ours: {error}") from error
 
 
 def _parts(ids: Sequence[str]) -> Iterable[Sequence[str]]:
     return (ids[start : start + _SOME] for start in range(0, len(ids), _SOME))
-
-
-def _turn_key(tenant: str, id_: str) -> str:
-    """Without an id: what all of them begin with."""
-    return _key(tenant, "turn", id_)
-
-
-def _key(tenant: str, kind: str, id_: str) -> str:
-    """What is in braces keeps all of a tenant's keys together in a cluster."""
-    return f"{_room(tenant)}{kind}:{_short(id_)}"
-
-
-@lru_cache(maxsize=1024)
-def _room(tenant: str) -> str:
-    return f"{PREFIX}{{stored:{quote(tenant, safe='')}}}:"
-
-
-def _short(id_: str) -> str:
-    if len(id_) <= _LONG and id_.isascii() and not id_.startswith("#"):
-        return id_
-    return f"#{sha256(id_.encode('utf-8', 'surrogatepass')).hexdigest()}"

@@ -365,3 +365,14 @@ def test_what_is_remembered_of_tools_is_bounded(monkeypatch: pytest.MonkeyPatch)
     assert [name for name in names if lately.marks("a", [name])] == ["c2", "c3", "c4"]
     lately.keep("a", {"c4": b"0123456789"})
     assert lately.states("a", names) == {"c4": b"0123456789"}
+
+
+def test_what_is_no_turn_of_ours_is_told(server: Server, raw: client.Redis, tmp_path: Path) -> None:
+    async def test(store: RedisStore) -> None:
+        for noise in (b"z noise", b"= noise"):
+            raw.hset("turnout:{stored:a}:turn:r1", mapping={"at": NOON, "turn": noise})
+            with pytest.raises(StoreFailed, match="no turn of ours"):
+                await store.turn("a", "r1")
+        assert store.trouble is None
+
+    within(server.url, tmp_path, test)
