@@ -42,7 +42,7 @@ class Telemetry:
         self._seldom = Seldom()
         self._told_usage: set[tuple[str, tuple[str, ...]]] = set()
         self._pots_away: set[str] = set()
-        self._tracing = Tracing(otlp)
+        self._tracing = Tracing(otlp, count=self._count_spans)
         self._unpriced: set[tuple[str, str, str | None, str]] = set()
 
     def adopted(self, snapshot: Snapshot) -> None:
@@ -253,6 +253,9 @@ class Telemetry:
             context_until_reload=limit,
             mend=f"{mend}; then reload",
         )
+
+    def _count_spans(self, outcome: str, spans: int) -> None:
+        self.meters.add(names.SPANS, (outcome,), spans)
 
     def render(self, others: Sequence[Sequence[Series]] = ()) -> bytes:
         """Prometheus text: this worker's metrics together with those of ``others``."""
