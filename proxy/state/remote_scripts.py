@@ -97,8 +97,10 @@ end
 """keys: tool calls. told: when they end, the classes of their data."""
 
 LOOK = _script("""
-local life = redis.call('GET', KEYS[1]) or ARGV[1]
+local now = redis.call('TIME')[1]
+local life = redis.call('GET', KEYS[1]) or (now .. ' ' .. ARGV[1])
 redis.call('SET', KEYS[1], life)
-return life
+return {life, now}
 """)
-"""Can it be written, and has it forgotten? key: of the life's name. told: the name of a new life."""
+"""Can it be written, and has it forgotten? key: of its life's name, which begins with when it began. told: the rest of
+the name, should it be a new one."""

@@ -32,6 +32,8 @@ _MUCH = 64 * 1024
 """Bytes that take longer to pack, or to read, than Redis takes to answer."""
 _SOME = 1000
 """Keys of one command."""
+_TOLD = 3
+"""Seconds after which everybody has told a Redis that began anew what he knows."""
 _LIFE = f"{PREFIX}{{stored}}:life"
 """What a Redis that has forgotten everything is known by: it has another one."""
 
@@ -83,6 +85,7 @@ class RedisStore:
         self._recent = Recent()
         self._marked = False
         self._life: bytes | None = None
+        self._sure_at = math.inf
         self._desk = ThreadPoolExecutor(_DESKS, thread_name_prefix="stored")
         self._opening = threading.Lock()
         self._opened: Redis | None = None
@@ -141,7 +144,9 @@ class RedisStore:
         await self._ask(lambda redis: self._mark(redis, tenant, ids, data_class))
 
     async def marked(self, tenant: str, ids: Sequence[str]) -> frozenset[str]:
-        found = await self._ask(lambda redis: _classes(redis, tenant, ids))
+        life, found = await self._ask(lambda redis: _classes(redis, tenant, ids))
+        if life is None or life != self._life or time.monotonic() < self._sure_at:
+            raise StoreFailed("Redis has lost what it knew, and is told again")
         self._marked = self._marked or bool(found)
         return found | self._recent.marks(tenant, ids)
 
@@ -154,7 +159,8 @@ class RedisStore:
     async def look(self) -> None:
         """Is it there, does it take what it is told, and does it still know what it was told?"""
         try:
-            life: bytes = await self._ask(lambda redis: run(redis, LOOK, [_LIFE], uuid4().hex), looking=True)
+            life, now = await self._ask(lambda redis: run(redis, LOOK, [_LIFE], uuid4().hex), looking=True)
+            self._sure_at = time.monotonic() + _TOLD - (int(now) - int(life.split()[0]))
             if self.trouble is not None or life != self._life:
                 await self._ask(self._tell_again, looking=True)
         except StoreFailed:
@@ -294,12 +300,14 @@ def _states(redis: Redis, tenant: str, ids: Sequence[str]) -> dict[str, bytes]:
     return found
 
 
-def _classes(redis: Redis, tenant: str, ids: Sequence[str]) -> frozenset[str]:
+def _classes(redis: Redis, tenant: str, ids: Sequence[str]) -> tuple[bytes | None, frozenset[str]]:
+    """What these tool calls were marked with, and the life of Redis in which that was asked, or a later one."""
     found: set[str] = set()
     for some in _parts(ids):
         union: Any = redis.sunion([key(tenant, "mark", id_) for id_ in some])
         found |= {each.decode() for each in union}
-    return frozenset(found)
+    life: Any = redis.get(_LIFE)
+    return life, frozenset(found)
 
 
 def _found(tenant: str, answer: Sequence[bytes]) -> _Found:

@@ -14,6 +14,7 @@ from away_kit import (
     KEY,
     RESPONSES,
     Said,
+    asked,
     at,
     chat,
     get,
@@ -28,7 +29,7 @@ from away_kit import (
     until_away,
     until_back,
 )
-from live import Live, free_port
+from live import Live, demo_upstream, free_port
 from services import Server, redis_cluster, redis_sentinel, redis_server
 from spending import vendor
 
@@ -214,6 +215,60 @@ def test_p6_closed_what_would_be_stored_waits_and_nothing_else() -> None:
         )  # fmt: skip
         assert (say(live, store=False).heard.status, Said(live, CHAT, chat("cloud"), KEY).heard.status) == (200, 200)
         assert live.get("/health/ready")[1]["stored"] == "cannot be written; state.away.stored: closed"
+
+
+CLASSES = """version: 1
+server: {{secret: [a-secret-that-both-have]}}
+state: {{redis: "{redis}"}}
+backends:
+  here:  {{provider: vllm, base_url: "{demo}/v1", model: demo-local, local: true, capabilities: {{tools: true}}}}
+  there: {{provider: anthropic, base_url: "{demo}", model: claude-sonnet-5, credential: sk-demo-claude}}
+data_classes: {{detect: {{card: restricted}}}}
+aliases: {{here: {{use: [here]}}, there: {{use: [there]}}}}
+"""
+TOOL = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object", "properties": {}}}}
+
+
+def called(live: Live, text: str) -> Any:
+    """The messages of a thread in which the local backend has called a tool, and the tool has answered."""
+    question = {"role": "user", "content": text}
+    body = {"model": "here", "messages": [question], "tools": [TOOL], "tool_choice": "required"}
+    heard = asked(live, "POST", CHAT, None, body)
+    assert heard.status == 200, heard.raw
+    calls = heard.body["choices"][0]["message"]["tool_calls"]
+    result = {"role": "tool", "tool_call_id": calls[0]["id"], "content": "Sunny."}
+    return [
+        {"role": "user", "content": "Weather?"},
+        {"role": "assistant", "content": None, "tool_calls": calls},
+        result,
+    ]
+
+
+def leaves(live: Live, messages: Any) -> bool:
+    """May this thread go on in the cloud?"""
+    heard = asked(live, "POST", CHAT, None, {"model": "there", "messages": messages, "tools": [TOOL]})
+    assert heard.status in (200, 403), heard.raw
+    return heard.status == 200
+
+
+def test_p6_restricted_data_stays_here_whatever_becomes_of_redis() -> None:
+    port = free_port()
+    with demo_upstream() as demo, ExitStack() as stack:
+        config = CLASSES.format(demo=demo, redis=at(port))
+        with redis_server(port=port) as redis:
+            one, two = (stack.enter_context(Live(config)) for _ in range(2))
+            card, free = called(one, "Pay with 4111 1111 1111 1111."), called(one, "Nothing to hide.")
+            assert not leaves(two, card)
+            two.until(lambda: leaves(two, free), "sure that all have told what they know")
+            assert [leaves(two, card), leaves(two, free)] == [False, True]
+            killed(redis)
+        # What was marked cannot be known now, nor told to others: nothing that may be marked leaves.
+        later = called(one, "And with 5500 0000 0000 0004.")
+        assert [leaves(live, each) for live in (one, two) for each in (card, free, later)] == [False] * 6
+        with redis_server(port=port):
+            one.until(lambda: leaves(one, free), "back")
+            two.until(lambda: leaves(two, free), "back")
+            assert [leaves(live, each) for live in (one, two) for each in (card, later)] == [False] * 4
 
 
 def test_p11_a_redis_that_is_back_is_not_stormed() -> None:

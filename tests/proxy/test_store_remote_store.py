@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import redis as client
 from live import PATIENCE, free_port
-from services import Server, redis_server
+from services import Server, redis_cluster, redis_server
 
 from policies.sticky import Answered
 from proxy.state import recent, remote_store
@@ -23,6 +23,7 @@ from proxy.state.store import MOST_TURNS, StoreFailed, ThreadTooLong, Turn
 
 MOST = 99_999
 DAY = 86_400
+LIFE = "turnout:{stored}:life"
 NOON = int(time.time())
 
 
@@ -37,6 +38,7 @@ def raw(server: Server) -> Iterator[client.Redis]:
     """An empty Redis, as another process sees it."""
     with client.Redis(port=server.port) as opened:
         opened.flushall()
+        opened.set(LIFE, f"{NOON - 100} of old")
         yield opened
 
 
@@ -185,6 +187,8 @@ def test_calls_are_found_by_id_however_many_are_asked_for(server: Server, raw: c
 def test_marks_come_together_whoever_makes_them(server: Server, raw: client.Redis, tmp_path: Path) -> None:
     async def test(store: RedisStore) -> None:
         other = RedisStore(server.url, SqliteStore(tmp_path / "other.db"))
+        await store.look()
+        await other.look()
         assert (store.has_marks, await store.marked("a", ["c1"])) == (None, frozenset())
         await store.mark("a", ["c1", "c2"], {"internal"})
         await other.mark("a", ["c1"], {"restricted"})
@@ -271,18 +275,28 @@ def test_while_it_is_away_nobody_asks_it_and_what_was_told_of_tools_is_told_late
     within(f"redis://127.0.0.1:{port}/0", tmp_path, test, told=heard.append)
 
 
-def test_a_redis_that_was_flushed_hears_of_tools_once_more(server: Server, raw: client.Redis, tmp_path: Path) -> None:
+def test_a_redis_that_was_flushed_hears_of_tools_once_more(
+    server: Server, raw: client.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def test(store: RedisStore) -> None:
+        with pytest.raises(StoreFailed, match="told again"):  # nobody has looked yet
+            await store.marked("a", ["d"])
         await store.look()
         await store.mark("a", ["c"], {"x"})
         await store.keep_calls("a", {"c": b"s"})
+        assert await store.marked("a", ["c", "d"]) == {"x"}
         raw.flushall()
-        assert await store.marked("a", ["c"]) == {"x"}
+        with pytest.raises(StoreFailed, match="told again"):
+            await store.marked("a", ["d"])
         await store.look()
         assert raw.smembers("turnout:{stored:a}:mark:c") == {b"x"}
         assert raw.get("turnout:{stored:a}:call:c") == b"s"
+        with pytest.raises(StoreFailed, match="told again"):  # others may not have told it yet
+            await store.marked("a", ["d"])
+        monkeypatch.setattr(remote_store, "_TOLD", -1)
         commands = raw.info("commandstats")["cmdstat_sadd"]["calls"]  # type: ignore[index]
         await store.look()
+        assert await store.marked("a", ["c", "d"]) == {"x"}
         assert raw.info("commandstats")["cmdstat_sadd"]["calls"] == commands  # type: ignore[index]
 
     within(server.url, tmp_path, test)
@@ -376,3 +390,29 @@ def test_what_is_no_turn_of_ours_is_told(server: Server, raw: client.Redis, tmp_
         assert store.trouble is None
 
     within(server.url, tmp_path, test)
+
+
+def test_in_a_cluster_each_tenant_is_whole_at_one_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote_store, "_TOLD", -1)
+
+    async def test(store: RedisStore) -> None:
+        await store.look()
+        for tenant in ("a", "b", "c d", "{e}"):
+            await store.keep_turn(turn("r1", tenant=tenant, call="call"), ["m1"])
+            await store.keep_turn(turn("r2", "r1", tenant=tenant), ["m2"])
+            assert ids(await store.thread(tenant, "r2", most=MOST)) == ["r1", "r2"]
+            assert ids(await store.turns_with(tenant, ["m1", "m2"], most=MOST)) == ["r1", "r2"]
+            await store.keep_calls(tenant, {"c1": b"1", "c2": b"2"})
+            await store.mark(tenant, ["c1", "c2"], {"x"})
+            assert await store.calls(tenant, ["c2", "c3"]) == {"c2": b"2"}
+            assert await store.marked(tenant, ["c1", "c3"]) == {"x"}
+            assert await store.forget_turn(tenant, "r1") is True
+            assert await store.thread(tenant, "r2", most=MOST) is None
+
+    with redis_cluster() as nodes:
+        within(nodes[0].url, tmp_path, test)
+        used = []
+        for node in nodes:
+            with client.Redis(port=node.port) as raw:
+                used.append(raw.dbsize())
+        assert sum(each > 1 for each in used) > 1  # type: ignore[operator, misc]
