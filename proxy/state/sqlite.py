@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -140,7 +141,8 @@ class SqliteStore:
         """One round of the thread: keep the write-ahead log short, and once an hour drop what is too old."""
         try:
             if self.trouble is not None:
-                self._desk.submit(self._try).result()
+                with suppress(apsw.Error):
+                    self._desk.submit(self._try).result()
             checkpoint(self._path)
             self.has_marks = self.has_marks or self._desk.submit(self._any_mark).result()
             now = self._clock()
@@ -176,7 +178,7 @@ class SqliteStore:
             return await asyncio.get_running_loop().run_in_executor(self._desk, self._patient(work))
         except (apsw.Error, msgspec.MsgspecError) as error:
             if isinstance(error, AWAY):
-                self.trouble = told(error)
+                self._suffer(told(error))
             raise StoreFailed(told(error)) from error
 
     def _patient(self, work: Callable[[], T]) -> Callable[[], T]:
@@ -198,6 +200,13 @@ class SqliteStore:
         with writing(self._db):
             self._db.pragma("user_version", VERSION)
         self.trouble = None
+        _log.info("state.back", path=str(self._path))
+
+    def _suffer(self, why: str) -> None:
+        if self.trouble is None:
+            mend = "see that its disk has room and takes what is written; state.away.stored says what holds meanwhile"
+            _log.error("state.away", path=str(self._path), why=why, mend=mend)
+        self.trouble = why
 
     def _oldest(self, most: float = math.inf) -> int:
         """When the oldest row was made that is still found; seconds since 1970. ``most``: seconds."""

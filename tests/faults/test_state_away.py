@@ -91,6 +91,7 @@ def test_p5_a_locked_state_delays_one_call_by_a_second_and_no_other(live: Live) 
     until_well(live)
     kept(live)
     assert live.get("/health/ready")[1]["degraded"] is False
+    assert [live.log().count(word) for word in ('"state.away"', '"state.back"')] == [1, 1]
 
 
 def test_p4_a_full_disk_takes_no_state_and_costs_no_answer(room: Chaos, tmp_path: Path) -> None:
