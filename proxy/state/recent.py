@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 MOST = 20_000
 """Tool calls; those that were told first are forgotten first."""
@@ -44,17 +44,16 @@ class Recent:
         """All classes of these tool calls."""
         return frozenset().union(*(self._marks.get((tenant, id_), ()) for id_ in ids))
 
-    def all_states(self) -> Iterator[tuple[str, dict[str, bytes]]]:
-        """Tenant by tenant."""
+    def all_states(self) -> dict[str, dict[str, bytes]]:
+        """By tenant."""
         found: dict[str, dict[str, bytes]] = {}
         for (tenant, id_), state in self._states.items():
             found.setdefault(tenant, {})[id_] = state
-        yield from found.items()
+        return found
 
-    def all_marks(self) -> Iterator[tuple[str, frozenset[str], list[str]]]:
-        """Tenant, classes, and the tool calls that have just these."""
+    def all_marks(self) -> dict[tuple[str, frozenset[str]], list[str]]:
+        """By tenant and classes: the tool calls that have just these."""
         found: dict[tuple[str, frozenset[str]], list[str]] = {}
         for (tenant, id_), classes in self._marks.items():
             found.setdefault((tenant, classes), []).append(id_)
-        for (tenant, classes), ids in found.items():
-            yield tenant, classes, ids
+        return found

@@ -162,7 +162,9 @@ class RedisStore:
             life, now = await self._ask(lambda redis: run(redis, LOOK, [_LIFE], uuid4().hex), looking=True)
             self._sure_at = time.monotonic() + _TOLD - (int(now) - int(life.split()[0]))
             if self.trouble is not None or life != self._life:
-                await self._ask(self._tell_again, looking=True)
+                # Taken here, for the loop may change it meanwhile.
+                states, marks = self._recent.all_states(), self._recent.all_marks()
+                await self._ask(lambda redis: self._tell_again(redis, states, marks), looking=True)
         except StoreFailed:
             return
         self._life = life
@@ -181,7 +183,11 @@ class RedisStore:
     async def _ask(self, work: Callable[[Redis], T], *, looking: bool = False) -> T:
         """Redis's answer, within its time. Raises StoreFailed, at once while it is away, unless to look for it."""
 
+        begun = math.inf
+
         def job() -> T:
+            nonlocal begun
+            begun = time.monotonic()
             # Of those who came together before it was known, none waits for the time-out of another.
             if self._away and not looking:
                 raise _Away(self.trouble)
@@ -195,6 +201,8 @@ class RedisStore:
             async with asyncio.timeout(TIMEOUT):
                 return await asyncio.get_running_loop().run_in_executor(self._desk, job)
         except TimeoutError as error:
+            if time.monotonic() - begun < TIMEOUT / 2:
+                raise StoreFailed("too many wait for Redis") from error
             self._fail(f"no answer within {TIMEOUT:g} s", away=True, looking=looking)
             raise StoreFailed(f"Redis: no answer within {TIMEOUT:g} s") from error
         except (_Away, _Refused) as error:
@@ -233,10 +241,15 @@ class RedisStore:
         if not known:
             self._told(why)
 
-    def _tell_again(self, redis: Redis) -> None:
-        for tenant, states in self._recent.all_states():
-            self._set(redis, tenant, states)
-        for tenant, classes, ids in self._recent.all_marks():
+    def _tell_again(
+        self,
+        redis: Redis,
+        states: Mapping[str, Mapping[str, bytes]],
+        marks: Mapping[tuple[str, frozenset[str]], Sequence[str]],
+    ) -> None:
+        for tenant, told in states.items():
+            self._set(redis, tenant, told)
+        for (tenant, classes), ids in marks.items():
             self._mark(redis, tenant, ids, classes)
 
     def _keep(self, redis: Redis, turn: Turn, items: Collection[str], packed: bytes) -> None:

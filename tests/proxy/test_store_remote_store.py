@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
@@ -145,9 +146,8 @@ def test_a_thread_has_its_bounds(
 
 def test_the_longest_thread(server: Server, raw: client.Redis, tmp_path: Path) -> None:
     async def test(store: RedisStore) -> None:
-        await asyncio.gather(
-            *(store.keep_turn(turn(f"r{at}", f"r{at - 1}" if at else None)) for at in range(MOST_TURNS + 1))
-        )
+        for at in range(MOST_TURNS + 1):
+            await store.keep_turn(turn(f"r{at}", f"r{at - 1}" if at else None))
         assert len(await store.thread("a", f"r{MOST_TURNS - 1}", most=MOST) or ()) == MOST_TURNS
         with pytest.raises(ThreadTooLong):
             await store.thread("a", f"r{MOST_TURNS}", most=MOST)
@@ -416,3 +416,21 @@ def test_in_a_cluster_each_tenant_is_whole_at_one_node(tmp_path: Path, monkeypat
             with client.Redis(port=node.port) as raw:
                 used.append(raw.dbsize())
         assert sum(each > 1 for each in used) > 1  # type: ignore[operator, misc]
+
+
+def test_a_crowd_of_our_own_is_no_sign_that_redis_is_away(
+    server: Server, raw: client.Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_store, "TIMEOUT", 0.2)
+
+    async def test(store: RedisStore) -> None:
+        gate = threading.Event()
+        busy = [asyncio.create_task(asyncio.to_thread(store._desk.submit(gate.wait).result)) for _ in range(4)]
+        with pytest.raises(StoreFailed, match="too many wait"):
+            await store.keep_turn(turn("r1"))
+        gate.set()
+        await asyncio.gather(*busy)
+        assert store.trouble is None
+        await store.keep_turn(turn("r1"))
+
+    within(server.url, tmp_path, test)
