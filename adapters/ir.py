@@ -407,6 +407,8 @@ class Echo(Struct, frozen=True):
     """Responses: the state that went to nobody, told as ``input_transformations``."""
     reasoning_field: str = "reasoning_content"
     """Chat: where reasoning is shown; OpenAI's schema has no field for it, and clients read one of two."""
+    stored: bool = True
+    """Responses: it is kept, unless the request wants it otherwise."""
 
 
 class UpstreamRequest(Struct, frozen=True):

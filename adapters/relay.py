@@ -137,6 +137,10 @@ class StreamRelay:
         self.release()
         return self._tail
 
+    def amend(self, change: Callable[[bytes], bytes]) -> None:
+        """Tell the end otherwise, event by event."""
+        self._tail = [change(event) for event in self.tail]
+
     @property
     def thinks(self) -> bool:
         """Has it begun to tell of reasoning?"""
@@ -293,6 +297,10 @@ class Whole:
         if self._body is None:
             self.release()
         return self._body or b""
+
+    def amend(self, change: Callable[[bytes], bytes]) -> None:
+        """Tell it otherwise."""
+        self._body = change(self.body)
 
     def _written(self) -> bytes:
         if self._target is not None:

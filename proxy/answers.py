@@ -22,6 +22,8 @@ def headers(call: Call) -> Headers:
         found.append((call.api.wire.id_header.encode(), call.id.encode()))
     if call.drawn is not None:
         found += telling.headers(call, call.drawn)
+    if call.unstored:
+        found.append(_some("stored", "0"))
     decision = call.decision
     if decision is None:
         return found

@@ -266,6 +266,8 @@ class Call:
     """Where the alias shows reasoning to chat clients."""
     previous_response_id: str | None = None
     """The stored turn that this one goes on from; the body then holds the whole thread."""
+    unstored: bool = False
+    """It was to be stored and is not: the store is away, or would not have it."""
     items: tuple[msgspec.Raw, ...] = ()
     """Responses: this turn's own input, each reference to a stored item replaced by the item."""
     overrides: Overrides | None = None
@@ -378,4 +380,5 @@ class Call:
             removed=attempt.removed,
             mirror=self.mirror,
             reasoning_field=self.reasoning_field,
+            stored=not self.unstored,
         )

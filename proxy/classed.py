@@ -16,6 +16,7 @@ from adapters import ir, states
 from adapters.call_ids import legal_id
 from policies.data_classes.data_class import RESTRICTED
 from proxy.call import Attempt, Call
+from proxy.config import Config
 from proxy.pump import Opened
 from proxy.state.store import StoreFailed
 
@@ -50,8 +51,8 @@ class Called:
 async def inherit(call: Call, house: House) -> None:
     """Station 3: adds to ``call.inherited`` what the tool calls and the sealed state in its body were marked with.
 
-    Where there are marks and they cannot be read now, tool calls count as restricted: the call may still go to a local
-    backend."""
+    Where there are marks, or may be, and they cannot be read now, tool calls count as restricted: the call may still go
+    to a local backend."""
     called, sealed = await house.in_turn(
         call.body, lambda: (list(dict.fromkeys(_called(call.body))), states.classes(call.body, call.unseal))
     )
@@ -62,7 +63,7 @@ async def inherit(call: Call, house: House) -> None:
         call.inherited |= await house.store.marked(call.caller.tenant, called)
     except StoreFailed as error:
         house.telemetry.store_failed(call.id, "read", str(error))
-        if house.store.has_marks:
+        if house.store.has_marks or (house.store.has_marks is None and _classifies(call.snapshot.config)):
             call.inherited |= {RESTRICTED}
 
 
@@ -76,6 +77,17 @@ async def mark(call: Call, attempt: Attempt, opened: Opened, house: House) -> No
     ids = {*attempt.called.ids, *kept}
     if ids:
         await house.store.mark(call.caller.tenant, ids, call.data_class)
+
+
+def _classifies(config: Config) -> bool:
+    """Does this configuration give data a class, or ask for it? A client that names the class does so each time."""
+    found = config.data_classes
+    if config.guards or found.detect or found.patterns:
+        return True
+    policies = config.policies.values()
+    sets = (rule.set for each in policies for rule in (*each.before, *each.rules, *each.after))
+    named = (*(team.data_class for team in config.teams.values()), *(key.data_class for key in config.keys))
+    return any(named) or any("data_class" in (changes or ()) for changes in sets)
 
 
 def _called(body: bytes) -> Iterator[str]:

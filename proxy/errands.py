@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 
 Work = Callable[[], Awaitable[None]]
@@ -27,7 +28,7 @@ class Errands:
         return True
 
     def every(self, seconds: float, work: Work) -> None:
-        """Do this again and again, from ``run`` on."""
+        """Do this again and again, from ``run`` on, with so many seconds between, a tenth more or less."""
         self._regular.append((seconds, work))
 
     async def run(self) -> None:
@@ -46,7 +47,8 @@ class Errands:
     async def _again(self, seconds: float, work: Work) -> None:
         while True:
             await self._once(work)
-            await asyncio.sleep(seconds)
+            # Workers that began together do not ask together for ever: not of a store that is just back, either.
+            await asyncio.sleep(seconds * random.uniform(0.9, 1.1))  # noqa: S311 - jitter, not a secret
 
     async def _once(self, work: Work) -> None:
         try:

@@ -1,6 +1,7 @@
 """Station 10, first half: what must outlive the call is stored before its end is released.
 
-A store that fails loses no answer: the failure is told to the operator, and what was to be kept is not found later.
+A store that fails loses no answer: the failure is told to the operator, and what was to be kept is not found later. A
+client is told so where it counts on it.
 """
 
 from __future__ import annotations
@@ -25,15 +26,16 @@ async def keep(call: Call, attempt: Attempt, opened: Opened, house: House) -> No
     """The state of its tool calls, and the turn itself where the client may go on from it."""
     if attempt.failure is not None:
         return
-    try:
-        kept = attempt.keeper.kept() if attempt.keeper is not None else {}
-        if kept:
-            await house.store.keep_calls(call.caller.tenant, kept)
-        await mark(call, attempt, opened, house)
-        await _keep_turn(call, attempt, opened, house)
-        await remember(call, attempt, house)
-    except StoreFailed as error:
-        house.telemetry.store_failed(call.id, "write", str(error))
+    for step in (_keep_calls, mark, _keep_turn, _remember):
+        try:
+            await step(call, attempt, opened, house)
+        except StoreFailed as error:
+            house.telemetry.store_failed(call.id, "write", str(error))
+
+
+def stores(call: Call) -> bool:
+    """Does its client want the answer stored?"""
+    return call.api.name == "responses" and bytes(call.top.get("store", b"")) != _NO
 
 
 async def known(call: Call, ids: Sequence[str], house: House) -> Mapping[str, bytes]:
@@ -47,8 +49,22 @@ async def known(call: Call, ids: Sequence[str], house: House) -> Mapping[str, by
         return {}
 
 
+async def _keep_calls(call: Call, attempt: Attempt, _: Opened, house: House) -> None:
+    kept = attempt.keeper.kept() if attempt.keeper is not None else {}
+    if kept:
+        await house.store.keep_calls(call.caller.tenant, kept)
+
+
+async def _remember(call: Call, attempt: Attempt, _: Opened, house: House) -> None:
+    await remember(call, attempt, house)
+
+
 async def _keep_turn(call: Call, attempt: Attempt, opened: Opened, house: House) -> None:
-    if call.api.name != "responses" or bytes(call.top.get("store", b"")) == _NO:
+    if not stores(call):
+        return
+    if call.unstored:
+        house.telemetry.unstored()
+        _tell_unstored(call, opened)
         return
     told = opened.whole.body if opened.whole is not None else _end(opened)
     response = thread.read(told) if told is not None else None
@@ -65,7 +81,21 @@ async def _keep_turn(call: Call, attempt: Attempt, opened: Opened, house: House)
         data_class=call.data_class,
         call=call.id,
     )
-    await house.store.keep_turn(turn, thread.names(call.items, response))
+    try:
+        await house.store.keep_turn(turn, thread.names(call.items, response))
+    except StoreFailed:
+        _tell_unstored(call, opened)
+        raise
+
+
+def _tell_unstored(call: Call, opened: Opened) -> None:
+    """In its row, in the header of an answer whose head is not out yet, and in its ``store``."""
+    call.unstored = True
+    call.flags.append("not_stored")
+    if opened.whole is not None:
+        opened.whole.amend(thread.unstored)
+    elif opened.relay is not None:
+        opened.relay.amend(thread.end_unstored)
 
 
 def _end(opened: Opened) -> bytes | None:

@@ -23,9 +23,13 @@ from proxy.state.overrides import OverrideStore, SqliteOverrides
 from proxy.state.pots import Coffers, MemoryPots, Pots
 from proxy.state.pots_sqlite import SqlitePots
 from proxy.state.sqlite import FILE, SqliteStore
+from proxy.state.store import Store
 from proxy.telemetry.observer import Telemetry
 from proxy.threads import Threads
 from proxy.upstream.stock import StockEngine
+
+_LOOK = 1.0
+"""Seconds between two looks at the store."""
 
 
 def open_house(snapshot: Snapshot, *, host: str, slot: int, workers: int) -> House:
@@ -36,24 +40,35 @@ def open_house(snapshot: Snapshot, *, host: str, slot: int, workers: int) -> Hou
     ledger = _ledger(config.ledger.url, slot, workers, telemetry)
     ledger.start()
     folder = folder_of(config.ledger.url)
-    store = SqliteStore(folder / FILE, shared=workers > 1)
+    local = SqliteStore(folder / FILE, shared=workers > 1)
+    store = _store(config.state.redis, local, telemetry)
     house = House(
         snapshot,
         engine=StockEngine(),
         ledger=ledger,
         book=partial(open_book, config.ledger.url, folder),
         store=store,
-        threads=Threads(store if workers > 1 else None),
-        keyring=Keyring(_keys(config.state.redis, store), telemetry),
-        overrides=Board(_overrides(config.state.redis, store), telemetry, speaks=slot == 0),
+        threads=Threads(local if workers > 1 else None),
+        keyring=Keyring(_keys(config.state.redis, local), telemetry),
+        overrides=Board(_overrides(config.state.redis, local), telemetry, speaks=slot == 0),
         seals=Seals(config.server.secret, folder),
         telemetry=telemetry,
         purse=_purse(snapshot, folder, telemetry, workers=workers),
         bound_loopback=is_loopback(host),
     )
-    store.start()
+    local.start()
+    house.errands.every(_LOOK, store.look)
     beating.start(house)
     return house
+
+
+def _store(redis: str | None, local: SqliteStore, telemetry: Telemetry) -> Store:
+    """Where turns and the state of tool calls are."""
+    if redis is None:
+        return local
+    from proxy.state.remote_store import RedisStore
+
+    return RedisStore(redis, local, told=telemetry.stored_away)
 
 
 def _purse(snapshot: Snapshot, folder: Path, telemetry: Telemetry, *, workers: int) -> Purse:

@@ -16,6 +16,7 @@ from adapters import ir, strict
 from adapters.openai_responses import thread
 from proxy.call import Call, Rejected
 from proxy.classed import inherit
+from proxy.keep import stores
 from proxy.state.store import StoreFailed, ThreadTooLong, Turn
 
 if TYPE_CHECKING:
@@ -40,6 +41,16 @@ _AWAY = ir.Failure(
     5.0,
 )
 
+_CLOSED = ir.Failure(
+    "internal",
+    503,
+    "Nothing can be stored now: ask again later, or ask with store: false.",
+    "server_error",
+    "store_unavailable",
+    "store",
+    5.0,
+)
+
 
 async def recall(call: Call, house: House) -> None:
     """Put the stored thread before the new input, and stored items in the place of references to them; sets
@@ -52,6 +63,11 @@ async def recall(call: Call, house: House) -> None:
 
 async def _recall(call: Call, house: House) -> None:
     previous, pointers = await house.in_turn(call.body, lambda: _read(call))
+    if house.store.trouble is not None and stores(call):
+        if call.snapshot.config.state.away.stored == "closed":
+            house.telemetry.unstored()
+            raise Rejected(_CLOSED)
+        call.unstored = True
     if previous is None and not pointers:
         return
     try:

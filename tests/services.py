@@ -14,8 +14,9 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from live import POLL, free_port
 
@@ -51,15 +52,23 @@ class Server:
 
 
 @contextmanager
-def redis_server(*arguments: str, port: int | None = None, folder: Path | None = None) -> Iterator[Server]:
-    """A Redis without persistence, unless ``arguments`` say otherwise; ``port`` to start one where another was."""
+def redis_server(
+    *arguments: str,
+    port: int | None = None,
+    folder: Path | None = None,
+    file: Path | None = None,
+    words: tuple[str, ...] = ("--save", ""),
+) -> Iterator[Server]:
+    """A Redis without persistence, unless ``arguments`` say otherwise; ``port`` to start one where another was. ``file``:
+    its configuration; ``words``: before all others."""
     binary = _found("redis-server")
     own = tempfile.TemporaryDirectory(prefix="redis-") if folder is None else None
     where = Path(own.name) if own is not None else folder or Path()
     port = free_port() if port is None else port
-    words = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(where), *arguments]
+    named = [binary, *([str(file)] if file is not None else []), *words]
+    told = [*named, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(where), *arguments]
     with (where / "log").open("ab") as log:
-        process = subprocess.Popen(words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+        process = subprocess.Popen(told, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
     server = Server(f"redis://127.0.0.1:{port}/0", port, process)
     try:
         _await(server, where / "log")
@@ -68,6 +77,51 @@ def redis_server(*arguments: str, port: int | None = None, folder: Path | None =
         server.end()
         if own is not None:
             own.cleanup()
+
+
+@contextmanager
+def redis_sentinel(master: Server, name: str = "turnout") -> Iterator[Server]:
+    """One sentinel, enough to declare ``master`` dead after half a second and to raise its replica."""
+    with tempfile.TemporaryDirectory(prefix="sentinel-") as folder:
+        file = Path(folder) / "sentinel.conf"
+        file.write_text(
+            f"sentinel monitor {name} 127.0.0.1 {master.port} 1\n"
+            f"sentinel down-after-milliseconds {name} 500\nsentinel failover-timeout {name} 3000\n"
+        )
+        with redis_server(file=file, words=("--sentinel",)) as server:
+            server.url = f"redis+sentinel://127.0.0.1:{server.port}/{name}/0"
+            yield server
+
+
+@contextmanager
+def redis_cluster(count: int = 3) -> Iterator[list[Server]]:
+    """So many masters, which share the slots between them."""
+    from redis import Redis
+
+    with ExitStack() as stack:
+        found, buses = [], []
+        for _ in range(count):
+            buses.append(free_port())
+            told = ("--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--cluster-port", str(buses[-1]))
+            found.append(stack.enter_context(redis_server(*told)))
+        slots = [16384 * at // count for at in range(count + 1)]
+        clients = [stack.enter_context(Redis(port=each.port)) for each in found]
+        for at, client in enumerate(clients):
+            client.execute_command("CLUSTER ADDSLOTSRANGE", slots[at], slots[at + 1] - 1)
+            client.execute_command("CLUSTER MEET", "127.0.0.1", found[0].port, buses[0])
+        deadline = time.monotonic() + PATIENCE
+        while not all(_whole(client, count) for client in clients):
+            assert time.monotonic() < deadline, "the cluster does not come together"
+            time.sleep(POLL)
+        for each in found:
+            each.url = f"redis+cluster://127.0.0.1:{found[0].port}"
+        yield found
+
+
+def _whole(client: Any, count: int) -> bool:
+    told = client.execute_command("CLUSTER INFO")
+    known = told if isinstance(told, dict) else dict(line.split(":") for line in told.decode().split())
+    return known["cluster_state"] == "ok" and known["cluster_known_nodes"] == str(count)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from adapters import states
 from adapters.openai_responses import wire
-from adapters.sse import Splitter
+from adapters.sse import Splitter, render
 
 _ENDS = frozenset({"completed", "incomplete"})
 _CALLS = frozenset({"function_call", "custom_tool_call"})
@@ -91,6 +91,21 @@ def read(response: bytes) -> Response | None:
     except msgspec.MsgspecError:
         return None
     return found if found.id and found.status in _ENDS else None
+
+
+def unstored(response: bytes) -> bytes:
+    """The response object, which says that it is not stored."""
+    return bytes(wire.encode({**wire.RAW_OBJECT.decode(response), "store": False}))
+
+
+def end_unstored(event: bytes) -> bytes:
+    """The same of an event that holds it; any other stays as it is."""
+    response = final((event,))
+    if response is None:
+        return event
+    frame = next(Splitter().feed(event))
+    fields = {**wire.RAW_OBJECT.decode(frame.data), "response": msgspec.Raw(unstored(response))}
+    return render(bytes(wire.encode(fields)), frame.event)
 
 
 def replay(response: bytes) -> list[msgspec.Raw]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from msgspec import Struct
@@ -137,24 +137,38 @@ def ledger_book(config: Path | None, ledger: str | None) -> Iterator[Book]:
 
 def kept_answer(record: UsageRecord, config: Path | None, ledger: str | None) -> Iterator[str]:
     """What was thought and answered, where the call was a stored response; else why there is nothing to show."""
-    import apsw
+    from proxy.state.kept import told
 
-    from proxy.ledger.address import folder_of
-    from proxy.state.kept import response_of, told
-    from proxy.state.sqlite import FILE
-
-    file = folder_of(ledger_url(config, ledger)) / FILE
-    try:
-        found = response_of(file, record.request_id)
-    except apsw.Error as error:
-        fail(f"{file} cannot be read: {error}")
+    place, found = _kept(record, config, ledger)
     if found is None:
-        yield f"content      not kept: only answers of /v1/responses with 'store' are, in {file}, for state.retention"
+        yield f"content      not kept: only answers of /v1/responses with 'store' are, in {place}, for state.retention"
         return
     for name, text in told(found):
         first, *rest = text.splitlines() or [""]
         yield f"{name:<13}{first}"
         yield from (f"{'':<13}{line}" for line in rest)
+
+
+def _kept(record: UsageRecord, config: Path | None, ledger: str | None) -> tuple[str, dict[str, Any] | None]:
+    """Where it would be, and the response object."""
+    import apsw
+
+    from proxy.ledger.address import folder_of
+    from proxy.state.kept import response_of, shared_response_of
+    from proxy.state.sqlite import FILE
+    from proxy.state.store import StoreFailed
+
+    redis = written(config).config.state.redis if config is not None or ledger is None else None
+    if redis is not None:
+        try:
+            return "Redis", shared_response_of(redis, record.tenant, record.request_id)
+        except StoreFailed as error:
+            fail(f"stored responses cannot be read: {error}")
+    file = folder_of(ledger_url(config, ledger)) / FILE
+    try:
+        return str(file), response_of(file, record.request_id)
+    except apsw.Error as error:
+        fail(f"{file} cannot be read: {error}")
 
 
 @contextmanager

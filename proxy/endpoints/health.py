@@ -55,21 +55,22 @@ def _told(override: Listed) -> dict[str, str | None]:
 
 def readiness(house: House) -> dict[str, Any]:
     """Ready: a usable backend, somebody who may ask, and not draining. A ledger in trouble keeps its rows in the spool,
-    and keys that cannot be read are as they were: both say so here, and are ``degraded``."""
+    keys that cannot be read are as they were, and for limits, budgets and stored responses holds what ``state.away``
+    says: each says so here, and is ``degraded``."""
     snapshot = house.snapshot
     backends = {name: backend.unavailable or "ok" for name, backend in snapshot.backends.items()}
     usable = any(state == "ok" for state in backends.values())
     keyring, overrides = house.keyring, house.overrides
     lost = keyring.away is not None and keyring.undecided
     ready = usable and not lost and not house.draining
+    trouble = _troubles(house)
     found: dict[str, Any] = {
         "ready": ready,
         "draining": house.draining,
-        "degraded": any((house.ledger.trouble, keyring.away, overrides.away)),
+        "degraded": any((*trouble.values(), overrides.away)),
         "generation": snapshot.generation,
         "config": snapshot.hash[:12],
-        "ledger": house.ledger.trouble or "ok",
-        "keys": "ok" if keyring.away is None else "cannot be read; those that are known go on",
+        **{what: why or "ok" for what, why in trouble.items()},
         "backends": backends | drained(house),
         "overrides": [_told(each) for each in overrides.listed()],
         "overrides_generation": overrides.generation,
@@ -77,3 +78,15 @@ def readiness(house: House) -> dict[str, Any]:
     if not usable:
         return {**found, "why": "no backend is usable: set a credential, or start a local server"}
     return {**found, "why": "nobody knows yet whether there are keys"} if lost else found
+
+
+def _troubles(house: House) -> dict[str, str | None]:
+    """Feature -> what is the matter with it; None: nothing. Anybody may ask, so nothing here says where things are."""
+    away, purse = house.snapshot.config.state.away, house.purse
+    return {
+        "ledger": house.ledger.trouble,
+        "keys": None if house.keyring.away is None else "cannot be read; those that are known go on",
+        "limits": None if purse.rates.away is None else f"cannot be counted; state.away.limits: {away.limits}",
+        "budgets": None if purse.budgets.away is None else f"cannot be counted; state.away.budgets: {away.budgets}",
+        "stored": None if house.store.trouble is None else f"cannot be written; state.away.stored: {away.stored}",
+    }

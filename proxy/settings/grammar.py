@@ -26,6 +26,8 @@ class Away(Part):
     """``share``: each process goes on with its part of every limit; ``open``: none holds; ``closed``: 503."""
     budgets: Literal["known", "open", "closed"] = "known"
     """``known``: each process spends its part of what was left when Redis was last heard."""
+    stored: Literal["read_only", "closed"] = "read_only"
+    """``read_only``: answers are given and not stored, which they say; ``closed``: what would be stored gets 503."""
 
 
 class State(Part):

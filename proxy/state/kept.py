@@ -1,4 +1,4 @@
-"""What was thought and answered in a stored response, for whoever may read the store's file; nothing is written."""
+"""What was thought and answered in a stored response, for whoever may read the store; nothing is written."""
 
 from __future__ import annotations
 
@@ -28,6 +28,14 @@ def response_of(path: Path, request_id: str) -> dict[str, Any] | None:
     finally:
         connection.close()
     return None if found is None else msgspec.json.decode(found[0], type=dict[str, Any])
+
+
+def shared_response_of(url: str, tenant: str, request_id: str) -> dict[str, Any] | None:
+    """The same, of the store in Redis. Raises StoreFailed."""
+    from proxy.state.remote_store import response_of as found_in
+
+    found = found_in(url, tenant, request_id)
+    return None if found is None else msgspec.json.decode(found, type=dict[str, Any])
 
 
 def told(response: dict[str, Any]) -> Iterator[tuple[str, str]]:

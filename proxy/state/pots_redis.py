@@ -75,12 +75,7 @@ class RedisPots:
 
     def _redis(self) -> Redis:
         if self._opened is None:
-            from redis.asyncio.retry import Retry
-            from redis.backoff import NoBackoff
-
             self._opened = open_redis(self._url)
-            # A connection that has gone stale is worth one more try; whoever is away is asked again in a second.
-            self._opened.set_retry(Retry(NoBackoff(), 1))
         return self._opened
 
     def _grouped(self, orders: Sequence[Order]) -> list[Sequence[Order]]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from urllib.parse import parse_qs, urlsplit
 
 from proxy.state.store import StoreFailed
 
 if TYPE_CHECKING:
+    import redis
     from redis.asyncio import Redis
 
 T = TypeVar("T")
@@ -19,6 +20,18 @@ PREFIX = "turnout:"
 """Of every key that we keep there."""
 TIMEOUT = 1.0
 """Seconds that one command may take; a slower Redis counts as away."""
+_AGAIN = 1
+"""A connection that has gone stale is worth one more try, at once; whoever is away is asked again in a second."""
+
+
+class _Kit(NamedTuple):
+    """The parts of the client: for the loop, or for a thread. Their arguments are the same."""
+
+    from_url: Callable[..., Any]
+    sentinel: Callable[..., Any]
+    cluster: Callable[..., Any]
+    node: Callable[..., Any]
+    retry: Callable[..., Any]
 
 
 def open_redis(url: str) -> Redis:
@@ -27,14 +40,34 @@ def open_redis(url: str) -> Redis:
     ``redis+sentinel://user:password@host:26379,host2:26379/NAME/DB`` asks the sentinels for the master called NAME;
     ``redis+cluster://host:7000,host2:7001`` names some nodes of a cluster.
     """
-    options: dict[str, Any] = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT}
-    if url.startswith("redis+sentinel://"):
-        return _behind_sentinels(url, options)
-    if url.startswith("redis+cluster://"):
-        return cast("Redis", _cluster(url, options))
-    import redis.asyncio
+    import redis.asyncio as r
+    from redis.asyncio import cluster, retry, sentinel
 
-    return redis.asyncio.Redis.from_url(url, **options)
+    kit = _Kit(r.Redis.from_url, sentinel.Sentinel, cluster.RedisCluster, cluster.ClusterNode, retry.Retry)
+    return cast("Redis", _opened(url, kit))
+
+
+def open_blocking(url: str) -> redis.Redis:
+    """The same for threads. A cluster is asked for its nodes at once, so that this may take a while, and raise."""
+    import redis as r
+    from redis import cluster, retry, sentinel
+
+    kit = _Kit(r.Redis.from_url, sentinel.Sentinel, cluster.RedisCluster, cluster.ClusterNode, retry.Retry)
+    return cast("redis.Redis", _opened(url, kit))
+
+
+def _opened(url: str, kit: _Kit) -> Any:
+    from redis.backoff import NoBackoff
+    from redis.exceptions import ConnectionError as Lost
+
+    # Who does not answer in time would not the second time.
+    again = kit.retry(NoBackoff(), _AGAIN, (Lost,))
+    options: dict[str, Any] = {"socket_timeout": TIMEOUT, "socket_connect_timeout": TIMEOUT, "retry": again}
+    if url.startswith("redis+sentinel://"):
+        return _behind_sentinels(url, kit, options)
+    if url.startswith("redis+cluster://"):
+        return _cluster(url, kit, options)
+    return kit.from_url(url, **options)
 
 
 async def within(command: Awaitable[T]) -> T:
@@ -51,24 +84,19 @@ async def within(command: Awaitable[T]) -> T:
         raise StoreFailed(f"Redis: {error}") from error
 
 
-def _behind_sentinels(url: str, options: dict[str, Any]) -> Redis:
-    from redis.asyncio import sentinel
-
+def _behind_sentinels(url: str, kit: _Kit, options: dict[str, Any]) -> Any:
     parts = urlsplit(url)
     name, _, db = parts.path.strip("/").partition("/")
     own = {**options, "username": parts.username, "password": parts.password, "db": int(db or 0)}
-    make: Callable[..., Any] = sentinel.Sentinel
-    asked = make(_hosts(parts.netloc, 26379), sentinel_kwargs=dict(options), **own)
-    return cast("Redis", asked.master_for(name or "mymaster"))
+    asked = kit.sentinel(_hosts(parts.netloc, 26379), sentinel_kwargs=dict(options), **own)
+    return asked.master_for(name or "mymaster")
 
 
-def _cluster(url: str, options: dict[str, Any]) -> Any:
-    from redis.asyncio.cluster import ClusterNode, RedisCluster
-
+def _cluster(url: str, kit: _Kit, options: dict[str, Any]) -> Any:
     parts = urlsplit(url)
-    nodes = [ClusterNode(host, port) for host, port in _hosts(parts.netloc, 6379)]
+    nodes = [kit.node(host, port) for host, port in _hosts(parts.netloc, 6379)]
     secure = parse_qs(parts.query).get("tls", ["false"])[0] == "true"
-    return RedisCluster(startup_nodes=nodes, username=parts.username, password=parts.password, ssl=secure, **options)
+    return kit.cluster(startup_nodes=nodes, username=parts.username, password=parts.password, ssl=secure, **options)
 
 
 def _hosts(netloc: str, usual: int) -> list[tuple[str, int]]:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,11 +18,13 @@ import msgspec
 import structlog
 
 from policies.sticky import Answered
-from proxy.ledger.opening import checkpoint, told
-from proxy.state.opening import BUSY_MS, alone, open_store, writing
+from proxy.ledger.opening import AWAY, checkpoint, told
+from proxy.state.opening import BUSY_MS, VERSION, alone, open_store, writing
 from proxy.state.store import MOST_TURNS, StoreFailed, ThreadTooLong, Turn
 
 FILE = "state.db"
+_SHORT_MS = 50
+"""How long a write may wait for others while the file could not be written a moment ago."""
 _HOUR = 3600.0
 _DAY = 24 * _HOUR
 """How long a thread without stored turns is known: far longer than any vendor keeps its prompt."""
@@ -71,6 +74,7 @@ class SqliteStore:
         """Raises StoreFailed when the file cannot be used. ``clock``: seconds since 1970. ``shared``: others write to
         it, too."""
         self.retention = math.inf
+        self.trouble: str | None = None
         self._path = path
         self._clock = clock
         self._db = open_store(path)
@@ -125,6 +129,9 @@ class SqliteStore:
     async def thread_home(self, tenant: str, names: Sequence[bytes]) -> Answered | None:
         return await self._run(lambda: self._home(tenant, names))
 
+    async def look(self) -> None:
+        """``maintain`` does so."""
+
     def prune(self) -> int:
         """Drop what is older than ``retention``, in small bites between which calls have their turn; returns how much.
         Raises apsw.Error."""
@@ -133,6 +140,9 @@ class SqliteStore:
     def maintain(self) -> None:
         """One round of the thread: keep the write-ahead log short, and once an hour drop what is too old."""
         try:
+            if self.trouble is not None:
+                with suppress(apsw.Error):
+                    self._desk.submit(self._try).result()
             checkpoint(self._path)
             self.has_marks = self.has_marks or self._desk.submit(self._any_mark).result()
             now = self._clock()
@@ -167,6 +177,8 @@ class SqliteStore:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._desk, self._patient(work))
         except (apsw.Error, msgspec.MsgspecError) as error:
+            if isinstance(error, AWAY):
+                self._suffer(told(error))
             raise StoreFailed(told(error)) from error
 
     def _patient(self, work: Callable[[], T]) -> Callable[[], T]:
@@ -176,10 +188,25 @@ class SqliteStore:
 
         def job() -> T:
             waited = int((time.monotonic() - asked) * 1000)
-            self._db.set_busy_timeout(max(BUSY_MS - waited, 0))
+            patience = BUSY_MS if self.trouble is None else _SHORT_MS
+            self._db.set_busy_timeout(max(patience - waited, 0))
             return work()
 
         return job
+
+    def _try(self) -> None:
+        """Can it be written again? Raises apsw.Error."""
+        self._db.set_busy_timeout(_SHORT_MS)
+        with writing(self._db):
+            self._db.pragma("user_version", VERSION)
+        self.trouble = None
+        _log.info("state.back", path=str(self._path))
+
+    def _suffer(self, why: str) -> None:
+        if self.trouble is None:
+            mend = "see that its disk has room and takes what is written; state.away.stored says what holds meanwhile"
+            _log.error("state.away", path=str(self._path), why=why, mend=mend)
+        self.trouble = why
 
     def _oldest(self, most: float = math.inf) -> int:
         """When the oldest row was made that is still found; seconds since 1970. ``most``: seconds."""

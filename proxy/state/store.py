@@ -38,6 +38,8 @@ class Turn(Struct, frozen=True, kw_only=True):
 class Store(Protocol):
     """Every method is scoped to one tenant; what another tenant stored does not exist. All raise StoreFailed."""
 
+    trouble: str | None
+    """Why nothing can be stored now, as far as is known; it is found out by itself when that is over."""
     retention: float
     """Seconds that a turn or a state is found; older ones are dropped in the background. A reload may change it."""
 
@@ -78,8 +80,8 @@ class Store(Protocol):
         ...
 
     @property
-    def has_marks(self) -> bool:
-        """May there be any mark at all? As far as is known without looking."""
+    def has_marks(self) -> bool | None:
+        """Is there any mark at all? As far as is known without looking; None: another machine may have made one."""
         ...
 
     async def keep_thread(self, tenant: str, names: Sequence[bytes], last: Answered) -> None:
@@ -88,6 +90,10 @@ class Store(Protocol):
 
     async def thread_home(self, tenant: str, names: Sequence[bytes]) -> Answered | None:
         """Who answered last, by the first of these names that is known."""
+        ...
+
+    async def look(self) -> None:
+        """Once a second, so that no call has to find out how it is."""
         ...
 
     def close(self) -> None: ...

@@ -128,6 +128,12 @@ OVERRUN: Final = Metric(
     "What calls cost beyond the most that was reckoned with when they were let through.",
     scale=1e-9,
 )
+SPANS: Final = Metric(
+    "turnout_spans_total",
+    "counter",
+    "Spans by what became of them: exported, failed (the collector did not take them), dropped (too many waited).",
+    ("outcome",),
+)
 DROPPED_SERIES: Final = Metric(
     "turnout_series_folded_total",
     "counter",
@@ -139,7 +145,7 @@ METRICS: Final = (
     REQUESTS, ATTEMPTS, FIRST_TOKEN, OVERHEAD, DURATION, TOKENS, COST, PRICE_MISSING, USAGE_INVALID, RECORDS, ANSWERS,
     IN_FLIGHT, GENERATION, OVERRIDES, OVERRIDES_GENERATION,
     RELOADS, BREAKER, STORE_FAILURES, SPILL, CACHE, REFUSED_KEYS, DROPPED_TAGS,
-    LIMITED, POTS, POTS_AWAY, SOFT, OVERRUN, DROPPED_SERIES,
+    LIMITED, POTS, POTS_AWAY, SOFT, OVERRUN, SPANS, DROPPED_SERIES,
 )  # fmt: skip
 BREAKER_STATES: Final = {"closed": 0, "half_open": 1, "open": 2}
 

@@ -43,7 +43,7 @@ class Telemetry:
         self._seldom = Seldom()
         self._told_usage: set[tuple[str, tuple[str, ...]]] = set()
         self._pots_away: set[str] = set()
-        self._tracing = Tracing(otlp)
+        self._tracing = Tracing(otlp, count=self._count_spans)
         self._unpriced: set[tuple[str, str, str | None, str]] = set()
 
     def adopted(self, snapshot: Snapshot) -> None:
@@ -135,6 +135,18 @@ class Telemetry:
         """A stored turn or tool state could not be kept (``write``) or looked up (``read``)."""
         self.meters.store_failed(operation)
         _log.error("store.failed", request_id=call_id, operation=operation, why=why)
+
+    def unstored(self) -> None:
+        """A turn was not even tried to be kept: the store is in trouble, which was told when it began."""
+        self.meters.store_failed("write")
+
+    def stored_away(self, why: str | None) -> None:
+        """Redis, where turns and tool state are stored, went away, will not be written, or (None) is well again."""
+        if why is None:
+            _log.info("stored.back")
+            return
+        mend = "see that Redis runs, can be reached and has room; state.away.stored says what holds meanwhile"
+        _log.error("stored.away", why=why, mend=mend)
 
     def turned_away(self, reason: str, name: str | None, peer: str | None) -> None:
         """Somebody was refused for want of a good key. ``name``: of the key, where its secret was right."""
@@ -272,6 +284,9 @@ class Telemetry:
             context_until_reload=limit,
             mend=f"{mend}; then reload",
         )
+
+    def _count_spans(self, outcome: str, spans: int) -> None:
+        self.meters.add(names.SPANS, (outcome,), spans)
 
     def render(self, others: Sequence[Sequence[Series]] = ()) -> bytes:
         """Prometheus text: this worker's metrics together with those of ``others``."""

@@ -7,8 +7,8 @@ costs spans, never a request.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from urllib.parse import urlsplit
 
 from msgspec import Struct
@@ -19,12 +19,14 @@ from proxy.telemetry.traceparent import TraceContext
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
-    from opentelemetry.sdk.trace.export import SpanExporter
+    from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
     from opentelemetry.trace import SpanContext
 
     _Place: TypeAlias = tuple[SpanContext, SpanContext | None]
 
 
+MOST = 4096
+"""Spans that wait for a collector; those of a call that finds no room are dropped."""
 _TRACES = "/v1/traces"
 """Where a collector takes spans, unless its URL has a path of its own."""
 
@@ -57,10 +59,18 @@ class Tracing:
     """Starts a trace for every call; finishes it into spans when there is a collector."""
 
     def __init__(
-        self, otlp: str | None = None, *, service: str = "turnout", exporter: SpanExporter | None = None
+        self,
+        otlp: str | None = None,
+        *,
+        service: str = "turnout",
+        exporter: SpanExporter | None = None,
+        count: Callable[[str, int], None] = lambda _outcome, _spans: None,
     ) -> None:
-        """``otlp``: the collector's URL (``http://collector:4318``); None: trace context only."""
-        self._exporter = exporter or (_exporter(otlp) if otlp else None)
+        """``otlp``: the collector's URL (``http://collector:4318``); None: trace context only. ``count`` hears what
+        became of how many spans, also from a thread: ``exported`` | ``failed`` | ``dropped``."""
+        wanted = exporter or (_exporter(otlp) if otlp else None)
+        self._count = count
+        self._exporter = _Counted(wanted, count) if wanted is not None else None
         self._processor = _processor(self._exporter) if self._exporter is not None else None
         self._spans = _Spans(service) if self._exporter is not None else None
 
@@ -69,11 +79,15 @@ class Tracing:
 
     def finish(self, context: TraceContext, server: ServerSpan, attempts: Sequence[AttemptSpan]) -> None:
         """Hand over the spans of one call: a server span, and below it a client span per attempt."""
-        if self._processor is None or self._spans is None or not context.sampled:
+        if self._exporter is None or self._processor is None or self._spans is None or not context.sampled:
             return
-        for attempt in attempts:
-            if attempt.traceparent:
-                self._processor.on_end(self._spans.client(context, attempt))
+        sent = [attempt for attempt in attempts if attempt.traceparent]
+        if self._exporter.waiting + len(sent) >= MOST:
+            self._count("dropped", len(sent) + 1)
+            return
+        self._exporter.given += len(sent) + 1
+        for attempt in sent:
+            self._processor.on_end(self._spans.client(context, attempt))
         self._processor.on_end(self._spans.server(context, server))
 
     def close(self, within: float = 2.0) -> None:
@@ -87,6 +101,28 @@ class Tracing:
         enough.cancel()
 
 
+class _Counted:
+    """An exporter that counts: what it was given, by the loop, and what its thread has taken of that."""
+
+    def __init__(self, exporter: SpanExporter, count: Callable[[str, int], None]) -> None:
+        self._exporter = exporter
+        self._count = count
+        self.given = self._taken = 0
+
+    @property
+    def waiting(self) -> int:
+        return self.given - self._taken
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self._taken += len(spans)
+        result = self._exporter.export(spans)
+        self._count("exported" if result.name == "SUCCESS" else "failed", len(spans))
+        return result
+
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+
+
 def _exporter(otlp: str) -> SpanExporter:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
@@ -94,10 +130,11 @@ def _exporter(otlp: str) -> SpanExporter:
     return OTLPSpanExporter(endpoint=endpoint, timeout=2)
 
 
-def _processor(exporter: SpanExporter) -> SpanProcessor:
+def _processor(exporter: _Counted) -> SpanProcessor:
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    return BatchSpanProcessor(exporter, max_queue_size=4096, schedule_delay_millis=1000)
+    told = cast("SpanExporter", exporter)
+    return BatchSpanProcessor(told, max_queue_size=MOST, schedule_delay_millis=1000)
 
 
 class _Spans:

@@ -23,6 +23,14 @@ def test_g80_the_request_is_echoed() -> None:
         assert response[name] == ASKED[name], name
 
 
+def test_what_is_not_stored_says_so_from_the_first_event_on() -> None:
+    kept = echo("high", **ASKED | {"store": True})
+    lost = msgspec.structs.replace(kept, stored=False)
+    for told, stored in ((kept, True), (lost, False)):
+        events = strict_events(write(say(("text", {}, [("text", "x")])), told), ASKED | {"store": stored})
+        assert {event["response"]["store"] for event in events if "response" in event} == {stored}
+
+
 def test_g80_an_object_without_a_request_has_all_keys(shared: Any) -> None:
     spec = json.loads((shared / "data/specs/open-responses.json").read_text())
     whole = json.loads(DIALECT.write_response(ir.collect(say(("text", {}, []))), ECHO))

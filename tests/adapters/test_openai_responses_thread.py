@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from adapters import ir, strict
+from adapters import ir, sse, strict
 from adapters.openai_responses import DIALECT, thread
 
 SEED = "0" * 32
@@ -216,3 +216,31 @@ def test_what_a_turn_holds_can_be_said_again() -> None:
     found = thread.held(raws(user, MESSAGE), response({**THOUGHT, "status": None}, CALL), f"resp_{SEED}")
     told = {id_: msgspec.json.decode(item) for id_, item in found.items()}
     assert told == {f"msg_{SEED}_i0": user, "msg_1": MESSAGE, "rs_1": THOUGHT, "fc_1": CALL}
+
+
+@pytest.mark.parametrize("more", [{}, {"store": True, "extra": 1.50}])
+def test_what_is_not_stored_says_so_and_nothing_else_changes(more: dict[str, Any]) -> None:
+    told = response(MESSAGE, **more)
+    assert msgspec.json.decode(thread.unstored(told)) == {**msgspec.json.decode(told), "store": False}
+
+
+@pytest.mark.parametrize("kind", ["completed", "incomplete"])
+def test_the_event_that_ends_a_stream_says_that_it_is_not_stored(kind: str) -> None:
+    event = {"type": f"response.{kind}", "sequence_number": 7, "response": msgspec.json.decode(response(MESSAGE))}
+    end = sse.render(msgspec.json.encode(event), f"response.{kind}")
+    said = thread.end_unstored(end)
+    assert said.startswith(b"event: response.%b\ndata: " % kind.encode())
+    [frame] = sse.Splitter().feed(said)
+    assert msgspec.json.decode(frame.data) == {**event, "response": {**event["response"], "store": False}}  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        sse.DONE, sse.KEEP_ALIVE, b"data: {no json\n\n",
+        sse.render(b'{"type":"response.failed","response":{"id":"r"}}', "response.failed"),
+        sse.render(b'{"type":"response.output_text.delta","delta":"x"}', "response.output_text.delta"),
+    ],
+)  # fmt: skip
+def test_any_other_event_stays_as_it_is(event: bytes) -> None:
+    assert thread.end_unstored(event) == event

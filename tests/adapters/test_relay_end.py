@@ -139,3 +139,18 @@ def test_texts_are_kept_whole_or_not_at_all(pieces: list[tuple[int, ir.Channel, 
     assert sorted("".join(texts.thoughts())) == sorted(raw)
     assert sorted("".join(texts.others())) == sorted(said)
     assert "" not in [*texts.thoughts(), *texts.others()]
+
+
+@pytest.mark.parametrize("api", APIS)
+def test_the_end_may_be_told_otherwise(api: str) -> None:
+    machine, usual = relay(APIS[api]), relay(APIS[api])
+    assert machine.replay(EVENTS) == usual.replay(EVENTS)
+    machine.amend(bytes.upper)
+    assert machine.tail == [event.upper() for event in usual.tail]
+
+
+def test_a_whole_answer_may_be_told_otherwise() -> None:
+    chat, body = DIALECTS["openai_chat"], b'{"id":"c","choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}]}'
+    whole = Whole(chat, chat, echo("openai_chat"), body, exact=True)
+    whole.amend(bytes.swapcase)
+    assert whole.body == body.swapcase()

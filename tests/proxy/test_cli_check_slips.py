@@ -119,3 +119,19 @@ def test_what_is_right_is_not_warned_of(tmp_path: Path, text: str) -> None:
     code, output = told(tmp_path, text)
 
     assert (code, "0 warnings" in output) == (0, True), output
+
+
+@pytest.mark.parametrize(
+    ("away", "said"),
+    [
+        ("stored: readonly", "10: state.away.stored: 'readonly' is not taken: did you mean 'read_only'?"),
+        ("limits: shared", "10: state.away.limits: 'shared' is not taken: did you mean 'share'?"),
+        ("budgets: close", "10: state.away.budgets: 'close' is not taken: did you mean 'closed'?"),
+        ("keys: known", "10: state.away.keys: unknown key"),
+    ],
+)
+def test_what_holds_while_redis_is_away_has_its_words(tmp_path: Path, away: str, said: str) -> None:
+    text = f"{LAST}server: {{secret: s}}\nstate:\n  redis: redis://127.0.0.1\n  away: {{{away}}}\n"
+    code, output = told(tmp_path, text)
+    assert code == 1
+    assert said in output

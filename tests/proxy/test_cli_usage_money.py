@@ -12,6 +12,7 @@ import pytest
 from command_line import said, turnout
 from live import Live, demo_upstream
 from public_door import RESPONSES, post, responses
+from services import redis_server
 
 from proxy.ledger.book import open_book
 from proxy.ledger.record import UsageRecord
@@ -169,8 +170,10 @@ def test_a_total_stands_under_several_lines(folder: Path) -> None:
     assert turnout("usage", "--by", "month").stdout.splitlines()[-1].split()[0] != "total"
 
 
-def test_s4_the_content_of_a_stored_answer_is_shown_when_it_is_asked_for() -> None:
-    with demo_upstream() as demo, Live(f"""version: 1
+@pytest.mark.parametrize("shared", [False, True])
+def test_s4_the_content_of_a_stored_answer_is_shown_when_it_is_asked_for(shared: bool) -> None:
+    with demo_upstream() as demo, redis_server() as redis, Live(f"""version: 1
+{f'server: {{secret: shared}}{chr(10)}state: {{redis: "{redis.url}"}}' if shared else ''}
 backends: {{claude: {{provider: anthropic, base_url: "{demo}", model: claude-sonnet-5, credential: sk-demo}}}}
 aliases: {{auto: {{use: [claude]}}}}
 """) as live:  # fmt: skip
@@ -180,4 +183,12 @@ aliases: {{auto: {{use: [claude]}}}}
         answer = kept.body["output"][-1]["content"][0]["text"]
         assert f"answer       {answer.splitlines()[0]}" in said_
         assert answer.splitlines()[0] not in turnout("usage", "show", kept.id, *words).stdout
-        assert "content      not kept" in turnout("usage", "show", gone.id, "--content", *words).stdout
+        not_kept = turnout("usage", "show", gone.id, "--content", *words).stdout
+        assert "content      not kept" in not_kept
+        assert ("in Redis" in not_kept) is shared
+        if shared:
+            redis.end()
+            assert (
+                "stored responses cannot be read: Redis"
+                in turnout("usage", "show", kept.id, "--content", *words).stderr
+            )

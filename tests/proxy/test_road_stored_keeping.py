@@ -14,6 +14,7 @@ import msgspec
 import openai
 import pytest
 from live import Live, demo_config
+from openai.types.responses import Response
 from public_door import RESPONSES, get, post
 from scripted import Upstream, scripted, stream, whole
 from stored_kit import FOUR, Road, ask, client, database, in_order, road, told, turns
@@ -147,6 +148,11 @@ def test_a_store_that_fails_loses_no_answer() -> None:
         db.execute("CREATE TRIGGER full BEFORE INSERT ON turns BEGIN SELECT RAISE(ABORT, 'the disk is full'); END")
         answers = [made.ask(backend, "Hi!", stream=mode) for backend in FOUR for mode in (False, True)]
         assert all(answer.output_text for answer in answers)
+        assert {told(answer)["store"] for answer in answers} == {False}
+        assert {row.flags for row in made.live.rows()} == {"not_stored"}
+        heard = post(made.live, RESPONSES, {"model": "to-claude", "input": "Hi!"})
+        assert (heard.told("stored"), heard.body["store"]) == ("0", False)
+        answers.append(Response.model_validate(heard.body))
         assert {get(made.live, f"{RESPONSES}/{answer.id}").status for answer in answers} == {404}
         assert counted(made.live, "write") == len(answers)
         assert made.live.log().count("the disk is full") == len(answers)

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+import threading
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from proxy.ledger.record import UsageRecord
 from proxy.telemetry import names, traceparent
-from proxy.telemetry.tracing import AttemptSpan, ServerSpan, Tracing
+from proxy.telemetry.tracing import MOST, AttemptSpan, ServerSpan, Tracing
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 VALID = f"00-{TRACE}-{SPAN}-01"
@@ -149,6 +151,28 @@ def test_p13_a_dead_collector_costs_no_request_and_little_of_the_stop() -> None:
     began = time.monotonic()
     tracing.close(within=0.1)
     assert time.monotonic() - began < 5
+
+
+def test_p13_what_waits_for_a_slow_collector_is_bounded_and_what_is_dropped_is_counted() -> None:
+    gate, told = threading.Event(), Counter[str]()
+    exporter = InMemorySpanExporter()
+    export = exporter.export
+
+    def slow(spans: Any) -> Any:
+        gate.wait(20)
+        return export(spans)
+
+    exporter.export = slow  # type: ignore[method-assign]
+    tracing = Tracing(exporter=exporter, count=lambda outcome, spans: told.update({outcome: spans}))
+    for _ in range(3 * MOST):
+        tracing.finish(tracing.start({}), SERVER, [])
+    # A batch or two may be on their way already.
+    assert MOST <= 3 * MOST - told["dropped"] <= 2 * MOST
+    assert set(told) == {"dropped"}
+    gate.set()
+    tracing.close()
+    assert told["exported"] == len(exporter.get_finished_spans()) == 3 * MOST - told["dropped"]
+    assert "failed" not in told
 
 
 def test_the_names_are_those_of_the_released_conventions() -> None:
