@@ -40,6 +40,14 @@ def handlers(house: House, others: Others = nobody) -> list[HTTPRouteHandler]:
     return [live, ready, metrics]
 
 
+def _reload(house: House) -> str:
+    """A refused file is no reason to take a replica out: the old one goes on."""
+    last = house.last_reload
+    if last is None or last.get("ok"):
+        return "ok"
+    return f"refused at {last.get('at')}: the file is not what is in force (GET /admin/config says why)"
+
+
 def readiness(house: House) -> dict[str, Any]:
     """Ready: a usable backend, somebody who may ask, and not draining. A ledger in trouble keeps its rows in the spool,
     and keys that cannot be read are as they were: both say so here, and are ``degraded``."""
@@ -55,6 +63,7 @@ def readiness(house: House) -> dict[str, Any]:
         "degraded": house.ledger.trouble is not None or keyring.away is not None,
         "generation": snapshot.generation,
         "config": snapshot.hash[:12],
+        "reload": _reload(house),
         "ledger": house.ledger.trouble or "ok",
         "keys": "ok" if keyring.away is None else "cannot be read; those that are known go on",
         "backends": backends,
