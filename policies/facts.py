@@ -22,7 +22,7 @@ IMAGE_TOKENS = 1_000
 """What one image counts in the estimate; files and sounds are not counted, for nobody knows before they are read."""
 
 _HEAD = ("alias", "model", "api", "stream", "team", "budget_used", "budget_pace")
-_CHEAP = ("tools", "modality", "max_output", "structured_output", "effort", "depth")
+_CHEAP = ("max_output", "structured_output", "effort", "depth")
 _DEAR = ("input_tokens", "language")
 
 _GIVEN = frozenset({"header", "inherited"})

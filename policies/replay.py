@@ -150,7 +150,7 @@ class _Recalled(Facts):
 
     @cached_property
     def tools(self) -> Any:
-        offered, history = self._kept.get("tools"), self._kept.get("tool_history")
+        offered, history = _offered(self._kept), self._kept.get("tool_history")
         words = {"any" if offered else "none"} | ({"history"} if history else set())
         return _Tools(words) if offered and self._named_tools else frozenset(words)
 
@@ -161,7 +161,7 @@ class _Recalled(Facts):
     @cached_property
     def needs(self) -> frozenset[str]:
         kept, media = self._kept, self.modality
-        offered = bool(kept.get("tools")) and not kept.get("tools_off")
+        offered = _offered(kept) and not kept.get("tools_off")
         asked = {
             "tools": offered or bool(kept.get("tool_history")),
             "images": "image" in media,
@@ -203,6 +203,12 @@ class _Unkept(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._kept)
+
+
+def _offered(kept: Mapping[str, Any]) -> bool:
+    """How many tools were on offer is a number; older rows have the word ``none`` where there were none."""
+    count = kept.get("tools")
+    return isinstance(count, int) and count > 0
 
 
 def _lacking(fact: str) -> NoReturn:

@@ -6,13 +6,27 @@ from typing import Annotated
 
 import typer
 
-from proxy.commands import budget, calibrate, check, classify, demo, doctor, explain, keys, policy, probe, serve, usage
+from proxy.commands import (
+    budget,
+    calibrate,
+    check,
+    classify,
+    config,
+    demo,
+    doctor,
+    explain,
+    keys,
+    policy,
+    probe,
+    serve,
+    usage,
+)
 from proxy.commands.line import OneLine
 
 app = typer.Typer(name="turnout", cls=OneLine, no_args_is_help=True, pretty_exceptions_enable=False)
 app.command()(serve.serve)
 app.command()(check.check)
-app.add_typer(check.config, name="config")
+app.add_typer(config.app, name="config")
 app.command()(explain.explain)
 app.add_typer(usage.app, name="usage")
 app.add_typer(budget.app, name="budget")

@@ -17,6 +17,7 @@ from proxy.history import Entry, History
 from proxy.keyed import built
 from proxy.origin import Origin
 from proxy.settings import ConfigError
+from proxy.settings.masking import masked
 
 BACKUP = ".before-rollback"
 """What the file's name ends in that a rollback has replaced."""
@@ -80,7 +81,8 @@ class Operating:
         entry, text = self._kept(number)
         if entry is None:
             return _no_text(number, entry)
-        return {"ok": True, **_plain(entry, self._history), "text": text}
+        told = _plain(entry, self._history)
+        return {**told, "accepted": entry.ok, "ok": True, "text": None if text is None else masked(text)}
 
     def _kept(self, number: int | None) -> tuple[Entry | None, str | None]:
         entry = None if number is None else self._history.find(number)
