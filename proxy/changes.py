@@ -137,7 +137,8 @@ def _seen(value: Any) -> Any:
     if isinstance(value, str) and value.startswith(_URL):
         return address.shown(value.removeprefix(_URL))
     if isinstance(value, Mapping):
-        return {name: _seen(each) for name, each in value.items() if each not in (None, {}, [], ())}
+        seen = {name: _seen(each) for name, each in value.items()}
+        return {name: each for name, each in seen.items() if each not in (None, {}, [])}
     if isinstance(value, list | tuple):
         return [_seen(each) for each in value]
     return f"{value[:_LONG]}…" if isinstance(value, str) and len(value) > _LONG else value

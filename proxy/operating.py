@@ -101,6 +101,9 @@ class Operating:
         target = path.resolve()
         try:
             outcome = await self._reload("rollback", wish.who, first=lambda: put_back(target, text))
+            if not outcome["ok"]:
+                # A worker could not build it after all: the file goes back to what is in force.
+                target.with_name(target.name + BACKUP).replace(target)
         except OSError as error:
             mend = f"put the text of 'turnout config show {wish.entry} --raw' where the file is made, and reload"
             return _not_done(f"{path} cannot be written ({error.strerror}): {mend}")

@@ -163,6 +163,10 @@ class Supervisor:
             snapshot = await built(text, file=self._origin.name, generation=generation, env=self._origin.env)
         except (ConfigError, OSError) as error:
             return {"ok": False, "generation": self._snapshot.generation, "error": _one_line(error)}
+        if self._snapshot.backends and not snapshot.backends:
+            # An editor empties a file before it writes it, and an empty file is a valid one.
+            empty = f"{self._origin.name}:1: backends: there is none any more: is it still being written?"
+            return {"ok": False, "generation": self._snapshot.generation, "error": empty}
         problem = await self._everywhere(Load(generation, text, self._origin.name))
         if problem is not None:
             return {"ok": False, "generation": self._snapshot.generation, "error": problem}

@@ -72,9 +72,8 @@ def test_what_is_affected_and_what_takes_a_restart() -> None:
 
 
 def test_a_text_is_shown_without_its_secrets() -> None:
-    shown = masked(
-        BASE + "# sk-ant-commented-out-12345\nserver: {secret: [one-secret, '${TWO}'], admin_key: '${ADMIN}'}\n"
-    )
+    lists = "secret: [one-secret, '${TWO}']\n  admin_key: '${ADMIN}'\n  # sk-ant-commented-out-12345"
+    shown = masked(BASE.replace("secret: seal-of-all", lists))
     for secret in ("sk-ant", "private-1", "sk-ann", "sk-bob", "hunter2", "one-secret"):
         assert secret not in shown
     for kept in ("credential: ***", "postgresql://u:***@db/turnout", "${TWO}", "${ADMIN}", "tags: [a]"):
