@@ -95,7 +95,7 @@ CASES: dict[str, tuple[Callable[[str], str], str, int | None]] = {
     "YAML bomb": (a_bomb, "values once its aliases are expanded", None),
     "deep": (lambda text: text + "x: " + "[" * 3000 + "\n", "nested deeper", None),
     "a duplicate key": (lambda text: text + "version: 1\n", "a second time", 5),
-    "a tag": (lambda text: text + "server: !!python/object/apply:os.system ['true']\n", "tag", 5),
+    "a tag": (lambda text: text + "server: {host: !!python/name:os.system x}\n", "tag", 5),
 }
 
 
