@@ -29,6 +29,8 @@ _DAY_MS = 86_400_000
 _SHORTEST_MS = 3_600_000
 """A span from which nobody should reckon a day's cost."""
 _EXAMPLES = 3
+_MOVES = 200
+"""Pairs of places that are told apart, those with the most calls; refusals may have many reasons."""
 
 
 class Ground(Struct, frozen=True, kw_only=True):
@@ -93,6 +95,8 @@ class Effects(Struct, kw_only=True):
     until: int | None = None
     """Of the calls, milliseconds since 1970."""
     moves: list[Move] = []
+    more_moves: int = 0
+    """Pairs of places beyond those."""
 
     @property
     def per_day(self) -> int | None:
@@ -156,7 +160,8 @@ def effects(rows: Sequence[UsageRecord], old: Ground, new: Ground) -> Effects:
             continue
         _count(row, sides, old, new, found, moves)
     found.unreplayable, found.why_unreplayable = lacking.total(), dict(lacking.most_common())
-    found.moves = sorted(moves.values(), key=lambda move: -move.calls)
+    most = sorted(moves.values(), key=lambda move: -move.calls)
+    found.moves, found.more_moves = most[:_MOVES], len(most[_MOVES:])
     return found
 
 

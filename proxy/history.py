@@ -80,7 +80,7 @@ class History:
             return None
         try:
             return (self.folder / f"{entry.text_of}.yaml").read_text("utf-8")
-        except FileNotFoundError:
+        except (FileNotFoundError, UnicodeDecodeError):
             return None
 
     def add(self, entry: Entry, text: str | None) -> Entry:

@@ -56,6 +56,8 @@ def _say_moves(effects: Mapping[str, Any]) -> None:
     if effects["moves"]:
         columns = ("calls", "share", "from", "to", "cost now", "then", "unknown cost")
         say_table(columns, [_move(move, effects["looked"]) for move in effects["moves"]])
+    if effects["more_moves"]:
+        typer.echo(f"and {effects['more_moves']:,} more")
 
 
 def _summary(effects: Mapping[str, Any]) -> Iterator[str]:

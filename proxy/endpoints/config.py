@@ -11,9 +11,10 @@ from litestar.params import FromPath
 
 from adapters import ir
 from proxy.call import Rejected
-from proxy.control import LIMIT, Wish
+from proxy.control import Wish
 from proxy.endpoints.plain import answer, failed
 from proxy.house import House
+from proxy.settings.source import MAX_TEXT
 
 Wishes: TypeAlias = Callable[[Wish], Awaitable[dict[str, Any]]]
 """Asks the supervisor, and answers with the outcome."""
@@ -21,7 +22,6 @@ Admit: TypeAlias = Callable[[House, Request[Any, Any, Any]], None]
 
 USUAL, MOST = 1_000, 10_000
 """Decisions that a dry run looks at."""
-_LONGEST = LIMIT // 2
 
 
 def handlers(house: House, wishes: Wishes | None, admit: Admit) -> list[HTTPRouteHandler]:
@@ -90,12 +90,13 @@ def _told(house: House, outcome: dict[str, Any]) -> Response[bytes]:
 
 
 def _text(body: bytes) -> str:
-    if len(body) > _LONGEST:
-        raise failed(413, f"The configuration is larger than {_LONGEST} bytes.", "request_too_large")
     try:
-        return body.decode("utf-8-sig")
+        text = body.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise failed(400, "The configuration is not UTF-8.", "invalid_encoding") from None
+    if len(text) > MAX_TEXT:
+        raise failed(413, f"The configuration is larger than {MAX_TEXT} characters.", "request_too_large")
+    return text
 
 
 def _number(request: Request[Any, Any, Any], name: str, most: int = 10**9) -> int:

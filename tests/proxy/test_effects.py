@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from command_line import turnout
 from live import Live, demo_upstream
 from public_door import Heard, ask, post, responses
+from services import postgres_server
 
 SIMPLE, HARD = "What is the capital of France?", "Prove that there are infinitely many primes. Then design a scheduler."
 
@@ -210,6 +212,14 @@ def test_a_bad_file_says_what_is_wrong_and_where(live: Live) -> None:
     assert (status, told["problems"][0]["line"]) == (422, 3)
 
 
+def test_a_text_too_large_or_none_is_refused_at_the_door(live: Live) -> None:
+    assert live.call("POST", "/admin/config/diff", b"#" * (2**20 + 1))[0] == 413
+    assert live.call("POST", "/admin/config/diff", b"\xff\xfe")[0] == 400
+    # As large as it may be, and as wide as it can get on its way to the supervisor.
+    assert live.call("POST", "/admin/config/diff", b"\x01" * 2**20)[0] == 422
+    assert live.ready()
+
+
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [
@@ -299,3 +309,34 @@ def test_dry_runs_and_histories_are_for_admins(upstream: str, tmp_path: Path, mo
         assert told.exit_code == 0
         assert "server.admin_key  ***       *** (another)" in told.output.replace(f"{file}", "x")
         assert "sk-admin" not in told.output
+
+
+def test_the_book_may_be_in_postgresql_and_rows_may_still_wait(upstream: str, tmp_path: Path) -> None:
+    with postgres_server() as server:
+        home = f'ledger: {{url: "{server.url}"}}\nserver: {{secret: seal-of-all}}\n'
+        with Live(config(upstream, BEFORE, home), folder=tmp_path, workers=2) as live:
+            before = several(live)
+            # The answers are recorded when they end; whether their rows are in the spool or drained is all the same.
+            effects = weigh(live, config(upstream, AFTER, home))["effects"]
+            assert effects["looked"] == 8
+            live.write(config(upstream, AFTER, home))
+            live.until(lambda: live.reload()["ok"], "followed")
+            assert told_moves(effects) == differences(before, several(live))
+            server.end()
+            told = weigh(live, config(upstream, BEFORE, home))
+            assert told["effects"] is None
+            assert any("the ledger cannot be read" in note for note in told["notes"])
+            assert told["changes"]
+
+
+def test_while_decisions_are_made_anew_calls_go_on(live: Live, upstream: str) -> None:
+    """Beside the loop, in a process of its own: an answer takes no longer than else."""
+    several(live)
+    with ThreadPoolExecutor(2) as pool:
+        weighing = [pool.submit(weigh, live, config(upstream, AFTER)) for _ in range(2)]
+        answered = 0
+        while not all(each.done() for each in weighing):
+            assert ask(live, "old", SIMPLE).told("backend") == "mini"
+            answered += 1
+    assert answered >= 2
+    assert {each.result()["effects"]["looked"] > 7 for each in weighing} == {True}
