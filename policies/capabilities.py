@@ -9,6 +9,8 @@ from policies.facts import Facts
 
 CONTEXT = "context_length"
 """The name under which a too small context is told."""
+ABILITIES = frozenset({"tools", "images", "files", "audio", CONTEXT})
+"""Every name that is told here."""
 
 
 def lacks(facts: Facts, able: ir.Capabilities) -> list[ir.Named]:

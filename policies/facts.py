@@ -22,11 +22,34 @@ IMAGE_TOKENS = 1_000
 """What one image counts in the estimate; files and sounds are not counted, for nobody knows before they are read."""
 
 _HEAD = ("alias", "model", "api", "stream", "team", "budget_used", "budget_pace")
-_CHEAP = ("tools", "modality", "max_output", "structured_output", "effort", "depth")
+_CHEAP = ("max_output", "structured_output", "effort", "depth")
 _DEAR = ("input_tokens", "language")
+
+_GIVEN = frozenset({"header", "inherited"})
+"""Who gives a data class that no configuration can tell again."""
 
 Classify = Callable[[PromptView], Verdict]
 _NOTHING: Mapping[str, str] = {}
+
+
+class Noted(Mapping[str, Any]):
+    """What is so of each backend, and of which of them a rule has asked: that is written down."""
+
+    __slots__ = ("_found", "told")
+
+    def __init__(self, found: Mapping[str, Any]) -> None:
+        self._found = found
+        self.told: dict[str, Any] = {}
+
+    def __getitem__(self, backend: str) -> Any:
+        value = self.told[backend] = self._found[backend]
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
 
 
 def estimate_input(request: ir.Request) -> int:
@@ -149,6 +172,9 @@ class Facts:
             found["data_class"] = "+".join(sorted(self.data_class))
         if head["found"]:
             found["data_found"] = "+".join(sorted(head["found"]))
+        if self.labels and (given := {label for label, by in self.labels if by in _GIVEN}):
+            found["data_given"] = "+".join(sorted(given))
+        found.update(_around(head))
         if self.request is not None:
             found.update((name, value) for name, value in self._content(self.request) if value is not None)
         if "class" in head:
@@ -160,16 +186,26 @@ class Facts:
         yield from ((name, self.value(name)) for name in _DEAR if name in self.__dict__)
         yield "tools", len(request.tools) if "any" in self.tools else None
         yield "tool_history", "history" in self.tools or None
+        yield "tools_off", (request.tool_choice is not None and request.tool_choice.mode == "none") or None
+        yield "thinking", bool(request.thinking_budget) or None
         yield "modality", "+".join(sorted(self.modality))
         verdict = self.judged
         if verdict is not None:
             yield from (("class", verdict.cls), ("score", verdict.score), ("gate", verdict.gate))
             yield from (("p_local_worse", verdict.p_local_worse), ("weights", verdict.weights))
+            yield from (("gated", verdict.gated), ("plain", verdict.plain or None))
 
     def _read(self) -> ir.Request:
         if self.request is None:
             raise LookupError("this fact needs the request, which was not read")
         return self.request
+
+
+def _around(head: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What rules have asked of backends: who was down, and shares to the hundredth."""
+    for name in ("health", "load"):
+        if isinstance(head[name], Noted) and (told := head[name].told):
+            yield name, {key: round(value, 2) if isinstance(value, float) else value for key, value in told.items()}
 
 
 def _labels(head: Mapping[str, Any]) -> list[tuple[str, str]]:

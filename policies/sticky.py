@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from adapters import ir
@@ -87,6 +88,11 @@ def stays(
     matters = mode == "conversation" or (mode == "tool_loop" and known is not None and known.answers_calls)
     if known is None or not matters or not targets:
         return Arranged(tuple(targets))
+    arranged = _arranged(targets, facts, moment, known, late)
+    return msgspec.structs.replace(arranged, facts={**arranged.facts, **_kept_of(known)})
+
+
+def _arranged(targets: Sequence[Target], facts: Facts, moment: Moment, known: Home, late: Collection[str]) -> Arranged:
     here = next((each for each in targets if each.backend == known.backend), None)
     if here is None:
         return _moved(targets, known, "unable", _why_not(known, moment))
@@ -168,3 +174,17 @@ def _moved(targets: Sequence[Target], known: Home, code: str, why: str) -> Arran
 
 def _told(backend: str, code: str) -> Mapping[str, Any]:
     return {"home": backend, "stay": code}
+
+
+def _kept_of(known: Home) -> Mapping[str, Any]:
+    """What it takes to decide the same again (``recalled``): age, tokens held, how long they are, open tool calls."""
+    lasts = None if known.lasts is None else int(known.lasts)
+    return {"home_is": [int(known.age), known.cached_tokens, lasts, int(known.answers_calls)]}
+
+
+def recalled(kept: Mapping[str, Any]) -> Home | None:
+    """The home of a thread from the facts of its row; None where none mattered."""
+    if "home" not in kept or "home_is" not in kept:
+        return None
+    age, cached, lasts, calls = kept["home_is"]
+    return Home(backend=kept["home"], age=age, cached_tokens=cached, lasts=lasts, answers_calls=bool(calls))

@@ -9,7 +9,7 @@ from litestar.exceptions import HTTPException
 
 from adapters import ir
 from proxy.call import Rejected
-from proxy.endpoints import admin, generate, health, keys, models, overrides, plain, stored, unbuilt, usage
+from proxy.endpoints import admin, config, generate, health, keys, models, overrides, plain, stored, unbuilt, usage
 from proxy.house import House
 
 
@@ -21,9 +21,15 @@ class _Light(Litestar):
         return plugins
 
 
-def create_app(house: House, *, reload: admin.Reload | None = None, others: health.Others = health.nobody) -> Litestar:
-    """Every route of ``house``. ``reload`` asks the supervisor for a reload and answers with its outcome; ``others``
-    asks the other workers for their metrics."""
+def create_app(
+    house: House,
+    *,
+    reload: admin.Reload | None = None,
+    others: health.Others = health.nobody,
+    wishes: config.Wishes | None = None,
+) -> Litestar:
+    """Every route of ``house``. ``reload`` asks the supervisor for a reload and answers with its outcome, ``wishes``
+    for whatever else only it can do; ``others`` asks the other workers for their metrics."""
 
     def rejected(request: Request[Any, Any, Any], error: Rejected) -> Response[bytes]:
         return plain.on_rejected(house, request, error)
@@ -42,7 +48,7 @@ def create_app(house: House, *, reload: admin.Reload | None = None, others: heal
             *usage.handlers(house),
             *unbuilt.handlers(house),
             *health.handlers(house, others),
-            *admin.handlers(house, reload),
+            *admin.handlers(house, reload, wishes),
             *keys.handlers(house),
             *overrides.handlers(house),
         ],

@@ -11,6 +11,7 @@ from proxy.commands import (
     calibrate,
     check,
     classify,
+    config,
     demo,
     doctor,
     explain,
@@ -26,7 +27,7 @@ from proxy.commands.line import OneLine
 app = typer.Typer(name="turnout", cls=OneLine, no_args_is_help=True, pretty_exceptions_enable=False)
 app.command()(serve.serve)
 app.command()(check.check)
-app.add_typer(check.config, name="config")
+app.add_typer(config.app, name="config")
 app.command()(explain.explain)
 app.add_typer(usage.app, name="usage")
 app.add_typer(budget.app, name="budget")

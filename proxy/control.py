@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -52,7 +52,28 @@ class Swapped(Struct, frozen=True, tag="swapped"):
 
 
 class Ask(Struct, frozen=True, tag="ask"):
-    """A worker was asked for a reload (``POST /admin/config/reload``)."""
+    """A worker was asked for a reload (``POST /admin/config/reload``). ``who``: by whom."""
+
+    who: str | None = None
+
+
+class Wish(Struct, frozen=True, tag="wish"):
+    """A worker was asked for something else that only the supervisor can do. ``entry``: a number of the history;
+    ``text``: a configuration, ``last``: how many decisions it is held against."""
+
+    what: Literal["dry_run", "history", "show", "rollback"]
+    number: int = 0
+    who: str | None = None
+    entry: int | None = None
+    text: str | None = None
+    last: int = 1000
+
+
+class Granted(Struct, frozen=True, tag="granted"):
+    """What came of the wish of this number."""
+
+    number: int
+    outcome: dict[str, Any]
 
 
 class Scrape(Struct, frozen=True, tag="scrape"):
@@ -70,8 +91,8 @@ class Counted(Struct, frozen=True, tag="counted"):
     series: msgspec.Raw
 
 
-Order: TypeAlias = Load | Swap | Tell | Drain | Scrape | Counted
-Report: TypeAlias = Built | Swapped | Ask | Scrape | Counted
+Order: TypeAlias = Load | Swap | Tell | Drain | Scrape | Counted | Granted
+Report: TypeAlias = Built | Swapped | Ask | Scrape | Counted | Wish
 
 _orders = msgspec.json.Decoder(Order)
 _reports = msgspec.json.Decoder(Report)

@@ -72,8 +72,8 @@ def decide(call: Call, moment: Moment) -> Decision:
         conditions={
             "budget_used": moment.budget_used,
             "budget_pace": moment.budget_pace,
-            "health": moment.health,
-            "load": Shares(moment.load),
+            "health": observing.Noted(moment.health),
+            "load": observing.Noted(Shares(moment.load)),
         },
     )
     facts.reader = lambda: _seen(call)

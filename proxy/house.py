@@ -121,8 +121,7 @@ class House:
     def reloaded(self, outcome: dict[str, Any]) -> None:
         """Keep the outcome of a reload that was tried, for ``GET /admin/config`` and the metrics."""
         self.last_reload = outcome
-        if not outcome.get("ok"):
-            self.telemetry.refused(self.snapshot.generation)
+        self.telemetry.reload_tried(outcome, self.snapshot.generation)
 
     async def close(self) -> None:
         """Let go of pools, spans and the ledger, when no call is left."""

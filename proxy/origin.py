@@ -45,6 +45,8 @@ class Origin:
         self.name = str(path) if path is not None else defaults.EMBEDDED
         self.env = dict(env)
         self.text = ""
+        self.written: str | None = None
+        """The file's own text as it was last read; None without a file."""
         self.demo = socket.socket()
         self.demo.bind(("127.0.0.1", 0))
         self._cards: Path | None = None
@@ -56,9 +58,19 @@ class Origin:
             return with_cards(self._embedded(), file=self.name, env=self.env)
         raw = self.path.read_bytes()
         self._seen = (raw, _bytes(self._cards))
-        text = decoded(raw, self.name)
+        text = self.written = decoded(raw, self.name)
         self._cards = cards_file(text, file=self.name, env=self.env)
         self._seen = (raw, _bytes(self._cards))
+        return self.whole(text)
+
+    def look(self) -> str:
+        """What ``read`` would answer now, with nothing taken for read. Raises ConfigError or OSError."""
+        if self.path is None:
+            return with_cards(self._embedded(), file=self.name, env=self.env)
+        return self.whole(decoded(self.path.read_bytes(), self.name))
+
+    def whole(self, text: str) -> str:
+        """The file's text, filled in where it asks for that, with the model cards. Raises ConfigError."""
         if wants_embedded(text, file=self.name, env=self.env):
             text = with_embedded(text, self._embedded())
         return with_cards(text, file=self.name, env=self.env)

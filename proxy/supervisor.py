@@ -13,6 +13,7 @@ import socket
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,25 @@ import watchfiles
 
 from proxy import interpreter
 from proxy.config import Config
-from proxy.control import LIMIT, Ask, Built, Channel, Counted, Drain, Load, Scrape, Swap, Swapped, Tell
+from proxy.control import (
+    LIMIT,
+    Ask,
+    Built,
+    Channel,
+    Counted,
+    Drain,
+    Granted,
+    Load,
+    Scrape,
+    Swap,
+    Swapped,
+    Tell,
+    Wish,
+)
+from proxy.history import Entry, History
 from proxy.keyed import built
 from proxy.ledger.address import shown
+from proxy.operating import Operating
 from proxy.origin import Origin
 from proxy.seat import Seat
 from proxy.settings import ConfigError
@@ -80,6 +97,9 @@ class Supervisor:
         self._refused: str | None = None
         self._listen = self._bind()
         self._demo = origin.demo
+        self._history = History.beside(snapshot.config.ledger.url)
+        self._operating = Operating(origin, self._history, self.reload)
+        self._last: dict[str, Any] | None = None
         self._counts = tempfile.TemporaryFile()  # noqa: SIM115 - it is there for as long as its workers
 
     @property
@@ -93,6 +113,8 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop)
+        began = {"ok": True, "generation": self._snapshot.generation, "hash": self._snapshot.hash[:12], "why": "start"}
+        await self._remember(began)
         async with asyncio.TaskGroup() as group:
             loop.add_signal_handler(signal.SIGHUP, lambda: group.create_task(self.reload("signal")))
             for slot in range(self._workers):
@@ -107,15 +129,35 @@ class Supervisor:
             return 1
         return 0
 
-    async def reload(self, why: str) -> dict[str, Any]:
-        """Read, validate, number, build everywhere, swap everywhere; the outcome says which of these failed."""
+    async def reload(
+        self, why: str, who: str | None = None, *, first: Callable[[], None] | None = None
+    ) -> dict[str, Any]:
+        """Read, validate, number, build everywhere, swap everywhere; the outcome says which of these failed. ``first``
+        may change the file before it is read, and raise OSError."""
         async with self._reloading:
-            outcome = await self._reload()
-            outcome = {**outcome, "why": why, "at": datetime.now(UTC).isoformat(timespec="milliseconds")}
+            if why == "file" and not self._origin.changed():
+                return self._last or {"ok": True}  # somebody who asked was quicker than the watch
+            if first is not None:
+                first()
+            outcome = {**await self._reload(), "why": why, **({"who": who} if who is not None else {})}
+            outcome = self._last = await self._remember(outcome)
             (_log.info if outcome["ok"] else _log.error)("config.reload", **outcome)
             for hand in self._hands.values():
                 hand.channel.say(Tell(outcome, asked=False))
             return outcome
+
+    async def _remember(self, outcome: dict[str, Any]) -> dict[str, Any]:
+        """The outcome with its time, and its number in the history; a disk that is full costs it its number."""
+        outcome = {**outcome, "at": datetime.now(UTC).isoformat(timespec="milliseconds")}
+        text = self._origin.written if outcome["ok"] else None
+        entry = Entry.of(outcome)
+        try:
+            entry = await asyncio.to_thread(self._history.add, entry, text)
+        except OSError as error:
+            mend = "it cannot be rolled back to; see that this folder can be written"
+            _log.warning("config.not_kept", folder=str(self._history.folder), why=error.strerror, note=mend)
+            return outcome
+        return {**outcome, "number": entry.number}
 
     async def _reload(self) -> dict[str, Any]:
         generation = self._snapshot.generation + 1
@@ -124,6 +166,10 @@ class Supervisor:
             snapshot = await built(text, file=self._origin.name, generation=generation, env=self._origin.env)
         except (ConfigError, OSError) as error:
             return {"ok": False, "generation": self._snapshot.generation, "error": _one_line(error)}
+        if self._snapshot.backends and not snapshot.backends:
+            # An editor empties a file before it writes it, and an empty file is a valid one.
+            empty = f"{self._origin.name}:1: backends: there is none any more: is it still being written?"
+            return {"ok": False, "generation": self._snapshot.generation, "error": empty}
         problem = await self._everywhere(Load(generation, text, self._origin.name))
         if problem is not None:
             return {"ok": False, "generation": self._snapshot.generation, "error": problem}
@@ -192,12 +238,17 @@ class Supervisor:
             self._hands[slot] = hand
             hand.channel.say(Load(self._snapshot.generation, self._origin.text, self._origin.name))
             hand.channel.say(Swap(self._snapshot.generation))
+            if self._last is not None:
+                hand.channel.say(Tell(self._last))
         return hand
 
     async def _listen_to(self, hand: Hand, group: asyncio.TaskGroup) -> None:
         while (report := await hand.channel.report()) is not None:
             if isinstance(report, Ask):
-                group.create_task(self._asked(hand))
+                group.create_task(self._asked(hand, report))
+                continue
+            if isinstance(report, Wish):
+                group.create_task(self._granted(hand, report))
                 continue
             if isinstance(report, Scrape | Counted):
                 self._pass_on(hand, report)
@@ -223,8 +274,11 @@ class Supervisor:
             self._refused = report.problem
             self._stopping.set()
 
-    async def _asked(self, hand: Hand) -> None:
-        hand.channel.say(Tell(await self.reload("admin"), asked=True))
+    async def _asked(self, hand: Hand, asked: Ask) -> None:
+        hand.channel.say(Tell(await self.reload("admin", asked.who), asked=True))
+
+    async def _granted(self, hand: Hand, wish: Wish) -> None:
+        hand.channel.say(Granted(wish.number, await self._operating.grant(wish)))
 
     async def _end(self, hand: Hand) -> None:
         """Once told to stop: drain, wait for the grace and a little more, then end it."""

@@ -23,7 +23,7 @@ import uvicorn.server
 import uvloop
 
 from proxy.app import create_app
-from proxy.control import LIMIT, Ask, Built, Channel, Counted, Drain, Load, Scrape, Swap, Swapped, Tell
+from proxy.control import LIMIT, Ask, Built, Channel, Counted, Drain, Granted, Load, Scrape, Swap, Swapped, Tell
 from proxy.house import House
 from proxy.http import Protocol
 from proxy.ledger.schema import LedgerError
@@ -34,6 +34,7 @@ from proxy.settings import ConfigError
 from proxy.snapshot import Snapshot, build_text
 from proxy.state.store import StoreFailed
 from proxy.telemetry import logs
+from proxy.wishes import Wishes
 
 _ASK_SECONDS = 10.0
 """How long an admin's reload may take before the worker gives up waiting for the supervisor's word."""
@@ -67,6 +68,7 @@ class Worker:
         self._seat = seat
         self._channel = channel
         self._scrapes = Scrapes(seat, channel.say)
+        self._wishes = Wishes(channel.say)
         self._listen = socket.socket(fileno=seat.listen)
         self._built: Snapshot | None = None
         self._house: House | None = None
@@ -87,7 +89,7 @@ class Worker:
             finally:
                 self.stop()
 
-    async def _follow(self, order: Load | Swap | Tell | Scrape | Counted, group: asyncio.TaskGroup) -> None:
+    async def _follow(self, order: Load | Swap | Tell | Scrape | Counted | Granted, group: asyncio.TaskGroup) -> None:
         match order:
             case Load():
                 # In a thread: a large file takes a tenth of a second, and streams go on meanwhile.
@@ -101,6 +103,8 @@ class Worker:
                 self._scrapes.answer(order, self._house.telemetry.meters)
             case Counted():
                 self._scrapes.heard(order)
+            case Granted():
+                self._wishes.heard(order)
             case Tell(outcome, asked):
                 # Everybody is told of every reload; who asked for it is then answered, too.
                 if asked:
@@ -155,7 +159,7 @@ class Worker:
         return None
 
     async def _serve(self, house: House) -> None:
-        app = create_app(house, reload=self._reload, others=self._scrapes.others)
+        app = create_app(house, reload=self._reload, others=self._scrapes.others, wishes=self._wishes)
         self._server = server = Server(_uvicorn(app))
         # What stands now stays: the collector need not look at it again.
         gc.collect()
@@ -179,11 +183,11 @@ class Worker:
         if not answer.done():
             answer.set_result(outcome)
 
-    async def _reload(self) -> dict[str, Any]:
+    async def _reload(self, who: str | None = None) -> dict[str, Any]:
         """Forward an admin's wish; the supervisor answers when every worker has swapped."""
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._answers.append(answer)
-        self._channel.say(Ask())
+        self._channel.say(Ask(who))
         try:
             async with asyncio.timeout(_ASK_SECONDS):
                 return await answer

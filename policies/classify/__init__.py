@@ -41,6 +41,14 @@ class Verdict(Struct, frozen=True):
     lexical: bool = False
     """Was the prompt's language one whose words were learned? If not, its shape alone was scored."""
     thresholds: Thresholds | None = None
+    plain: bool = False
+    """It is a question without sums."""
+
+    def by(self, thresholds: Thresholds) -> str:
+        """Its class by these thresholds."""
+        if self.gated is not None:
+            return _gated(self.gated, self.p_local_worse, thresholds)
+        return _by_score(self.p_local_worse, thresholds, plain=self.plain)
 
 
 def classify(view: PromptView, model: Model | None = None, thresholds: Thresholds | None = None) -> Verdict:
@@ -73,6 +81,7 @@ def classify(view: PromptView, model: Model | None = None, thresholds: Threshold
         weights=model.version,
         lexical=seen.places is not None,
         thresholds=thresholds,
+        plain=plain,
     )
 
 

@@ -18,7 +18,7 @@ from policies.rules.conditions import CONTENT, facts_of, nearest
 from policies.rules.grammar import Problem, Route
 from policies.rules.names import Names
 from policies.rules.order import arranged
-from policies.rules.plan import NO_PLAN, PINNED, Plan, Refuses, nobody, plan
+from policies.rules.plan import NO_PLAN, PINNED, Plan, Refuses, nobody, plan, recorded_skips
 from policies.rules.terms import NO_TERMS, Terms
 from policies.rules.walking import Line, Walk
 from policies.sticky import Sticky, stays
@@ -92,6 +92,8 @@ class Book(Struct, frozen=True, kw_only=True):
         if route.ttft_target is not None:
             walk.terms = walk.terms.over(Terms(ttft_target=route.ttft_target))
         recorded = facts.recorded()
+        if moment.spent is not None:
+            recorded["spent"] = True
         if denied is not None:
             return _refused(_told(policy, line, walk, recorded, pinned=pin is not None), denied)
         if walk.set and change is not None:
@@ -129,6 +131,14 @@ class Book(Struct, frozen=True, kw_only=True):
         lines = [*self.guards, *(line for policy in self.policies.values() for line in policy.lines)]
         terms = [*(line.terms for line in lines), *(policy.terms for policy in self.policies.values())]
         return any(each.order == "cheapest" or each.condense or each.ttft_target is not None for each in terms)
+
+    def lines(self, route: Route, caller: Caller) -> tuple[Line, ...]:
+        """Every guard and rule on this road."""
+        return (*self.guards, *self._policy(route, caller)[0].lines)
+
+    def policy(self, route: Route, caller: Caller) -> Compiled:
+        """Whose rules hold on this road."""
+        return self._policy(route, caller)[0]
 
     def needs(self, route: Route, caller: Caller) -> frozenset[str]:
         """The facts that the rules on this road look at."""
@@ -278,7 +288,7 @@ def _told(
     targets were looked at."""
     targets = steps[-1].targets if steps else found.targets
     trace = [*walk.trace, *_left_out(found)]
-    facts = recorded
+    facts = {**recorded, **recorded_skips(found.skips)} if found.skips else recorded
     for step in steps:
         trace += step.notes
         facts = {**facts, **step.facts}

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from adapters import ir
-from policies.capabilities import CONTEXT, lacks
+from policies.capabilities import ABILITIES, CONTEXT, lacks
 from policies.facts import Facts
 from policies.moment import Available
 from policies.verdict import Denied, Target
@@ -87,6 +87,14 @@ def plan(
         if named:
             dropped[target.backend] = tuple(named)
     return _vouched(Plan(tuple(kept), tuple(skips), dropped), facts)
+
+
+def recorded_skips(skips: Iterable[Skip]) -> dict[str, str]:
+    """What the ledger keeps of those that were left out (D16): who was ``away``, and who was ``unable`` for a reason
+    that only the request tells."""
+    away = [skip.backend for skip in skips if skip.cause == "away"]
+    unable = [skip.backend for skip in skips if skip.cause == "contract" and not ABILITIES.issuperset(skip.names)]
+    return {name: "+".join(found) for name, found in (("away", away), ("unable", unable)) if found}
 
 
 def _vouched(found: Plan, facts: Facts) -> Plan:

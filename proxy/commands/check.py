@@ -1,4 +1,4 @@
-"""``turnout check`` and ``turnout config schema``: the configuration, before anybody serves it."""
+"""``turnout check``: the configuration, before anybody serves it, and against what others serve."""
 
 from __future__ import annotations
 
@@ -13,39 +13,30 @@ from proxy.commands.line import Json, misused, say_json
 if TYPE_CHECKING:
     from proxy.config import Config
 
-config = typer.Typer(no_args_is_help=True, help="The configuration's grammar.")
-
-
-@config.callback()
-def grammar() -> None:
-    """The configuration's grammar."""
-
-
-@config.command()
-def schema() -> None:
-    """Print the JSON Schema of proxy.yaml, for editors.
-
-    \b
-    Examples:
-    turnout config schema > proxy.schema.json
-    """
-    from proxy.schema import schema as found
-
-    say_json(found())
-
 
 def check(
     file: Annotated[Path | None, typer.Argument(metavar="FILE", help="Default: ./proxy.yaml.")] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL[,URL]", help="Also say what it would change of a Turnout that runs, replica by replica."
+        ),
+    ] = None,
+    last: Annotated[
+        int, typer.Option(min=1, max=10_000, help="With --against: how many recorded decisions are made anew.")
+    ] = 1_000,
     json: Json = False,
 ) -> None:
     """Check a configuration without serving it: one line per problem, as file:line: message.
 
-    Exit status: 0 good, 1 bad file, 2 wrong usage.
+    With --against: the keys that differ from what runs there, and which of its last decisions would go elsewhere, at
+    what cost. Exit status: 0 good, 1 bad file (here, or there), 2 wrong usage.
 
     \b
     Examples:
     turnout check
     turnout check deploy/proxy.yaml --json
+    turnout check proxy.yaml --against http://127.0.0.1:4000 --last 5000
     """
     from proxy.settings import ConfigError
 
@@ -58,6 +49,11 @@ def check(
         found = _load(raw, str(path))
     except ConfigError as error:
         _bad(str(path), error, json=json)
+    if against is not None:
+        from proxy.commands.against import hold
+
+        hold(found, raw, str(path), against, last, json=json)
+        return
     if json:
         say_json({"file": str(path), "ok": True, "problems": [], **_told(found)})
         return

@@ -15,16 +15,19 @@ from policies.verdict import Caller
 from proxy import keys
 from proxy.apis import guessed
 from proxy.call import Rejected
+from proxy.endpoints import config as configuration
+from proxy.endpoints.config import Wishes
 from proxy.endpoints.plain import answer, failed
 from proxy.explain import as_json, explain_here
 from proxy.house import House
 
-Reload = Callable[[], Awaitable[dict[str, Any]]]
-"""Asks the supervisor to reload; the outcome once every worker has swapped."""
+Reload = Callable[[str], Awaitable[dict[str, Any]]]
+"""Asks the supervisor to reload, for whom it names; the outcome once every worker has swapped."""
 
 
-def handlers(house: House, reload: Reload | None) -> list[HTTPRouteHandler]:
-    """``GET /admin/config``, ``POST /admin/config/reload`` and ``POST /admin/explain``."""
+def handlers(house: House, reload: Reload | None, wishes: Wishes | None = None) -> list[HTTPRouteHandler]:
+    """``GET /admin/config``, ``POST /admin/config/reload`` (``?dry_run=1&last=N``: says what it would change),
+    ``POST /admin/explain``, and those of ``configuration``."""
 
     @get("/admin/config", sync_to_thread=False)
     def config(request: Request[Any, Any, Any]) -> Response[bytes]:
@@ -48,9 +51,11 @@ def handlers(house: House, reload: Reload | None) -> list[HTTPRouteHandler]:
     async def reload_config(request: Request[Any, Any, Any]) -> Response[bytes]:
         admit(house, request)
         if reload is None:
-            message = "This process has no supervisor that could reload it."
-            raise Rejected(ir.Failure("invalid", 409, message, code="no_supervisor"))
-        outcome = await reload()
+            raise configuration.alone()
+        if _dry(request):
+            outcome = await configuration.weighed(request, wishes)
+        else:
+            outcome = await reload(configuration.who(request))
         return answer(house, outcome, 200 if outcome.get("ok") else 422)
 
     @post("/admin/explain", status_code=200)
@@ -61,7 +66,18 @@ def handlers(house: House, reload: Reload | None) -> list[HTTPRouteHandler]:
         found = await explain_here(house, asked.api or guessed(body), body, asked.headers, _caller(house, asked.key))
         return answer(house, {"api": asked.api or guessed(body), **as_json(found)})
 
-    return [config, reload_config, explain]
+    return [config, reload_config, explain, *configuration.handlers(house, wishes, admit)]
+
+
+def _dry(request: Request[Any, Any, Any]) -> bool:
+    """Is only to be told what would happen? A word that is misspelt must not reload."""
+    for name in request.query_params:
+        if name not in {"dry_run", "last"}:
+            raise failed(400, f"There is no '{name}' here: there is dry_run, last.", "unknown_parameter", name)
+    word = request.query_params.get("dry_run", "0")
+    if word not in {"0", "1", "true", "false"}:
+        raise failed(400, "Invalid value for 'dry_run': send 1 or 0.", "invalid_value", "dry_run")
+    return word in {"1", "true"}
 
 
 class _Question(msgspec.Struct, forbid_unknown_fields=True):

@@ -53,6 +53,14 @@ def _told(override: Listed) -> dict[str, str | None]:
     return {"override": override.override, "until": override.until, "state": override.ignored or "active"}
 
 
+def _reload(house: House) -> str:
+    """A refused file is no reason to take a replica out: the old one goes on."""
+    last = house.last_reload
+    if last is None or last.get("ok"):
+        return "ok"
+    return f"refused at {last.get('at')}: the file is not what is in force (GET /admin/config says why)"
+
+
 def readiness(house: House) -> dict[str, Any]:
     """Ready: a usable backend, somebody who may ask, and not draining. A ledger in trouble keeps its rows in the spool,
     keys that cannot be read are as they were, and for limits, budgets and stored responses holds what ``state.away``
@@ -70,6 +78,7 @@ def readiness(house: House) -> dict[str, Any]:
         "degraded": any((*trouble.values(), overrides.away)),
         "generation": snapshot.generation,
         "config": snapshot.hash[:12],
+        "reload": _reload(house),
         **{what: why or "ok" for what, why in trouble.items()},
         "backends": backends | drained(house),
         "overrides": [_told(each) for each in overrides.listed()],

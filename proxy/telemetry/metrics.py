@@ -100,10 +100,12 @@ class Meters:
         """What became of ledger rows; fits ``Ledger(count=…)``. Also called by the ledger's thread."""
         self.add(names.RECORDS, (state,), rows)
 
-    def reloaded(self, outcome: str, generation: int) -> None:
-        """A reload was tried; ``generation`` is the one in force after it."""
+    def reloaded(self, outcome: str, generation: int, at: float) -> None:
+        """A reload was tried ``at`` (seconds since 1970); ``generation`` is the one in force after it."""
         self.add(names.RELOADS, (outcome,))
         self._values[names.GENERATION.name][()] = generation
+        self._values[names.LAST_RELOAD_OK.name][()] = int(outcome == "ok")
+        self._values[names.LAST_RELOAD.name][()] = at
 
     def overridden(self, generation: int, counts: Mapping[str, int]) -> None:
         """What operators have turned; ``counts``: by kind."""

@@ -74,7 +74,18 @@ OVERRIDES: Final = Metric("turnout_overrides", "gauge", "Overrides that have not
 OVERRIDES_GENERATION: Final = Metric(
     "turnout_overrides_generation", "gauge", "The last change of the overrides, as heard of.", merge="max"
 )
-RELOADS: Final = Metric("turnout_config_reload_total", "counter", "Reloads of the configuration.", ("outcome",))
+RELOADS: Final = Metric(
+    "turnout_config_reload_total", "counter", "Reloads of the configuration.", ("outcome",), merge="max"
+)
+LAST_RELOAD_OK: Final = Metric(
+    "turnout_config_last_reload_ok",
+    "gauge",
+    "1 where the last reload (or the start) took the file, 0 where it was refused and the one before goes on.",
+    merge="max",
+)
+LAST_RELOAD: Final = Metric(
+    "turnout_config_last_reload_timestamp_seconds", "gauge", "When that was, seconds since 1970.", merge="max"
+)
 BREAKER: Final = Metric("turnout_breaker_state", "gauge", "0 closed, 1 half open, 2 open.", ("backend",), merge="max")
 STORE_FAILURES: Final = Metric(
     "turnout_store_failures_total",
@@ -143,9 +154,8 @@ DROPPED_SERIES: Final = Metric(
 
 METRICS: Final = (
     REQUESTS, ATTEMPTS, FIRST_TOKEN, OVERHEAD, DURATION, TOKENS, COST, PRICE_MISSING, USAGE_INVALID, RECORDS, ANSWERS,
-    IN_FLIGHT, GENERATION, OVERRIDES, OVERRIDES_GENERATION,
-    RELOADS, BREAKER, STORE_FAILURES, SPILL, CACHE, REFUSED_KEYS, DROPPED_TAGS,
-    LIMITED, POTS, POTS_AWAY, SOFT, OVERRUN, SPANS, DROPPED_SERIES,
+    IN_FLIGHT, GENERATION, OVERRIDES, OVERRIDES_GENERATION, RELOADS, LAST_RELOAD_OK, LAST_RELOAD, BREAKER,
+    STORE_FAILURES, SPILL, CACHE, REFUSED_KEYS, DROPPED_TAGS, LIMITED, POTS, POTS_AWAY, SOFT, OVERRUN, SPANS, DROPPED_SERIES,
 )  # fmt: skip
 BREAKER_STATES: Final = {"closed": 0, "half_open": 1, "open": 2}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -50,11 +51,15 @@ class Telemetry:
         """A snapshot is in force: its backends and policies are the labels from now on."""
         self.meters.allow("backend", list(snapshot.backends))
         self.meters.allow("policy", snapshot.policies())
-        self.meters.reloaded("ok", snapshot.generation)
+        self.meters.reloaded("ok", snapshot.generation, snapshot.loaded_at)
 
-    def refused(self, generation: int) -> None:
-        """A reload failed; ``generation`` goes on."""
-        self.meters.reloaded("failed", generation)
+    def reload_tried(self, outcome: Mapping[str, Any], generation: int) -> None:
+        """The outcome of a reload; where it failed, ``generation`` goes on. What was adopted is counted already."""
+        if not outcome.get("ok"):
+            at = outcome.get("at")
+            self.meters.reloaded(
+                "failed", generation, datetime.fromisoformat(at).timestamp() if at is not None else time.time()
+            )
 
     def trace(self, headers: Mapping[str, str]) -> TraceContext:
         return self._tracing.start(headers)

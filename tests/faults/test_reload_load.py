@@ -1,55 +1,17 @@
 """Done-when 7: 200 reloads under 100 open streams and steady load, every third file broken, and nobody notices."""
 
 import asyncio
-from collections import defaultdict
-from dataclasses import dataclass, field
 
 import httpx2
 import pytest
-from chaos import WORDS, Chaos, chaos
+from chaos import Chaos, chaos
 from live import Live
-from talk import APIS, PATHS, body
+from reloading import Story, broken, call, config, hold
+from talk import PATHS, body
 
 RELOADS = 200
 STREAMS = 100
 CALLERS = 3
-
-
-def config(url: str, number: int) -> str:
-    """The policy is named for the file; the backend for its parity."""
-    at = f'provider: vllm, local: true, base_url: "{url}/v1"'
-    return f"""version: 1
-backends:
-  even: {{{at}, model: ok}}
-  odd:  {{{at}, model: ok}}
-  held: {{{at}, model: held}}
-policies:
-  p{number}:
-    rules:
-      - {{use: [{("even", "odd")[number % 2]}]}}
-aliases:
-  any:  {{policy: p{number}}}
-"""
-
-
-def broken(text: str) -> str:
-    return text.replace("policies:", "polices:")
-
-
-@dataclass
-class Story:
-    """What the clients saw."""
-
-    followed: dict[str, set[tuple[str, str, str]]] = field(default_factory=lambda: defaultdict(set))
-    """Generation -> (policy, rule, backend)."""
-    calls: int = 0
-    done: bool = False
-    streams: list[bytes] = field(default_factory=list)
-
-    def note(self, headers: httpx2.Headers) -> None:
-        self.calls += 1
-        told = tuple(headers[f"x-turnout-{name}"] for name in ("policy", "rule", "backend"))
-        self.followed[headers["x-turnout-generation"]].add(told)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -57,19 +19,9 @@ def test_reloads_under_load(workers: int) -> None:
     with chaos() as room, Live(config(room.url, 1), workers=workers) as live:
         story = Story()
         asyncio.run(_play(live, room, story))
-        assert len(story.streams) == STREAMS
-        for raw in story.streams:
-            assert raw.endswith(b"data: [DONE]\n\n")
-            assert b'"error"' not in raw
-        good = {number for number in range(1, RELOADS + 2) if number % 3}
-        numbers = set()
-        for generation, seen in story.followed.items():
-            assert len(seen) == 1, f"generation {generation} followed {seen}"
-            ((policy, rule, backend),) = seen
-            number = int(policy[1:])
-            numbers.add(number)
-            assert (rule, backend) == (f"{policy}[0]", ("even", "odd")[number % 2])
-        assert numbers <= good
+        story.streams_are_whole(STREAMS)
+        numbers = story.files()
+        assert numbers <= {number for number in range(1, RELOADS + 2) if number % 3}
         assert len(numbers) > RELOADS / 3
         rows = {row.request_id: row for row in live.rows()}
         assert len(rows) == story.calls + STREAMS
@@ -88,7 +40,7 @@ async def _play(live: Live, room: Chaos, story: Story) -> None:
     ):
         opened = asyncio.Semaphore(0)
         for _ in range(STREAMS):
-            group.create_task(_hold(client, story, opened))
+            group.create_task(hold(client, story, opened))
         for _ in range(STREAMS):
             await opened.acquire()
         for number in range(CALLERS):
@@ -99,23 +51,10 @@ async def _play(live: Live, room: Chaos, story: Story) -> None:
         room.release = True
 
 
-async def _hold(client: httpx2.AsyncClient, story: Story, opened: asyncio.Semaphore) -> None:
-    async with client.stream("POST", PATHS["chat"], json=body("chat", "backend/held", stream=True)) as answer:
-        assert answer.status_code == 200
-        opened.release()
-        story.streams.append(await answer.aread())
-
-
 async def _call(client: httpx2.AsyncClient, story: Story, number: int) -> None:
-    """One caller: both APIs in turn, whole and streamed."""
     while not story.done:
-        api, stream = APIS[number % 2], bool(number // 2 % 2)
+        await call(client, story, number)
         number += 1
-        answer = await client.post(PATHS[api], json=body(api, "any", stream=stream))
-        assert answer.status_code == 200, answer.text
-        assert WORDS[0] in answer.text
-        assert not stream or answer.content.rstrip().endswith(b"[DONE]") or b"response.completed" in answer.content
-        story.note(answer.headers)
 
 
 async def _reload(live: Live, client: httpx2.AsyncClient, room: Chaos, number: int, story: Story) -> None:

