@@ -172,9 +172,14 @@ def interrupted() -> ir.Failure:
     return ir.Failure("interrupted", 502, message, "server_error", "upstream_interrupted")
 
 
-def timeout(message: str) -> ir.Failure:
-    """One of our timers ended the wait."""
-    return ir.Failure("timeout", 504, message, "server_error", "upstream_timeout")
+def timeout(message: str, timer: str | None = None) -> ir.Failure:
+    """One of our timers ended the wait: ``timer``, where a backend's ``timeouts`` have it."""
+    return ir.Failure("timeout", 504, message, "server_error", "upstream_timeout", timer=timer)
+
+
+def overdue(what: str, timer: str, seconds: float) -> ir.Failure:
+    """The same, with the timer in its words: ``what`` completes "the backend did not …"."""
+    return timeout(f"the backend did not {what} within {seconds:g} s (timeouts.{timer})", timer)
 
 
 def bad_response(why: str) -> ir.Failure:

@@ -35,6 +35,21 @@ ATTEMPTS: Final = Metric(
     "Attempts at an upstream, retries and fallbacks included.",
     ("backend", "outcome"),
 )
+RETRIES: Final = Metric(
+    "turnout_retries_total",
+    "counter",
+    "Retries at the backend that had just failed: made, or refused because its retry budget was spent.",
+    ("backend", "outcome"),
+)
+RETRY_BUDGET: Final = Metric(
+    "turnout_retry_budget_left", "gauge", "Retries that the budget of a backend still allows now.", ("backend",)
+)
+TIMEOUTS: Final = Metric(
+    "turnout_timeouts_total",
+    "counter",
+    "Attempts that a timer of their backend ended: connect, first_byte, load, idle, total, cap.",
+    ("backend", "timer"),
+)
 FIRST_TOKEN: Final = Metric(
     "turnout_first_token_seconds",
     "histogram",
@@ -132,7 +147,8 @@ DROPPED_SERIES: Final = Metric(
 )
 
 METRICS: Final = (
-    REQUESTS, ATTEMPTS, FIRST_TOKEN, OVERHEAD, DURATION, TOKENS, COST, PRICE_MISSING, USAGE_INVALID, RECORDS, ANSWERS,
+    REQUESTS, ATTEMPTS, RETRIES, RETRY_BUDGET, TIMEOUTS,
+    FIRST_TOKEN, OVERHEAD, DURATION, TOKENS, COST, PRICE_MISSING, USAGE_INVALID, RECORDS, ANSWERS,
     IN_FLIGHT, GENERATION, RELOADS, BREAKER, STORE_FAILURES, SPILL, CACHE, REFUSED_KEYS, DROPPED_TAGS,
     LIMITED, POTS, POTS_AWAY, SOFT, OVERRUN, DROPPED_SERIES,
 )  # fmt: skip
