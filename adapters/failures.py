@@ -25,7 +25,8 @@ _OVERFLOW = re.compile(
 _SPENT_WORDS = frozenset({"insufficient_quota", "billing_error", "billing_hard_limit_reached", "billing_not_active"})
 _SPENT = re.compile(
     r"credit balance is too low|reached your specified (?:\w+ ){0,2}usage limits"
-    r"|(?:exceeded|reached) (?:its|your|the) (?:\w+ ){0,2}spend(?:ing)? (?:cap|limit)|billing hard limit has been reached",
+    r"|(?:exceeded|reached) (?:its|your|the) (?:\w+ ){0,2}spend(?:ing)? (?:cap|limit)"
+    r"|billing hard limit has been reached",
     re.IGNORECASE,
 )
 """An account that is empty or capped: Anthropic answers 400 then, and Google 429, as to who is merely too quick."""

@@ -287,7 +287,8 @@ def _patience(attempt: Attempt) -> tuple[str, float]:
     if not attempt.streamed:
         loads = attempt.cold and timeouts.load > timeouts.total
         return ("load", timeouts.load) if loads else ("total", timeouts.total)
-    first = ("load", timeouts.load) if attempt.cold else ("first_byte", timeouts.first_byte)
+    loads = attempt.cold and timeouts.load != timeouts.first_byte
+    first = ("load", timeouts.load) if loads else ("first_byte", timeouts.first_byte)
     return min(first, ("cap", timeouts.cap), key=lambda timer: timer[1])
 
 
