@@ -56,6 +56,6 @@ class Recent:
 
 
 def is_free(failure: ir.Failure) -> bool:
-    """Is asking again after this failure no burden on a backend in trouble? A better answer is asked for once; a model
-    that is being loaded refuses cheaply; where there was no place, nobody was asked."""
-    return failure.kind == "bad_output" or failure.code in (ir.LOADING, "backend_busy")
+    """Is asking again after this failure no burden on a backend in trouble? A better answer is asked for once, and a
+    model that is being loaded refuses cheaply."""
+    return failure.kind == "bad_output" or failure.code == ir.LOADING

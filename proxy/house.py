@@ -232,11 +232,11 @@ class House:
                 yield
             return
         now = time.monotonic()
-        self.retrying.tried(attempt.backend, now)
         failure = self.backends.enter(attempt.backend, now)
         if failure is not None:
-            attempt.ended, attempt.failure = time.monotonic(), failure
+            attempt.ended, attempt.failure = now, failure
             raise UpstreamFailed(failure)
+        self.retrying.tried(attempt.backend, now)
         self.prices.expect((attempt.backend,))
         if self._compares:
             self.prices.load()

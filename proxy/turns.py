@@ -78,9 +78,10 @@ class Turns:
             loading=self._call.snapshot.backends[self.target.backend].timeouts.load if self.target.local else None,
             begun=tried is not None and tried.upstream_status is not None,
         )
-        spent = self._again(self._call, self.target) if step.what == "again" and not is_free(failure) else None
-        if spent is not None:
-            step = Step("stop", why=f"{failure.kind}, and {spent}")
+        sent = tried is not None and tried.sent is not None
+        if step.what == "again" and sent and not is_free(failure):
+            spent = self._again(self._call, self.target)
+            step = step if spent is None else Step("stop", why=f"{failure.kind}, and {spent}")
         if step.what == "again":
             self._trace(f"{self.target.backend}: {step.why}, asked again after {step.wait:.3f} s")
         elif step.what == "stop":

@@ -55,7 +55,6 @@ def test_no_traffic_gets_more_retries_than_its_budget(
     ("kind", "code", "free"),
     [
         ("overloaded", ir.LOADING, True),
-        ("overloaded", "backend_busy", True),
         ("bad_output", "structured_output_invalid", True),
         ("overloaded", "upstream_overloaded", False),
         ("upstream_error", "upstream_error", False),
