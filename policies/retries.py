@@ -72,7 +72,8 @@ class Retries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         if bytes_sent and failure.kind != "poor_answer":
             return Step("stop", why="the answer has begun")
         if self._late(elapsed):
-            return Step("stop", why=f"the retry deadline of {self.deadline:g} s has passed")
+            why = f"{failure.kind}: the retry deadline of {self.deadline:g} s has passed"
+            return Step("stop", why=why, later=_is_for_clients(failure))
         if failure.kind not in _MOVES:
             return Step("stop", why=f"{failure.kind} would fail anywhere")
         if more_targets:
@@ -91,8 +92,7 @@ class Retries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return Step("stop", why=f"{failure.kind} after {attempt} tries, and no target is left")
 
     def _waited(self, failure: ir.Failure, attempt: int, jitter: float, elapsed: float) -> Step:
-        told = failure.retry_after or 0.0
-        later = 0 < told <= PATIENCE
+        told, later = failure.retry_after or 0.0, _is_for_clients(failure)
         if told > self.cap:
             why = f"{failure.kind}: retry-after {told:g} s is over the cap of {self.cap:g} s"
             return Step("stop", why=why, later=later)
@@ -101,3 +101,8 @@ class Retries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
             why = f"{failure.kind}: a wait of {wait:.1f} s would pass the retry deadline"
             return Step("stop", why=why, later=later)
         return Step("again", wait, failure.kind)
+
+
+def _is_for_clients(failure: ir.Failure) -> bool:
+    """Has it named a time that a client may wait?"""
+    return failure.retry_after is not None and 0 < failure.retry_after <= PATIENCE

@@ -68,8 +68,7 @@ async def send(call: Call, attempt: Attempt, outgoing: Outgoing, engine: Engine)
             attempt.first_event = time.monotonic()
             return opened
     except TimeoutError:
-        what = "send its first event" if attempt.streams(call.head) else "answer"
-        raise UpstreamFailed(failures.overdue(what, timer, limit)) from None
+        raise UpstreamFailed(_late(call, attempt, timer, limit)) from None
     except UpstreamFailed as error:
         # It may quote what it was sent: our credentials are neither for the client nor for the ledger.
         raise UpstreamFailed(attempt.backend.answered(error.failure)) from error
@@ -175,6 +174,14 @@ async def _first(call: Call, attempt: Attempt, answer: Answer) -> Opened:
     if machine.failure is not None:
         raise UpstreamFailed(machine.failure)
     return Opened(answer, relay=machine, chunks=chunks, ready=ready)
+
+
+def _late(call: Call, attempt: Attempt, timer: str, limit: float) -> ir.Failure:
+    """The timer has struck before anything could be told. A status that came in time has said already why."""
+    if attempt.upstream_status not in (None, 200):
+        return attempt.wire.read_error(attempt.upstream_status, {}, b"")
+    what = "send its first event" if attempt.streams(call.head) else "answer"
+    return failures.overdue(what, timer, limit)
 
 
 async def _refusal(attempt: Attempt, answer: Answer) -> ir.Failure:

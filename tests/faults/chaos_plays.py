@@ -249,6 +249,7 @@ ROUGH: dict[str, Play] = {
     "endless-error": _endless_error,
     "stalled-error": _stalled_error,
     "seconds": _limited("retry-after: 0.05"),
+    "blink": _limited("retry-after: 0.05"),
     "millis": _limited("retry-after-ms: 50", "retry-after: 9"),
     "date": _limited("retry-after: AT+2"),
     "dated": _limited("retry-after: AT+3602", "date: AT+3600"),

@@ -16,7 +16,7 @@ from talk import Heard, until
 SHORT = "timeouts: {connect: 200ms, first_byte: 300ms, idle: 400ms, total: 300ms}"
 """Every timer at a hundredth or less of its default (decision D28)."""
 PATIENT = "timeouts: {first_byte: 30s, idle: 30s, total: 30s}"
-TIMED = ("stall",)
+TIMED = ("stall", "stalled-error")
 DYING = ("reset", "close")
 FAULTS = ("cut-fin", "cut-rst", "cut-eof", "bad-line", "bad-utf8", "garbage", "html")
 HEAVY = ("long-line", "endless-line", "endless-headers", "endless-error")
@@ -315,6 +315,11 @@ def test_u10_an_endless_error_is_still_its_status(live: Live, rough: Chaos) -> N
     assert heard.failed is not None
     assert "answered HTTP 500 without a readable error" in heard.failed["message"]
     until(lambda: rough.of("endless-error")[-1].gone, "closed upstream")
+
+
+def test_u10_an_error_that_stalls_is_still_its_status(live: Live) -> None:
+    heard = ask(live, "chat", backend_of(at("stalled-error", "chat", stream=False)), stream=False)
+    status(live, heard, "chat", (503, "upstream_overloaded"), attempts=2)
 
 
 @each_client

@@ -44,18 +44,21 @@ retries: {{base: 20ms}}
 backends:
   ok: {{{at_rough}, model: ok}}
   poor: {{{at_rough}, model: "500"}}
-  no-floor: {{{at_rough}, model: "500"}}
+  hasty: {{{at_rough}, model: blink}}
   fails: {{{at_rough}, model: "503"}}
   down: {{provider: vllm, local: true, base_url: "http://127.0.0.1:{free_port()}/v1", model: x}}
   silent: {{{at_rough}, model: stall, timeouts: {{first_byte: 300ms, total: 300ms}}}}
   falls-silent: {{{at_rough}, model: stall-mid, timeouts: {{idle: 300ms}}}}
 {chr(10).join(lines)}
 aliases:
+  hasty:      {{policy: hasty}}
   after-429:  {{use: [{at("hour", "chat", stream=False)}, ok]}}
   after-cap:  {{use: [{at("capped", "chat", stream=False)}, ok]}}
   after-5xx:  {{use: [fails, ok]}}
   after-401:  {{use: [{at("401", "chat", stream=False)}, ok]}}
   after-first: {{use: [{at("error-first", "chat", stream=True)}, ok]}}
+policies:
+  hasty: {{retries: {{deadline: 0.03}}, rules: [{{use: [hasty]}}]}}
 """
     with Live(text) as made:
         yield made
@@ -114,6 +117,14 @@ def test_u11_a_wait_that_is_too_long_is_handed_on(live: Live, rough: Chaos, clie
         assert len(rough.of(fault)) - before == 1
         (row,) = live.rows_of(heard.id)
         assert f"retry-after {handed[0]} s is over the cap of 5 s" in (row.trace or "")
+
+
+def test_u11_nobody_waits_beyond_the_deadline(live: Live, rough: Chaos) -> None:
+    before = len(rough.of("blink"))
+    heard = ask(live, "chat", "hasty", stream=False)
+    told(heard, 429, "rate_limit_exceeded", "chat")
+    assert (waits(heard), len(rough.of("blink")) - before) == (("1", "50", None), 1)
+    assert "the retry deadline" in str(live.rows_of(heard.id)[0].trace)
 
 
 @each_way
