@@ -101,8 +101,9 @@ async def _drive(attempt: Attempt, chunks: AsyncIterator[bytes], machine: Stream
     """What comes is told as it comes, within ``timeouts.idle`` and ``timeouts.cap``. Raises UpstreamFailed."""
     clock, limits = asyncio.get_running_loop().time, attempt.backend.timeouts
     cap = clock() - (time.monotonic() - (attempt.sent or attempt.started)) + limits.cap
+    timer = asyncio.timeout_at(_finite(min(clock() + limits.idle, cap)))
     try:
-        async with asyncio.timeout_at(_finite(min(clock() + limits.idle, cap))) as timer:
+        async with timer:
             async for chunk in chunks:
                 # A slow client is not a silent backend: that timer rests while we write.
                 timer.reschedule(_finite(cap))
@@ -113,9 +114,9 @@ async def _drive(attempt: Attempt, chunks: AsyncIterator[bytes], machine: Stream
         if not machine.done:
             await line.write(machine.close())
     except TimeoutError:
-        if clock() < cap:
-            raise UpstreamFailed(failures.overdue("send anything more", "idle", limits.idle)) from None
-        raise UpstreamFailed(failures.overdue("come to an end", "cap", limits.cap)) from None
+        if timer.when() == cap:
+            raise UpstreamFailed(failures.overdue("come to an end", "cap", limits.cap)) from None
+        raise UpstreamFailed(failures.overdue("send anything more", "idle", limits.idle)) from None
 
 
 def overhear(attempt: Attempt, machine: StreamRelay | Whole) -> None:

@@ -121,6 +121,8 @@ def test_the_deadline_ends_all_tries() -> None:
         ).what
 
     assert at(10.0, more=True) == "stop"
+    late = retries.after(failure("limited", 3.0), attempt=1, bytes_sent=False, more_targets=True, elapsed=11.0)
+    assert (late.what, late.later) == ("stop", True)
     assert at(8.0, more=False, told=3.0) == "stop"
     assert at(8.0, more=False, told=1.0) == "again"
     assert at(8.0, more=True) == "next"
