@@ -10,6 +10,8 @@ import msgspec
 
 from adapters import ir
 
+_LONGEST_WAIT = 31 * 86_400.0
+"""Seconds; what an upstream says beyond it is no time that anybody waits."""
 MAX_MESSAGE = 4000
 """Characters of an upstream's message that are passed on; our own limit."""
 
@@ -20,6 +22,14 @@ _OVERFLOW = re.compile(
     r"|max_model_len|inputs` tokens \+ `max_new_tokens`|reduce the length of (the|your) (messages|prompt|input)",
     re.IGNORECASE,
 )
+_SPENT_WORDS = frozenset({"insufficient_quota", "billing_error", "billing_hard_limit_reached", "billing_not_active"})
+_SPENT = re.compile(
+    r"credit balance is too low|reached your specified (?:\w+ ){0,2}usage limits"
+    r"|(?:exceeded|reached) (?:its|your|the) (?:\w+ ){0,2}spend(?:ing)? (?:cap|limit)"
+    r"|billing hard limit has been reached",
+    re.IGNORECASE,
+)
+"""An account that is empty or capped: Anthropic answers 400 then, and Google 429, as to who is merely too quick."""
 _LOADING = re.compile(r"loading (the )?model|model .{0,100}\b(is )?(still )?(being loaded|loading)", re.IGNORECASE)
 _WORDS: Mapping[str, int] = {
     "invalid_request_error": 400,
@@ -72,14 +82,15 @@ def by_status(
     failure = _client_side(status, message[:MAX_MESSAGE], code, param, type) or _server_side(
         status, message[:MAX_MESSAGE]
     )
-    return msgspec.structs.replace(failure, upstream_status=status, retry_after=retry_after)
+    wait = None if retry_after is None else min(retry_after, _LONGEST_WAIT)
+    return msgspec.structs.replace(failure, upstream_status=status, retry_after=wait)
 
 
 def _client_side(status: int, message: str, code: str | None, param: str | None, kind: str | None) -> ir.Failure | None:
     words = (code, kind)
     if status in (401, 403):
         return ir.Failure("upstream_auth", 502, _auth_message(status), "server_error", "upstream_auth")
-    if status == 402 or (status == 429 and "insufficient_quota" in words):
+    if status == 402 or (status in (400, 429) and (_SPENT_WORDS & set(words) or _SPENT.search(message))):
         return ir.Failure("quota", 429, message, "insufficient_quota", "insufficient_quota")
     if status == 429:
         return ir.Failure("limited", 429, message, "rate_limit_error", "rate_limit_exceeded")
@@ -172,9 +183,14 @@ def interrupted() -> ir.Failure:
     return ir.Failure("interrupted", 502, message, "server_error", "upstream_interrupted")
 
 
-def timeout(message: str) -> ir.Failure:
-    """One of our timers ended the wait."""
-    return ir.Failure("timeout", 504, message, "server_error", "upstream_timeout")
+def timeout(message: str, timer: str | None = None) -> ir.Failure:
+    """One of our timers ended the wait: ``timer``, where a backend's ``timeouts`` have it."""
+    return ir.Failure("timeout", 504, message, "server_error", "upstream_timeout", timer=timer)
+
+
+def overdue(what: str, timer: str, seconds: float) -> ir.Failure:
+    """The same, with the timer in its words: ``what`` completes "the backend did not …"."""
+    return timeout(f"the backend did not {what} within {seconds:g} s (timeouts.{timer})", timer)
 
 
 def bad_response(why: str) -> ir.Failure:

@@ -509,6 +509,8 @@ class Failure(Struct, frozen=True):
     param: str | None = None
     retry_after: float | None = None
     upstream_status: int | None = None
+    timer: str | None = None
+    """Which of the backend's timers has ended the wait: connect | first_byte | load | idle | total | cap."""
 
 
 LOADING = "upstream_loading"

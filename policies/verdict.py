@@ -131,3 +131,5 @@ class Step(Struct, frozen=True):
     what: Literal["again", "next", "stop"]
     wait: float = 0.0
     why: str = ""
+    later: bool = False
+    """The upstream has named a time that is too far for us and not for the client."""

@@ -114,15 +114,28 @@ async def refuse(call: Call, failure: ir.Failure, line: Line) -> None:
     if failure.retry_after is not None:
         found.append((b"retry-after", str(max(int(failure.retry_after + 0.999), 1)).encode()))
         found.append((b"retry-after-ms", str(int(failure.retry_after * 1000)).encode()))
-    if call.attempts or (failure.kind == "quota" and failure.retry_after is None):
-        # Our own tries are spent: an SDK that tries again would triple the load on a backend in trouble. A budget that
-        # is spent stays so.
+    if _exhausted(call, failure):
         found.append((b"x-should-retry", b"false"))
     if failure.status == 405:
         found.append((b"allow", b"POST"))
     if failure.status in (401, 413, 415, 426):
         found.append((b"connection", b"close"))
     await line.answer(failure.status, found, call.api.wire.write_error(failure, call.id))
+
+
+def _exhausted(call: Call, failure: ir.Failure) -> bool:
+    """Is an SDK not to ask again by itself (``x-should-retry: false``)? Where a backend was asked and failed, our tries
+    or its retry budget are spent, or no retry can help: two more of the client's would triple the load on a backend in
+    trouble. A budget that is spent stays so.
+
+    Asking again makes sense, and ``retry-after`` says when, where no backend was asked (all places taken, breakers
+    open, a short limit of ours) and where one has named a time that is too far for us. After a stop of this Turnout
+    another one may answer at once.
+    """
+    if call.later or failure.code == "shutting_down":
+        return False
+    asked = any(attempt.sent is not None for attempt in call.attempts)
+    return asked or (failure.kind == "quota" and failure.retry_after is None)
 
 
 def _told(call: Call, failure: ir.Failure) -> list[bytes]:

@@ -46,6 +46,8 @@ class Timeouts(Struct, frozen=True):
     total: float
     load: float
     """Instead of ``first_byte``, while a model may have to be loaded first."""
+    cap: float = 3600.0
+    """From the sending of a request to the end of its stream."""
 
 
 class Backend(Struct, frozen=True, kw_only=True):
@@ -171,6 +173,7 @@ def resolve(name: str, entry: BackendEntry, unavailable: str | None, card: Card 
             limits.idle,
             limits.total,
             _loading(limits, local=local),
+            limits.cap,
         ),
         max_parallel=entry.max_parallel,
         metrics=_metrics(entry, row, base_url) if local else None,

@@ -228,6 +228,8 @@ class Call:
     status: int | None = None
     outcome: str | None = None
     failure: ir.Failure | None = None
+    later: bool = False
+    """The last backend has named a time that is too far for us: its client may ask again then."""
     committed: bool = False
     recorded: bool = False
     parent_id: str | None = None

@@ -51,6 +51,8 @@ class _Zlib:
         self._inner = zlib.decompressobj(wbits)
 
     def take(self, data: bytes) -> bytes:
+        if self._inner.eof:
+            return b""  # it keeps its last tail, and would put it behind the rest a second time
         return self._inner.decompress(self._inner.unconsumed_tail + data, PIECE)
 
     @property

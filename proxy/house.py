@@ -12,6 +12,7 @@ from policies.limits import pacing
 from policies.moment import Moment
 from policies.pricing import Price
 from policies.retries import Retries
+from policies.retry_budget import RetryBudget
 from policies.verdict import Caller, Target
 from proxy import keys, settle
 from proxy.bodies import InTurn
@@ -32,6 +33,7 @@ from proxy.state.condensed import Condensed
 from proxy.state.loads import Loads
 from proxy.state.machines import Machines
 from proxy.state.memory import Backends
+from proxy.state.retrying import Retrying
 from proxy.state.store import Store
 from proxy.threads import Threads
 from proxy.tokens.counting import Counting
@@ -84,6 +86,8 @@ class House:
         self.overrides = overrides
         self.bound_loopback = bound_loopback
         self.backends = Backends(telemetry.breaker)
+        self.retrying = Retrying(telemetry.retried)
+        telemetry.meters.watch(lambda: self.retrying.gauges(self.snapshot.backends.values(), self._budget()))
         self.loads = Loads(telemetry.spilled)
         self.watcher = Watcher(engine, self.loads, lambda: self.snapshot)
         self.prices = Prices()
@@ -212,6 +216,20 @@ class House:
         """The retries of the policy that decided."""
         return call.snapshot.retries(call.decision.policy if call.decision else None)
 
+    def _budget(self) -> RetryBudget:
+        rules = self.snapshot.config.retries
+        return RetryBudget(rules.budget, rules.floor)
+
+    def again(self, call: Call, target: Target) -> str | None:
+        """Draw one retry from the budget of this backend; the answer says why there is none."""
+        now, budget = time.monotonic(), self._budget()
+        shut = self.backends.available(call.snapshot, target, now)
+        if shut is not None:
+            return shut
+        if self.retrying.draw(call.snapshot.backends[target.backend], budget, now):
+            return None
+        return f"its retry budget is spent ({budget.share:.0%} of its calls and {budget.floor:g} a second)"
+
     @contextmanager
     def draw(self, attempt: Attempt) -> Iterator[None]:
         """Station 6: a place at the backend while the attempt lasts. Raises UpstreamFailed when there is none."""
@@ -219,10 +237,12 @@ class House:
             with self._ended(attempt):
                 yield
             return
-        failure = self.overrides.refuses(attempt.backend) or self.backends.enter(attempt.backend, time.monotonic())
+        now = time.monotonic()
+        failure = self.overrides.refuses(attempt.backend) or self.backends.enter(attempt.backend, now)
         if failure is not None:
-            attempt.ended, attempt.failure = time.monotonic(), failure
+            attempt.ended, attempt.failure = now, failure
             raise UpstreamFailed(failure)
+        self.retrying.tried(attempt.backend, now)
         self.prices.expect((attempt.backend,))
         if self._compares:
             self.prices.load()

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from email.utils import formatdate
 
 import msgspec
 
@@ -24,6 +25,11 @@ from proxy.upstream.seam import Answer, Engine, Outgoing, UpstreamFailed
 
 MAX_ANSWER = 64 * 1024 * 1024
 """A whole answer larger than this is a fault of the upstream; our own limit, in bytes."""
+
+MAX_ERROR = 1024 * 1024
+"""The same of the body of an error: what is larger says nothing that a client could read."""
+_ERROR_SECONDS = 5.0
+"""For that body to come: its status has said already what is to be done."""
 
 MAX_WORD = 40
 """Characters of an unknown finish word that are kept; our own limit."""
@@ -47,7 +53,7 @@ class Opened:
 async def send(call: Call, attempt: Attempt, outgoing: Outgoing, engine: Engine) -> Opened:
     """Station 8. Raises UpstreamFailed while nothing has been promised to the client."""
     attempt.streamed = attempt.streams(call.head)
-    limit = _patience(attempt)
+    timer, limit = _patience(attempt)
     attempt.sent = time.monotonic()
     try:
         async with asyncio.timeout(_finite(limit)):
@@ -62,9 +68,7 @@ async def send(call: Call, attempt: Attempt, outgoing: Outgoing, engine: Engine)
             attempt.first_event = time.monotonic()
             return opened
     except TimeoutError:
-        what = "send its first event" if attempt.streams(call.head) else "answer"
-        message = f"the backend did not {what} within {limit:g} s"
-        raise UpstreamFailed(failures.timeout(message)) from None
+        raise UpstreamFailed(_late(call, attempt, timer, limit)) from None
     except UpstreamFailed as error:
         # It may quote what it was sent: our credentials are neither for the client nor for the ledger.
         raise UpstreamFailed(attempt.backend.answered(error.failure)) from error
@@ -75,35 +79,44 @@ async def send(call: Call, attempt: Attempt, outgoing: Outgoing, engine: Engine)
 
 async def relay_stream(attempt: Attempt, opened: Opened, line: Line, *, end: Callable[[], Awaitable[None]]) -> None:
     """Station 9 for a stream whose head is out. ``end`` is called once, before the held end is released (D3)."""
-    machine, chunks = opened.relay, opened.chunks
+    machine = opened.relay
     assert machine is not None  # noqa: S101 - only streams come here
     attempt.relay = machine
-    clock = asyncio.get_running_loop().time
-    idle = attempt.backend.timeouts.idle
     try:
         await line.write(opened.ready or [])
-        if chunks is not None and not machine.done:
-            async with asyncio.timeout(None) as timer:
-                timer.reschedule(_finite(clock() + idle))
-                async for chunk in chunks:
-                    # A slow client is not a silent backend: the timer rests while we write.
-                    timer.reschedule(None)
-                    await line.write(machine.feed(chunk))
-                    if machine.done:
-                        break
-                    timer.reschedule(_finite(clock() + idle))
-            if not machine.done:
-                await line.write(machine.close())
-    except TimeoutError:
-        machine.fail(failures.timeout(f"the backend fell silent for {idle:g} s"))
+        if opened.chunks is not None and not machine.done:
+            await _drive(attempt, opened.chunks, machine, line)
     except UpstreamFailed as error:
         machine.fail(error.failure)
+        await opened.answer.close()
     finally:
         overhear(attempt, machine)
     await end()
     await line.write(machine.tail)
     await line.close()
     await _finish(opened)
+
+
+async def _drive(attempt: Attempt, chunks: AsyncIterator[bytes], machine: StreamRelay, line: Line) -> None:
+    """What comes is told as it comes, within ``timeouts.idle`` and ``timeouts.cap``. Raises UpstreamFailed."""
+    clock, limits = asyncio.get_running_loop().time, attempt.backend.timeouts
+    cap = clock() - (time.monotonic() - (attempt.sent or attempt.started)) + limits.cap
+    timer = asyncio.timeout_at(_finite(min(clock() + limits.idle, cap)))
+    try:
+        async with timer:
+            async for chunk in chunks:
+                # A slow client is not a silent backend: that timer rests while we write.
+                timer.reschedule(_finite(cap))
+                await line.write(machine.feed(chunk))
+                if machine.done:
+                    break
+                timer.reschedule(_finite(min(clock() + limits.idle, cap)))
+        if not machine.done:
+            await line.write(machine.close())
+    except TimeoutError:
+        if timer.when() == cap:
+            raise UpstreamFailed(failures.overdue("come to an end", "cap", limits.cap)) from None
+        raise UpstreamFailed(failures.overdue("send anything more", "idle", limits.idle)) from None
 
 
 def overhear(attempt: Attempt, machine: StreamRelay | Whole) -> None:
@@ -128,8 +141,7 @@ def _ended(finished: ir.Finished) -> str:
 
 async def _first(call: Call, attempt: Attempt, answer: Answer) -> Opened:
     if answer.status != 200:
-        body = await _read(answer)
-        raise UpstreamFailed(attempt.wire.read_error(answer.status, dict(answer.headers), body))
+        raise UpstreamFailed(await _refusal(attempt, answer))
     kind = answer.headers.get("content-type", "")
     if kind.startswith("text/html"):
         raise UpstreamFailed(failures.bad_response("an HTML page instead of an answer"))
@@ -163,6 +175,30 @@ async def _first(call: Call, attempt: Attempt, answer: Answer) -> Opened:
     if machine.failure is not None:
         raise UpstreamFailed(machine.failure)
     return Opened(answer, relay=machine, chunks=chunks, ready=ready)
+
+
+def _late(call: Call, attempt: Attempt, timer: str, limit: float) -> ir.Failure:
+    """The timer has struck before anything could be told. A status that came in time has said already why."""
+    if attempt.upstream_status not in (None, 200):
+        return attempt.wire.read_error(attempt.upstream_status, {}, b"")
+    what = "send its first event" if attempt.streams(call.head) else "answer"
+    return failures.overdue(what, timer, limit)
+
+
+async def _refusal(attempt: Attempt, answer: Answer) -> ir.Failure:
+    """Why the upstream answered with an error. A ``retry-after`` that is a date is read against the upstream's clock,
+    and against ours where it tells none. A body that does not come, or is too large, leaves the status as it is."""
+    headers = {"date": formatdate(time.time(), usegmt=True), **answer.headers}
+    body = bytearray()
+    try:
+        async with asyncio.timeout(_ERROR_SECONDS):
+            async for chunk in answer.chunks():
+                body += chunk
+                if len(body) > MAX_ERROR:
+                    break
+    except (TimeoutError, UpstreamFailed):
+        pass
+    return attempt.wire.read_error(answer.status, headers, bytes(body))
 
 
 async def _whole(call: Call, attempt: Attempt, answer: Answer) -> Opened:
@@ -252,12 +288,16 @@ async def _read(answer: Answer, limit: int = MAX_ANSWER) -> bytes:
     return b"".join(parts)
 
 
-def _patience(attempt: Attempt) -> float:
-    """Seconds until the first event, or until the whole answer; a model that has to be loaded first has its own."""
+def _patience(attempt: Attempt) -> tuple[str, float]:
+    """The timer for the first event, or for the whole answer, and its seconds; a model that has to be loaded first has
+    its own."""
     timeouts = attempt.backend.timeouts
     if not attempt.streamed:
-        return max(timeouts.total, timeouts.load) if attempt.cold else timeouts.total
-    return timeouts.load if attempt.cold else timeouts.first_byte
+        loads = attempt.cold and timeouts.load > timeouts.total
+        return ("load", timeouts.load) if loads else ("total", timeouts.total)
+    loads = attempt.cold and timeouts.load != timeouts.first_byte
+    first = ("load", timeouts.load) if loads else ("first_byte", timeouts.first_byte)
+    return min(first, ("cap", timeouts.cap), key=lambda timer: timer[1])
 
 
 def _finite(seconds: float) -> float | None:

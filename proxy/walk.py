@@ -69,7 +69,7 @@ async def ride(call: Call, house: House, line: Line) -> None:
 
 async def _try(call: Call, house: House, line: Line) -> None:
     """One target after the other, until one of them answers. Raises Rejected or ir.Invalid where none does."""
-    turns = Turns(call, house.retries(call))
+    turns = Turns(call, house.retries(call), house.again)
     while True:
         await draw(call, turns, house)  # 6 DRAW
         attempt = begin(call, turns.target, time.monotonic())

@@ -13,6 +13,8 @@ from proxy.settings.part import Part, given
 from proxy.settings.units import Seconds, Secret
 
 Positive = Annotated[int, Meta(ge=1)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+Rate = Annotated[float, Meta(ge=0)]
 NEVER = Seconds(math.inf)
 
 
@@ -24,6 +26,11 @@ class RetryRules(Part):
     cap: Seconds = given(Seconds(5))
     deadline: Seconds = given(NEVER)
     """No new try starts later than this after the request came in."""
+    budget: Share = 0.2
+    """Of the calls of the last ten seconds to a backend so large a part may be asked again there, counted in each
+    worker; the next target is taken all the same."""
+    floor: Rate = 3.0
+    """So many more a second."""
 
 
 class Timeouts(Part):
@@ -38,7 +45,9 @@ class Timeouts(Part):
     idle: Seconds = given(Seconds(60))
     """Between two pieces of a stream."""
     total: Seconds = given(Seconds(600))
-    """For a whole answer; streams have no total."""
+    """For a whole answer."""
+    cap: Seconds = given(Seconds(3600))
+    """For a stream, however well it flows."""
 
 
 class BackendEntry(Part):

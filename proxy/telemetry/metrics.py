@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -45,6 +45,7 @@ class Meters:
         self._in_flight[()] = 0
         self._answers = self._values[names.ANSWERS.name]
         self._answers[()] = 0
+        self._looks: list[Callable[[], Iterable[tuple[Metric, Labels, float]]]] = []
 
     def allow(self, label: str, values: Collection[str]) -> None:
         """From now on ``label`` takes these values only (the backends and policies of a configuration)."""
@@ -144,8 +145,15 @@ class Meters:
         cell.counts[bisect_left(metric.buckets, value)] += 1
         cell.total += value
 
+    def watch(self, look: Callable[[], Iterable[tuple[Metric, Labels, float]]]) -> None:
+        """``look`` gives the values of gauges that nobody keeps: it is called when somebody asks."""
+        self._looks.append(look)
+
     def snapshot(self) -> list[Series]:
         """A copy of every value, fit to be encoded and summed over workers by ``merge``."""
+        for metric, labels, value in (told for look in self._looks for told in look()):
+            cells = self._values[metric.name]
+            cells[labels if labels in cells else self._admit(metric, labels, cells)] = value
         return [
             Series(
                 metric.name,

@@ -35,6 +35,21 @@ ATTEMPTS: Final = Metric(
     "Attempts at an upstream, retries and fallbacks included.",
     ("backend", "outcome"),
 )
+RETRIES: Final = Metric(
+    "turnout_retries_total",
+    "counter",
+    "Retries at the backend that had just failed: made, or refused because its retry budget was spent.",
+    ("backend", "outcome"),
+)
+RETRY_BUDGET: Final = Metric(
+    "turnout_retry_budget_left", "gauge", "Retries that the budget of a backend still allows now.", ("backend",)
+)
+TIMEOUTS: Final = Metric(
+    "turnout_timeouts_total",
+    "counter",
+    "Attempts that a timer of their backend ended: connect, first_byte, load, idle, total, cap.",
+    ("backend", "timer"),
+)
 FIRST_TOKEN: Final = Metric(
     "turnout_first_token_seconds",
     "histogram",
@@ -153,9 +168,11 @@ DROPPED_SERIES: Final = Metric(
 )
 
 METRICS: Final = (
-    REQUESTS, ATTEMPTS, FIRST_TOKEN, OVERHEAD, DURATION, TOKENS, COST, PRICE_MISSING, USAGE_INVALID, RECORDS, ANSWERS,
-    IN_FLIGHT, GENERATION, OVERRIDES, OVERRIDES_GENERATION, RELOADS, LAST_RELOAD_OK, LAST_RELOAD, BREAKER,
-    STORE_FAILURES, SPILL, CACHE, REFUSED_KEYS, DROPPED_TAGS, LIMITED, POTS, POTS_AWAY, SOFT, OVERRUN, SPANS, DROPPED_SERIES,
+    REQUESTS, ATTEMPTS, RETRIES, RETRY_BUDGET, TIMEOUTS,
+    FIRST_TOKEN, OVERHEAD, DURATION, TOKENS, COST, PRICE_MISSING, USAGE_INVALID, RECORDS, ANSWERS, IN_FLIGHT,
+    GENERATION, OVERRIDES, OVERRIDES_GENERATION, RELOADS, LAST_RELOAD_OK, LAST_RELOAD,
+    BREAKER, STORE_FAILURES, SPILL, CACHE, REFUSED_KEYS, DROPPED_TAGS,
+    LIMITED, POTS, POTS_AWAY, SOFT, OVERRUN, SPANS, DROPPED_SERIES,
 )  # fmt: skip
 BREAKER_STATES: Final = {"closed": 0, "half_open": 1, "open": 2}
 

@@ -94,6 +94,8 @@ class Telemetry:
         for attempt, row in zip(call.attempts, rows, strict=False):
             self.meters.attempt(attempt.target.backend, row.outcome)
             self.meters.tokens(attempt.target.backend, attempt.usage, attempt.reasoning_tokens, attempt.cost)
+            if attempt.failure is not None and attempt.failure.timer is not None:
+                self.meters.add(names.TIMEOUTS, (attempt.target.backend, attempt.failure.timer))
             if attempt.usage is not None and attempt.usage.flaws:
                 self._bad_usage(attempt.target.backend, attempt.usage.flaws)
             if row.outcome in _FAILED:
@@ -119,6 +121,10 @@ class Telemetry:
     def errand_failed(self, error: BaseException) -> None:
         """The same, of what no client waits for."""
         _log.error("errand.crashed", exc_info=error)
+
+    def retried(self, backend: str, made: bool) -> None:
+        """A backend was to be asked again for the same call: it was, or its retry budget was spent."""
+        self.meters.add(names.RETRIES, (backend, "made" if made else "over_budget"))
 
     def breaker(self, backend: str, state: str) -> None:
         """The breaker of a backend changed: ``closed`` | ``half_open`` | ``open``."""

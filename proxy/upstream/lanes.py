@@ -7,12 +7,36 @@ calls are in flight (measured at 32: a third of a call). A stack of one-connecti
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from typing import Any
 
+import h11
 import httpx2
 
 IDLE_SECONDS = 30.0
 """A connection that was idle for longer is closed: servers and balancers drop theirs at 60 s and more."""
 _LIMITS = httpx2.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_SECONDS)
+
+
+def is_unanswered(lane: httpx2.AsyncHTTPTransport) -> Callable[[], bool] | None:
+    """Asked once its connection has died: was it used, and had not a byte of an answer come? None: there was none.
+
+    What httpcore2 raises is the same for an idle socket that its server had closed and for one that died in the midst
+    of the answer's head; only the parser knows.
+    """
+    connections = lane._pool.connections  # noqa: SLF001 - nothing public tells
+    inner: Any = connections[0] if connections else None
+    while inner is not None and not hasattr(inner, "_h11_state"):
+        inner = getattr(inner, "_connection", None)
+    if inner is None:
+        return None
+    state: h11.Connection = inner._h11_state  # noqa: SLF001 - as above
+
+    def unanswered() -> bool:
+        asked = state.our_state is not h11.IDLE
+        return asked and state.their_state is h11.SEND_RESPONSE and not state.trailing_data[0]
+
+    return unanswered
 
 
 class Lanes:

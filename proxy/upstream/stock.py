@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
 import time
@@ -14,10 +15,13 @@ import httpx2
 from adapters import failures, ir
 from proxy import encodings
 from proxy.upstream.egress import admit
-from proxy.upstream.lanes import IDLE_SECONDS, Lanes
+from proxy.upstream.lanes import IDLE_SECONDS, Lanes, is_unanswered
 from proxy.upstream.seam import Answer, Outgoing, UpstreamFailed
 
 _SERVER_ERROR = "server_error"
+_STALE_SECONDS = 2.0
+"""A server that had closed an idle connection says so within a round trip. One that takes longer has read the request,
+and a second one might be paid for twice."""
 _CAUSES = (
     (ConnectionRefusedError, "refused"),
     (socket.gaierror, "unknown host"),
@@ -52,7 +56,7 @@ class StockEngine:
         used = lanes.take()
         lane = used or lanes.new()
         try:
-            response = await _sent(lane, request, used=used is not None)
+            response = await _sent(lane, request, connect=outgoing.connect_timeout, used=used is not None)
         except BaseException:
             await lane.aclose()
             raise
@@ -89,14 +93,22 @@ def _url(text: str) -> httpx2.URL:
     return httpx2.URL(text)
 
 
-async def _sent(lane: httpx2.AsyncHTTPTransport, request: httpx2.Request, *, used: bool) -> httpx2.Response:
+async def _sent(
+    lane: httpx2.AsyncHTTPTransport, request: httpx2.Request, *, connect: float, used: bool
+) -> httpx2.Response:
+    """``connect``: seconds; ``used``: the lane has a connection that was idle."""
+    idle = is_unanswered(lane) if used else None
+    began = time.monotonic()
     try:
-        with _mapped(stale=used):
+        with _mapped(connect):
             return await lane.handle_async_request(request)
-    except _StaleConnection:
-        # The idle socket was one that its server had just closed: nothing was answered, so one fresh try.
-        with _mapped():
-            return await lane.handle_async_request(request)
+    except UpstreamFailed as error:
+        broke = error.failure.kind == "interrupted" and time.monotonic() - began < _STALE_SECONDS
+        if idle is None or not broke or not idle():
+            raise
+    # The idle socket was one that its server had just closed: nothing was answered, so one fresh try.
+    with _mapped(connect):
+        return await lane.handle_async_request(request)
 
 
 class _StockAnswer:
@@ -149,24 +161,16 @@ class _StockAnswer:
                 await self._lane.aclose()
 
 
-class _StaleConnection(Exception):  # noqa: N818 - never leaves this file
-    """The connection died before a byte of the answer."""
-
-
 @contextmanager
-def _mapped(*, stale: bool = False) -> Iterator[None]:
+def _mapped(connect: float = math.inf) -> Iterator[None]:
+    """``connect``: the only timer that the transport has; all others are the pump's."""
     try:
         yield
     except httpx2.TimeoutException as error:
-        what = "connect" if isinstance(error, httpx2.ConnectTimeout | httpx2.PoolTimeout) else "answer"
-        message = f"the backend did not {what} in time"
-        failure = ir.Failure("timeout", 504, message, _SERVER_ERROR, "upstream_timeout")
-        raise UpstreamFailed(failure) from error
+        raise UpstreamFailed(failures.overdue("connect", "connect", connect)) from error
     except httpx2.ConnectError as error:
         raise UpstreamFailed(_unreachable(f"the connection failed ({_cause(error)})")) from error
     except httpx2.TransportError as error:
-        if stale and isinstance(error, httpx2.RemoteProtocolError | httpx2.ReadError | httpx2.WriteError):
-            raise _StaleConnection from error
         message = f"the backend broke the connection ({type(error).__name__})"
         raise UpstreamFailed(ir.Failure("interrupted", 502, message, _SERVER_ERROR, "upstream_interrupted")) from error
     except (encodings.Garbled, encodings.Unsupported) as error:

@@ -47,7 +47,9 @@ def test_g46_too_long_a_prompt() -> None:
     assert failure.message == said
 
 
-@pytest.mark.parametrize(("delay", "seconds"), [("17s", 17.0), ("1.5s", 1.5), ("soon", None), (None, None)])
+@pytest.mark.parametrize(
+    ("delay", "seconds"), [("17s", 17.0), ("1.5s", 1.5), ("9" * 400 + "s", 2_678_400.0), ("soon", None), (None, None)]
+)
 def test_how_long_to_wait_stands_among_the_details(delay: str | None, seconds: float | None) -> None:
     info = [{"@type": "type.googleapis.com/google.rpc.QuotaFailure"}, {"retryDelay": delay}]
     assert DIALECT.read_error(429, {}, error(429, "m", "", info)).retry_after == seconds

@@ -1,13 +1,15 @@
-"""A raw asyncio upstream, exact to the byte: it speaks chat completions and misbehaves as the model's name says."""
+"""A raw asyncio upstream, exact to the byte: it speaks chat completions and misbehaves as the model's name says. Other
+faults and dialects: ``chaos_plays``."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import struct
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -31,6 +33,8 @@ class Seen:
     stream: bool
     connection: int
     at: float
+    head: bytes = b""
+    """The request line and the headers."""
     gone: float | None = None
     finished: bool = False
 
@@ -44,18 +48,22 @@ class Chaos:
     connections: int = 0
     release: bool = False
     """Lets the answers of ``held`` come to their end."""
+    plays: Mapping[str, Play] = field(default_factory=lambda: PLAYS)
+    """model -> what it does."""
 
     def of(self, model: str) -> list[Seen]:
         return [seen for seen in self.seen if seen.model == model]
 
 
+_GEMINI = re.compile(rb"/models/([a-z0-9.-]+):(stream)?[gG]enerateContent")
+"""Google's path names the model and whether it is to stream."""
 Play: TypeAlias = Callable[["Wire", Seen], Awaitable[None]]
 
 
 @contextmanager
-def chaos() -> Iterator[Chaos]:
-    """The upstream on a free loopback port, in a thread of its own."""
-    room = Chaos()
+def chaos(plays: Mapping[str, Play] | None = None) -> Iterator[Chaos]:
+    """The upstream on a free loopback port, in a thread of its own. ``plays``: instead of PLAYS."""
+    room = Chaos() if plays is None else Chaos(plays=plays)
     loop = asyncio.new_event_loop()
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     room.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -106,16 +114,19 @@ class Wire(asyncio.Protocol):
         if len(rest) < length:
             return
         self._buffer = rest[length:]
-        self._begin(msgspec.json.decode(rest[:length]) if length else {})
+        self._begin(msgspec.json.decode(rest[:length]) if length else {}, head)
 
-    def _begin(self, body: dict[str, Any]) -> None:
-        seen = Seen(body.get("model", ""), body.get("stream") is True, self._number, time.monotonic())
+    def _begin(self, body: dict[str, Any], head: bytes) -> None:
+        named = _GEMINI.search(head)
+        model = named[1].decode() if named else body.get("model", "")
+        stream = named[2] is not None if named else body.get("stream") is True
+        seen = Seen(model, stream, self._number, time.monotonic(), head)
         self.room.seen.append(seen)
         self._now = seen
         self._play = asyncio.get_running_loop().create_task(self._run(seen))
 
     async def _run(self, seen: Seen) -> None:
-        await PLAYS[seen.model](self, seen)
+        await self.room.plays[seen.model](self, seen)
         seen.finished = True
 
     def eof_received(self) -> bool:

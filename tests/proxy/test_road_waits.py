@@ -48,13 +48,14 @@ def body(path: str, model: str, *, stream: bool) -> dict[str, Any]:
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("path", [CHAT, RESPONSES, MESSAGES])
 @pytest.mark.parametrize("kind", FULL)
-def test_a_limit_says_how_long_and_that_we_have_tried(
+def test_a_limit_says_how_long_and_whether_to_ask_again(
     live: Live, upstream: Upstream, kind: str, path: str, *, stream: bool
 ) -> None:
     upstream.script(whole(FULL[kind], 429))
     before = len(upstream.asked)
     told = post(live, path, body(path, f"{kind}-{_name(path, stream=stream)}", stream=stream))
-    assert (told.status, told.headers["x-should-retry"]) == (429, "false")
+    # 34.5 s are too long for us and not for a client; an account that is empty stays so.
+    assert (told.status, told.headers.get("x-should-retry")) == (429, None if kind == "gemini" else "false")
     waits = (told.headers.get("retry-after"), told.headers.get("retry-after-ms"))
     assert waits == (("35", "34500") if kind == "gemini" else (None, None))
     error = told.body["error"]

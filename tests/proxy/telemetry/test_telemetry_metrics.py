@@ -122,7 +122,7 @@ def test_no_label_names_a_key_a_user_or_a_prompt() -> None:
     labels = {label for metric in names.METRICS for label in metric.labels}
     assert labels == {
         "api", "policy", "backend", "status_class", "stream", "outcome", "class", "reason", "state", "metric",
-        "operation", "kind", "home",
+        "operation", "kind", "home", "timer",
     }  # fmt: skip
 
 
