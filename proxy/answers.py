@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from adapters import ir
+from policies.health import BREAKER
 from proxy.backends import sendable
 from proxy.call import Attempt, Call
 from proxy.limits import telling
@@ -110,9 +111,10 @@ async def refuse(call: Call, failure: ir.Failure, line: Line) -> None:
     if failure.retry_after is not None:
         found.append((b"retry-after", str(max(int(failure.retry_after + 0.999), 1)).encode()))
         found.append((b"retry-after-ms", str(int(failure.retry_after * 1000)).encode()))
-    if call.attempts or (failure.kind == "quota" and failure.retry_after is None):
+    sent = any(attempt.failure is None or attempt.failure.kind != "shed" for attempt in call.attempts)
+    if sent or (failure.kind == "quota" and failure.retry_after is None):
         # Our own tries are spent: an SDK that tries again would triple the load on a backend in trouble. A budget that
-        # is spent stays so.
+        # is spent stays so. Where nothing was sent anywhere, it should come again, when it was told to.
         found.append((b"x-should-retry", b"false"))
     if failure.status == 405:
         found.append((b"allow", b"POST"))
@@ -135,9 +137,13 @@ def _told(call: Call, failure: ir.Failure) -> list[bytes]:
 
 
 def _moves(call: Call) -> str:
-    """Why the call moved on: ``local: unreachable``, ``local: poor_answer refusal``."""
+    """Why the call moved on: ``local: unreachable``, ``local: poor_answer refusal``; or did not go there to begin with:
+    ``local: breaker``."""
     tried = call.attempts if call.given is not None else call.attempts[:-1]
-    return "; ".join(f"{a.target.backend}: {why}" for a in tried if (why := _why(a)) is not None)
+    skipped = call.decision.skipped if call.decision is not None else ()
+    told = [f"{name}: {BREAKER}" for name, why in skipped if why.startswith(BREAKER)]
+    told += [f"{a.target.backend}: {why}" for a in tried if (why := _why(a)) is not None]
+    return "; ".join(told)
 
 
 def _why(attempt: Attempt) -> str | None:

@@ -16,6 +16,7 @@ from proxy.limits import beating
 from proxy.limits.history import History
 from proxy.limits.purse import Purse
 from proxy.sealing import Seals
+from proxy.seat import Seat
 from proxy.snapshot import Snapshot
 from proxy.state.keys import KeyStore, SqliteKeys
 from proxy.state.pots import Coffers, MemoryPots, Pots
@@ -48,9 +49,23 @@ def open_house(snapshot: Snapshot, *, host: str, slot: int, workers: int) -> Hou
         purse=_purse(snapshot, folder, telemetry, workers=workers),
         bound_loopback=is_loopback(host),
     )
+    if config.state.redis is not None:
+        from proxy.state.remote_breakers import RedisBreakers
+
+        house.breakers.share(RedisBreakers(config.state.redis), house.identities)
     store.start()
     beating.start(house)
     return house
+
+
+def share(house: House, seat: Seat) -> None:
+    """This worker is one of several: what they have in common stands in a page of memory, unless Redis has it."""
+    from proxy.state.breaker_page import BreakerPage
+    from proxy.state.counts import Shared, room
+
+    house.machines.share(Shared(seat.counts, seat.slot, seat.workers))
+    if house.snapshot.config.state.redis is None:
+        house.breakers.share(BreakerPage(seat.counts, seat.slot, room(seat.workers)), house.identities)
 
 
 def _purse(snapshot: Snapshot, folder: Path, telemetry: Telemetry, *, workers: int) -> Purse:

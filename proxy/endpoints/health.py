@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from policies import health
 from proxy.endpoints.plain import answer, text
 from proxy.house import House
+from proxy.snapshot import Backend
 from proxy.telemetry.metrics import Series
 
 Others: TypeAlias = Callable[[], Awaitable[list[list[Series]]]]
@@ -42,17 +45,19 @@ def handlers(house: House, others: Others = nobody) -> list[HTTPRouteHandler]:
 
 def readiness(house: House) -> dict[str, Any]:
     """Ready: a usable backend, somebody who may ask, and not draining. A ledger in trouble keeps its rows in the spool,
-    and keys that cannot be read are as they were: both say so here, and are ``degraded``."""
+    keys that cannot be read are as they were, and a backend whose breaker is open can only be found well again by a
+    call: these say so here, and are ``degraded``."""
     snapshot = house.snapshot
-    backends = {name: backend.unavailable or "ok" for name, backend in snapshot.backends.items()}
-    usable = any(state == "ok" for state in backends.values())
+    backends = {name: _standing(house, backend) for name, backend in snapshot.backends.items()}
+    usable = any(backend.unavailable is None for backend in snapshot.backends.values())
+    down = any(backends[name] != "ok" for name, each in snapshot.backends.items() if each.unavailable is None)
     keyring = house.keyring
     lost = keyring.away is not None and keyring.undecided
     ready = usable and not lost and not house.draining
     found: dict[str, Any] = {
         "ready": ready,
         "draining": house.draining,
-        "degraded": house.ledger.trouble is not None or keyring.away is not None,
+        "degraded": house.ledger.trouble is not None or keyring.away is not None or down,
         "generation": snapshot.generation,
         "config": snapshot.hash[:12],
         "ledger": house.ledger.trouble or "ok",
@@ -62,3 +67,9 @@ def readiness(house: House) -> dict[str, Any]:
     if not usable:
         return {**found, "why": "no backend is usable: set a credential, or start a local server"}
     return {**found, "why": "nobody knows yet whether there are keys"} if lost else found
+
+
+def _standing(house: House, backend: Backend) -> str:
+    """``ok``, or why nothing is sent there."""
+    state = house.backends.breaker(backend)
+    return backend.unavailable or health.available(state, time.monotonic()) or "ok"

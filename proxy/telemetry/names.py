@@ -72,6 +72,26 @@ IN_FLIGHT: Final = Metric("turnout_in_flight", "gauge", "Calls that have begun a
 GENERATION: Final = Metric("turnout_config_generation", "gauge", "The configuration in force.", merge="max")
 RELOADS: Final = Metric("turnout_config_reload_total", "counter", "Reloads of the configuration.", ("outcome",))
 BREAKER: Final = Metric("turnout_breaker_state", "gauge", "0 closed, 1 half open, 2 open.", ("backend",), merge="max")
+OPENED: Final = Metric(
+    "turnout_breaker_opened_total",
+    "counter",
+    "Breakers that opened, by what made them: local (the line), upstream (what it answered), credential.",
+    ("backend", "cause"),
+)
+WAITING: Final = Metric("turnout_queue_waiting", "gauge", "Calls that wait for their turn at a backend.", ("backend",))
+WAITED: Final = Metric(
+    "turnout_queue_wait_seconds",
+    "histogram",
+    "How long calls waited for their turn at a backend: served, shed (in vain), left (their client).",
+    ("backend", "outcome"),
+    _FIRST,
+)
+SHED: Final = Metric(
+    "turnout_shed_total",
+    "counter",
+    "Attempts that were not sent: busy, queue_full, quota (the vendor's), recovering, down (an open breaker).",
+    ("backend", "reason"),
+)
 STORE_FAILURES: Final = Metric(
     "turnout_store_failures_total",
     "counter",
@@ -134,7 +154,7 @@ DROPPED_SERIES: Final = Metric(
 METRICS: Final = (
     REQUESTS, ATTEMPTS, FIRST_TOKEN, OVERHEAD, DURATION, TOKENS, COST, PRICE_MISSING, USAGE_INVALID, RECORDS, ANSWERS,
     IN_FLIGHT, GENERATION, RELOADS, BREAKER, STORE_FAILURES, SPILL, CACHE, REFUSED_KEYS, DROPPED_TAGS,
-    LIMITED, POTS, POTS_AWAY, SOFT, OVERRUN, DROPPED_SERIES,
+    OPENED, WAITING, WAITED, SHED, LIMITED, POTS, POTS_AWAY, SOFT, OVERRUN, DROPPED_SERIES,
 )  # fmt: skip
 BREAKER_STATES: Final = {"closed": 0, "half_open": 1, "open": 2}
 
