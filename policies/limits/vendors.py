@@ -2,9 +2,9 @@
 
 Nobody knows how a vendor counts: by the minutes of the clock, over any sixty seconds, or by a bucket that refills all
 the time and may be small. All of them are content where no sixty seconds see more than the quota, which the pots see
-to. Beside that a pace is kept, so that no bucket of at least ten seconds' worth runs over: at the most so much at once,
-then as fast as the quota refills. A vendor that says what is left is believed instead of the pace, for it may allow
-more at once, or less, because others use its quota, too.
+to. Beside that a pace is kept, so that no bucket of at least ten seconds' worth runs over: at the most half as much at
+once, then as fast as the quota refills. A vendor that says what is left is believed instead of the pace, for it may
+allow more at once, or less, because others use its quota, too.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import math
 
 from msgspec import Struct
 
-BURST = 10.0
-"""Seconds' worth that may be sent at once."""
+BURST = 5.0
+"""Seconds' worth that may be sent at once: half of the smallest bucket that we reckon with, for what is sent evenly
+does not arrive so."""
 FRESH = 60.0
 """Seconds for which a vendor's word holds."""
 _LIKE = 0.2
@@ -23,7 +24,7 @@ _MINUTE = 60.0
 
 
 class Pace(Struct, frozen=True):
-    """A bucket of our own. Below nothing while what was sent last is more than it could hold."""
+    """A bucket of our own. Below nothing where more was sent than it could hold."""
 
     level: float = math.inf
     at: float = 0.0
@@ -32,13 +33,13 @@ class Pace(Struct, frozen=True):
         """After so much was sent ``of`` a quota that ``holders`` share."""
         return Pace(self._level(of, holders, now) - amount, now)
 
-    def wait(self, of: int, holders: int, now: float) -> float:
-        """Seconds until something may be sent, be it large or small."""
-        level = self._level(of, holders, now)
-        return 0.0 if level > 0 else (1e-3 - level) * _MINUTE * holders / of
+    def wait(self, amount: int, of: int, holders: int, now: float) -> float:
+        """Seconds until so much may be sent; what is larger than the bucket goes when it is full."""
+        short = min(amount, _size(of, holders)) - self._level(of, holders, now)
+        return max(short, 0.0) * _MINUTE * holders / of
 
     def _level(self, of: int, holders: int, now: float) -> float:
-        return min(max(of * BURST / _MINUTE, 1.0) / holders, self.level + (now - self.at) * of / _MINUTE / holders)
+        return min(_size(of, holders), self.level + (now - self.at) * of / _MINUTE / holders)
 
 
 class Told(Struct, frozen=True):
@@ -77,3 +78,8 @@ class Told(Struct, frozen=True):
             return 0.0
         refilling = (self.limit - self.remaining) * _MINUTE / self.limit
         return self.limit / _MINUTE if abs(refilling - self.reset) <= 1 + _LIKE * self.reset else 0.0
+
+
+def _size(of: int, holders: int) -> float:
+    """Of one holder's bucket."""
+    return max(of * BURST / _MINUTE, 1.0) / holders

@@ -125,7 +125,7 @@ class Quotas:
         of none that is still on its way."""
         self._arrived(asked)
         words = told(headers, time.time())
-        now = time.monotonic()
+        now = self._purse.monotonic()
         for meter, word in words.items():
             remaining = max(word.remaining - self._sent.get(meter, 0), 0)
             self._told[meter] = Told(remaining, now, word.limit, word.reset)
@@ -135,7 +135,7 @@ class Quotas:
         self._arrived(asked)
         failure = attempt.failure
         if failure is not None and failure.kind == "limited" and failure.retry_after is not None:
-            self._closed = max(self._closed, time.monotonic() + failure.retry_after)
+            self._closed = max(self._closed, self._purse.monotonic() + failure.retry_after)
         attempt.asked = None
         for part in asked.parts:
             part.stake.open -= 1
@@ -165,7 +165,7 @@ class Quotas:
         holders, known = self._holders(part.stake), self._told.get(part.meter)
         if known is not None and known.fresh(now):
             return known.wait(part.amount, holders, now)
-        return self._pace(part.meter).wait(part.limit.amount, holders, now)
+        return self._pace(part.meter).wait(part.amount, part.limit.amount, holders, now)
 
     def _alone(self, part: Part) -> float:
         """While the home of the pots is away each worker keeps to its part."""
