@@ -43,6 +43,18 @@ CAUSES = ("", *_CAUSES)
 """What ``Breaker.cause`` may be."""
 
 
+class Terms(Struct, frozen=True):
+    """How quickly a breaker opens, and for how long."""
+
+    failures: int = THRESHOLD
+    """Of one cause in a row."""
+    pause: float = COOL_DOWN
+    """Seconds of the first pause."""
+
+
+USUAL = Terms()
+
+
 class Breaker(Struct, frozen=True):
     """Closed while ``opened_until`` is None; open until then; after that half-open: one probe at a time.
 
@@ -135,7 +147,9 @@ def left(state: Breaker, *, probe: bool = True) -> Breaker:
     return replace(state, probing_since=None) if probe and state.probing_since is not None else state
 
 
-def failed(state: Breaker, failure: ir.Failure, now: float, *, probe: bool = True, jitter: float = 0.5) -> Breaker:
+def failed(
+    state: Breaker, failure: ir.Failure, now: float, *, probe: bool = True, jitter: float = 0.5, terms: Terms = USUAL
+) -> Breaker:
     """A try failed. What is not the upstream's doing frees the probe and changes nothing else. ``probe`` as above: only
     a failed probe lengthens the pause, calls that were under way when it opened say nothing new. ``jitter`` in 0..1
     spreads the pause."""
@@ -147,9 +161,9 @@ def failed(state: Breaker, failure: ir.Failure, now: float, *, probe: bool = Tru
             return state
         return _opened(state, failure, now, jitter, pause=min(LONGEST, state.pause * 2))
     state = _counted(state, cause, now)
-    rows = max(state.local, state.upstream) >= THRESHOLD
+    rows = max(state.local, state.upstream) >= terms.failures
     if rows or cause == "credential" or (state.calls >= LEAST and 2 * state.bad >= state.calls):
-        pause = COOL_DOWN if state.recovered is None else min(LONGEST, state.pause * 2)
+        pause = terms.pause if state.recovered is None else min(LONGEST, state.pause * 2)
         return _opened(state, failure, now, jitter, pause=pause)
     return state
 

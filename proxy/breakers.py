@@ -18,6 +18,8 @@ from proxy.state.memory import Backends, Key
 
 EVERY = 0.5
 """Seconds between two looks: what one has seen all know within a second."""
+_SAME = 0.1
+"""Seconds by which two clocks may tell one end of a pause differently."""
 PATIENCE = 0.25
 """Seconds for which a probe waits to be told that it is the only one."""
 
@@ -146,7 +148,7 @@ class Breakers:
             state, until = self._backends.known(key), now + each.left
             if self._heard.get(key) == each.stamp or state.probing_since is not None:
                 continue
-            if state.opened_until is None or state.opened_until < until:
+            if state.opened_until is None or state.opened_until < until - _SAME:
                 self._backends.learn(key, health.adopted(until, each.pause, each.cause))
         for key in self._heard.keys() - news.openings.keys():
             state = self._backends.known(key)

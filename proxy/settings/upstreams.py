@@ -27,6 +27,15 @@ class RetryRules(Part):
     """No new try starts later than this after the request came in."""
 
 
+class BreakerRules(Part):
+    """When nothing more is sent to a backend for a while: after failures in a row, of its line or in its answers, when
+    half of at least twenty calls within ten seconds fail, and at once when it refuses its credential."""
+
+    failures: Positive = 5
+    pause: Seconds = given(Seconds(10))
+    """Then one call finds out; if it fails, the next pause is twice as long, up to two minutes."""
+
+
 class Timeouts(Part):
     """How long a backend may take. None: by where it runs."""
 

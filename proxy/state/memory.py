@@ -51,6 +51,7 @@ class Backends:
         self._told = told
         self.changed: Callable[[Key, health.Breaker], None] = _nobody
         """Hears of each breaker that this worker has seen open or close (``proxy.breakers``)."""
+        self._terms = health.USUAL
         self._breakers: dict[Key, health.Breaker] = {}
         """Those that are not as if nothing had ever happened."""
         self.in_flight: Counter[str] = Counter()
@@ -73,7 +74,9 @@ class Backends:
         return min(waits, default=1.0) + random.random()  # noqa: S311 - jitter
 
     def adopt(self, snapshot: Snapshot) -> None:
-        """What metrics tell of a backend is of the credential that it has now."""
+        """Follow a configuration. What metrics tell of a backend is of the credential that it has now."""
+        rules = snapshot.config.breaker
+        self._terms = health.Terms(rules.failures, rules.pause)
         for name in {name for name, _ in self._breakers}:
             if name in snapshot.backends:
                 self._told(name, self.breaker(snapshot.backends[name]))
@@ -102,7 +105,8 @@ class Backends:
         state = self.breaker(backend)
         theirs = backend.from_client and failure is not None and failure.kind == "upstream_auth"
         if failure is not None and not theirs:
-            after = health.failed(state, failure, now, probe=probe, jitter=random.random())  # noqa: S311 - jitter
+            spread = random.random()  # noqa: S311 - jitter
+            after = health.failed(state, failure, now, probe=probe, jitter=spread, terms=self._terms)
         elif attempt.answered or theirs:
             # A caller's own key that is refused tells nothing of the next caller's, but that the backend is up.
             after = health.succeeded(state, now, probe=probe)

@@ -96,7 +96,8 @@ class Caller:
         head = "\r\n".join([f"POST {PATHS[api]} HTTP/1.1", *fields, "", ""])
         self._socket.sendall(head.encode() + sent)
 
-    def read_until(self, mark: bytes) -> bytes:
+    def read_until(self, mark: bytes, seconds: float = 10.0) -> bytes:
+        self._socket.settimeout(seconds)
         read = b""
         while mark not in read:
             more = self._socket.recv(65536)
