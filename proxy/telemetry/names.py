@@ -76,7 +76,7 @@ OPENED: Final = Metric(
     "turnout_breaker_opened_total",
     "counter",
     "Breakers that opened, by what made them: local (the line), upstream (what it answered), credential.",
-    ("backend", "cause"),
+    ("backend", "kind"),
 )
 WAITING: Final = Metric("turnout_queue_waiting", "gauge", "Calls that wait for their turn at a backend.", ("backend",))
 WAITED: Final = Metric(

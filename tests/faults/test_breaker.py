@@ -91,7 +91,7 @@ def test_u12_five_bad_answers_in_a_row_open_it(live: Live, sick: Sick) -> None:
     assert moved.headers["x-turnout-attempts"] == "1"
     assert "breaker open" in (live.rows_of(moved.id)[0].trace or "")
     assert sick.count("rows") == 5
-    assert 'turnout_breaker_opened_total{backend="rows",cause="upstream"} 1' in metrics(live)
+    assert 'turnout_breaker_opened_total{backend="rows",kind="upstream"} 1' in metrics(live)
 
 
 def test_a_call_that_finds_all_of_them_open_is_told_when_to_come_again(live: Live, sick: Sick) -> None:
@@ -117,7 +117,7 @@ def test_a_line_that_fails_opens_it_too(live: Live) -> None:
     for _ in range(5):
         ask(live.url, "chat", "backend/dead")
     assert state(live, "dead") == 2
-    assert 'turnout_breaker_opened_total{backend="dead",cause="local"} 1' in metrics(live)
+    assert 'turnout_breaker_opened_total{backend="dead",kind="local"} 1' in metrics(live)
 
 
 def test_every_second_call_that_fails_opens_it_at_last(live: Live, sick: Sick) -> None:
@@ -146,7 +146,7 @@ def test_u14_a_refused_credential_is_out_at_once_and_told(live: Live, sick: Sick
     assert state(live, name) == 2
     assert ask(live.url, "chat", f"backend/{name}").status == 503
     assert sick.count(name) == 1
-    assert f'turnout_breaker_opened_total{{backend="{name}",cause="credential"}} 1' in metrics(live)
+    assert f'turnout_breaker_opened_total{{backend="{name}",kind="credential"}} 1' in metrics(live)
     [line] = [line for line in live.log().splitlines() if "credential_refused" in line and name in line]
     assert "error" in line
     assert f"sk-{name}" not in live.log()
