@@ -498,7 +498,7 @@ class Failure(Struct, frozen=True):
     ``kind``: ``invalid`` | ``unauthorized`` | ``forbidden`` | ``not_found`` | ``too_large`` | ``context_length`` |
     ``unsupported`` | ``limited`` | ``quota`` | ``overloaded`` | ``upstream_auth`` | ``upstream_error`` |
     ``bad_response`` | ``bad_output`` | ``poor_answer`` | ``unreachable`` | ``timeout`` | ``interrupted`` |
-    ``cancelled`` | ``internal``.
+    ``cancelled`` | ``shed`` (nothing was sent: no room there now) | ``internal``.
     """
 
     kind: str

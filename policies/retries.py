@@ -13,6 +13,7 @@ _MOVES = frozenset(
         "timeout",
         "interrupted",
         "overloaded",
+        "shed",
         "upstream_error",
         "bad_response",
         "limited",

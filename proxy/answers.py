@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from adapters import ir
+from policies.health import BREAKER
 from proxy.backends import sendable
 from proxy.call import Attempt, Call
 from proxy.limits import telling
@@ -152,9 +153,13 @@ def _told(call: Call, failure: ir.Failure) -> list[bytes]:
 
 
 def _moves(call: Call) -> str:
-    """Why the call moved on: ``local: unreachable``, ``local: poor_answer refusal``."""
+    """Why the call moved on: ``local: unreachable``, ``local: poor_answer refusal``; or did not go there to begin with:
+    ``local: breaker``."""
     tried = call.attempts if call.given is not None else call.attempts[:-1]
-    return "; ".join(f"{a.target.backend}: {why}" for a in tried if (why := _why(a)) is not None)
+    skipped = call.decision.skipped if call.decision is not None else ()
+    told = [f"{name}: {BREAKER}" for name, why in skipped if why.startswith(BREAKER)]
+    told += [f"{a.target.backend}: {why}" for a in tried if (why := _why(a)) is not None]
+    return "; ".join(told)
 
 
 def _why(attempt: Attempt) -> str | None:

@@ -15,6 +15,7 @@ from adapters import ir, providers
 from adapters.counting import ENDPOINTS, Endpoint
 from adapters.providers import PROVIDERS, Provider
 from policies.cards import Card, overlay, proves_tools
+from policies.limits.limit import Kind, Limit, Window
 from policies.machine import Machine
 from policies.tariff import Tariff
 from policies.verdict import Target
@@ -27,6 +28,8 @@ from proxy.tokens.choosing import Tokenizer, chosen
 _SHORTEST_SECRET = 8
 """Shorter values are ordinary words in somebody's message."""
 FROM_CLIENT = "from_client"
+QUOTA = Window("rolling", 61.0)
+"""A vendor's minute, and a second for the way there: what we send in any of ours it never sees in one of its own."""
 _FIRST_BYTE = {True: 60.0, False: 120.0}
 """Seconds until the first event, for a local backend and for others."""
 _LOADING = 300.0
@@ -69,6 +72,11 @@ class Backend(Struct, frozen=True, kw_only=True):
     local: bool = False
     timeouts: Timeouts
     max_parallel: int | None = None
+    queue: int = 64
+    """Calls that may wait for a place or a quota, and for how many seconds."""
+    queue_seconds: float = 2.0
+    quotas: tuple[Limit, ...] = ()
+    """The vendor's, in the order of its words: requests, tokens, input tokens, output tokens."""
     metrics: str | None = None
     """Where a local engine tells how busy it is; None: nowhere."""
     price: Tariff | None = None
@@ -111,6 +119,11 @@ class Backend(Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def gated(self) -> bool:
+        """Must a call look for room there?"""
+        return self.max_parallel is not None or bool(self.quotas)
+
+    @property
     def family(self) -> ir.Family:
         return self.upstream.family
 
@@ -146,9 +159,10 @@ def resolve(name: str, entry: BackendEntry, unavailable: str | None, card: Card 
     credential = entry.credential
     from_client = credential is not None and credential.reveal() == FROM_CLIENT
     limits = entry.timeouts
+    digest = sha256(credential.reveal().encode()).hexdigest()[:16] if credential is not None else ""
     return Backend(
         name=name,
-        identity=(name, sha256(credential.reveal().encode()).hexdigest()[:16] if credential is not None else ""),
+        identity=(name, digest),
         provider=entry.provider,
         upstream=ir.Upstream(
             provider=entry.provider,
@@ -176,6 +190,9 @@ def resolve(name: str, entry: BackendEntry, unavailable: str | None, card: Card 
             limits.cap,
         ),
         max_parallel=entry.max_parallel,
+        queue=entry.queue,
+        queue_seconds=entry.queue_ms / 1000,
+        quotas=_quotas(name, digest, entry),
         metrics=_metrics(entry, row, base_url) if local else None,
         price=None if entry.price is None else tariffs.tariff(entry.price),
         machine=None if entry.cost is None else tariffs.machine(entry.cost, base_url),
@@ -189,6 +206,24 @@ def subject(name: str, entry: BackendEntry) -> tuple[str, str, str, str]:
     """What a model card must be of to be of this backend (``Card.subject``)."""
     row = PROVIDERS[entry.provider]
     return name, entry.provider, entry.model, normal_url(entry.base_url or row.base_url or "", row)
+
+
+def _quotas(name: str, digest: str, entry: BackendEntry) -> tuple[Limit, ...]:
+    """One pot for each, by the credential that the vendor counts by: what was used is known after a reload."""
+    limits = entry.limits
+    if limits is None:
+        return ()
+    given: list[tuple[str, Kind, int | None]] = [
+        ("requests", "requests", limits.rpm),
+        ("tokens", "tokens", limits.tpm),
+        ("input_tokens", "tokens", limits.input_tpm),
+        ("output_tokens", "tokens", limits.output_tpm),
+    ]
+    return tuple(
+        Limit(scope="backend", name=f"{name}/{digest}/{what}", kind=kind, amount=amount, window=QUOTA)
+        for what, kind, amount in given
+        if amount is not None
+    )
 
 
 def _unproven(entry: BackendEntry, row: Provider, card: Card | None) -> frozenset[str]:

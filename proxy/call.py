@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from adapters.relay import StreamRelay
     from proxy.attribution import Attribution
     from proxy.classed import Called
+    from proxy.gates import Gate
     from proxy.judging import Judge
     from proxy.limits.drawn import Drawn
+    from proxy.limits.quotas import Asked
     from proxy.pump import Opened
     from proxy.snapshot import Backend, Snapshot
     from proxy.state.answers import Lookup
@@ -144,6 +146,12 @@ class Attempt:
     """The count is our own estimate."""
     aside: bool = False
     """As in ``Api.tokenizes``."""
+    probe: bool = False
+    """It went out while the breaker was half-open, to find out."""
+    gate: Gate | None = None
+    """Where it has a place, as long as it has one."""
+    asked: Asked | None = None
+    """What it was given of its vendor's quotas."""
     flags: list[str] = field(default_factory=list)
     """What the ledger is to show of this attempt: ``truncated_prompt``, ``poor_answer empty``."""
     cost: int | None = None

@@ -58,7 +58,6 @@ def load(text: str, *, file: str, env: Mapping[str, str], has_keys: bool = False
     problems = environment.override(source, env)
     absent, found = environment.substitute(source, env)
     found += environment.read_secret_files(source, FilePath(file).parent)
-    written = source.value
     filled = _wants_demo(source, absent) or file == defaults.EMBEDDED
     if _wants_demo(source, absent):
         source.value = _filled(source, env, filling or defaults.not_running(env))
@@ -77,7 +76,7 @@ def load(text: str, *, file: str, env: Mapping[str, str], has_keys: bool = False
         raise ConfigError(problems)
     told_cards = cards.told(carried, [subject(name, entry) for name, entry in document.backends.items()])
     config = Config(**msgspec.structs.asdict(document), absent=absent, filled=filled, measured=told_cards.cards)
-    warnings = [*notices(document, written, absent), *_check_rules(config, source), *told_cards.warnings]
+    warnings = [*notices(document, absent), *_check_rules(config, source), *told_cards.warnings]
     return msgspec.structs.replace(config, warnings=tuple(warnings))
 
 

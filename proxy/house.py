@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from policies.limits import pacing
 from policies.moment import Moment
@@ -16,9 +18,12 @@ from policies.retry_budget import RetryBudget
 from policies.verdict import Caller, Target
 from proxy import keys, settle
 from proxy.bodies import InTurn
+from proxy.breakers import EVERY as EXCHANGE
+from proxy.breakers import Breakers
 from proxy.call import Attempt, Call, Rejected
 from proxy.decide import decide
 from proxy.errands import Errands
+from proxy.gates import Gates
 from proxy.keyring import EVERY, Keyring
 from proxy.keys import Refusal
 from proxy.limits import settling
@@ -88,6 +93,7 @@ class House:
         self.backends = Backends(telemetry.breaker)
         self.retrying = Retrying(telemetry.retried)
         telemetry.meters.watch(lambda: self.retrying.gauges(self.snapshot.backends.values(), self._budget()))
+        self.gates = Gates(self)
         self.loads = Loads(telemetry.spilled)
         self.watcher = Watcher(engine, self.loads, lambda: self.snapshot)
         self.prices = Prices()
@@ -96,6 +102,8 @@ class House:
         self.counting = Counting(telemetry.count_failed)
         self.errands.every(EVERY, keyring.refresh)
         self.errands.every(EVERY, overrides.refresh)
+        self.breakers = Breakers(self.backends, self.errands.post, telemetry.breakers_away)
+        self.errands.every(EXCHANGE, self.breakers.exchange)
         self.machines = Machines(self.errands.post)
         self.answers = Answers()
         self.draining = False
@@ -108,6 +116,7 @@ class House:
         when there is no secret to seal with."""
         self.seals.adopt(snapshot.config.server.secret)
         self.snapshot = snapshot
+        self.backends.adopt(snapshot)
         self.keyring.adopt(snapshot)
         self.overrides.adopt(snapshot)
         self.ledger.retention = snapshot.config.ledger.retention
@@ -132,6 +141,7 @@ class House:
         await self.engine.close()
         await self.counting.close()
         await self.purse.close()
+        await self.breakers.close()
         self.in_turn.close()
         await self.keyring.store.close()
         await self.overrides.store.close()
@@ -176,6 +186,11 @@ class House:
         """Station 4. Raises Rejected or ir.Invalid."""
         try:
             decide(call, self.moment(call))
+        except Rejected as error:
+            if error.failure.retry_after is None or call.decision is None:
+                raise
+            wait = self.backends.patience(call.snapshot, (name for name, _ in call.decision.skipped), time.monotonic())
+            raise Rejected(msgspec.structs.replace(error.failure, retry_after=wait)) from None
         finally:
             if call.decision is not None:
                 self.steering.saw(call.decision.verdict)
@@ -212,6 +227,10 @@ class House:
         own, local = backend.price, target.local
         return self.prices.quote(upstream.provider, upstream.model, now=clock, own=own, local=local).price
 
+    def identities(self) -> Iterable[tuple[str, str]]:
+        """What the backends that there are now are kept by."""
+        return [backend.identity for backend in self.snapshot.backends.values()]
+
     def retries(self, call: Call) -> Retries:
         """The retries of the policy that decided."""
         return call.snapshot.retries(call.decision.policy if call.decision else None)
@@ -232,16 +251,13 @@ class House:
 
     @contextmanager
     def draw(self, attempt: Attempt) -> Iterator[None]:
-        """Station 6: a place at the backend while the attempt lasts. Raises UpstreamFailed when there is none."""
+        """Station 6: the attempt is at its backend as long as this lasts; ``gates`` has let it in."""
         if attempt.aside:
             with self._ended(attempt):
                 yield
             return
         now = time.monotonic()
-        failure = self.overrides.refuses(attempt.backend) or self.backends.enter(attempt.backend, now)
-        if failure is not None:
-            attempt.ended, attempt.failure = now, failure
-            raise UpstreamFailed(failure)
+        self.backends.enter(attempt, now)
         self.retrying.tried(attempt.backend, now)
         self.prices.expect((attempt.backend,))
         if self._compares:
@@ -254,7 +270,9 @@ class House:
         finally:
             self.machines.leave(attempt)
             self.loads.leave(attempt, time.monotonic())
-            self.backends.leave(attempt.backend, attempt.failure, time.monotonic(), answered=attempt.answered)
+            self.backends.leave(attempt, time.monotonic())
+            if attempt.gate is not None:
+                attempt.gate.leave(attempt)
 
     @contextmanager
     def _ended(self, attempt: Attempt) -> Iterator[None]:

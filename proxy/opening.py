@@ -17,6 +17,7 @@ from proxy.limits.history import History
 from proxy.limits.purse import Purse
 from proxy.overrides import Board
 from proxy.sealing import Seals
+from proxy.seat import Seat
 from proxy.snapshot import Snapshot
 from proxy.state.keys import KeyStore, SqliteKeys
 from proxy.state.overrides import OverrideStore, SqliteOverrides
@@ -56,6 +57,10 @@ def open_house(snapshot: Snapshot, *, host: str, slot: int, workers: int) -> Hou
         purse=_purse(snapshot, folder, telemetry, workers=workers),
         bound_loopback=is_loopback(host),
     )
+    if config.state.redis is not None:
+        from proxy.state.remote_breakers import RedisBreakers
+
+        house.breakers.share(RedisBreakers(config.state.redis), house.identities)
     local.start()
     house.errands.every(_LOOK, store.look)
     beating.start(house)
@@ -69,6 +74,16 @@ def _store(redis: str | None, local: SqliteStore, telemetry: Telemetry) -> Store
     from proxy.state.remote_store import RedisStore
 
     return RedisStore(redis, local, told=telemetry.stored_away)
+
+
+def share(house: House, seat: Seat) -> None:
+    """This worker is one of several: what they have in common stands in a page of memory, unless Redis has it."""
+    from proxy.state.breaker_page import BreakerPage
+    from proxy.state.counts import Shared, room
+
+    house.machines.share(Shared(seat.counts, seat.slot, seat.workers))
+    if house.snapshot.config.state.redis is None:
+        house.breakers.share(BreakerPage(seat.counts, seat.slot, room(seat.workers)), house.identities)
 
 
 def _purse(snapshot: Snapshot, folder: Path, telemetry: Telemetry, *, workers: int) -> Purse:

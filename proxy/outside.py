@@ -73,7 +73,7 @@ class Hook:
         except BaseException:
             self._breaker = health.left(self._breaker)
             raise
-        self._breaker = health.succeeded(self._breaker)
+        self._breaker = health.succeeded(self._breaker, time.monotonic())
         return found
 
 

@@ -88,7 +88,7 @@ class Board:
     def refuses(self, backend: Backend) -> ir.Failure | None:
         """Why no attempt may begin here any more, although the call's plan, made before, names it."""
         why = self._now.why(backend.name) if self._now is not None else None
-        return None if why is None else ir.Failure("overloaded", 503, why, "server_error", "backend_drained")
+        return None if why is None else ir.Failure("shed", 503, why, "server_error", "backend_drained")
 
     async def refresh(self) -> None:
         """Hear of what has changed in the store. A store that cannot be asked is told to the operator, once."""

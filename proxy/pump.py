@@ -59,6 +59,8 @@ async def send(call: Call, attempt: Attempt, outgoing: Outgoing, engine: Engine)
         async with asyncio.timeout(_finite(limit)):
             answer = await engine.send(outgoing)
             attempt.upstream_status = answer.status
+            if attempt.asked is not None:
+                attempt.asked.hear(answer.headers)
             attempt.upstream_id = answer.headers.get("x-request-id") or answer.headers.get("request-id")
             try:
                 opened = await _first(call, attempt, answer)

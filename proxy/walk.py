@@ -74,6 +74,7 @@ async def _try(call: Call, house: House, line: Line) -> None:
         await draw(call, turns, house)  # 6 DRAW
         attempt = begin(call, turns.target, time.monotonic())
         try:
+            await house.gates.enter(call, attempt)
             with house.draw(attempt):
                 await resolve(call, attempt, house)
                 outgoing = await house.in_turn(call.body, partial(write, call, attempt))  # 7 WRITE

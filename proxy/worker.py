@@ -27,7 +27,7 @@ from proxy.control import LIMIT, Ask, Built, Channel, Counted, Drain, Granted, L
 from proxy.house import House
 from proxy.http import Protocol
 from proxy.ledger.schema import LedgerError
-from proxy.opening import open_house
+from proxy.opening import open_house, share
 from proxy.scrape import Scrapes
 from proxy.seat import Seat
 from proxy.settings import ConfigError
@@ -144,9 +144,7 @@ class Worker:
                     snapshot, host=self._listen.getsockname()[0], slot=self._seat.slot, workers=self._seat.workers
                 )
                 if self._seat.workers > 1:
-                    from proxy.state.counts import Shared
-
-                    self._house.machines.share(Shared(self._seat.counts, self._seat.slot, self._seat.workers))
+                    share(self._house, self._seat)
                 group.create_task(self._serve(self._house))
         except (LedgerError, StoreFailed) as error:
             return str(error)

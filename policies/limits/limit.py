@@ -47,9 +47,10 @@ class BudgetTerms(Struct, frozen=True, kw_only=True):
 class Limit(Struct, frozen=True, kw_only=True):
     """``amount``: requests, tokens, calls at one time, or nano-dollars."""
 
-    scope: Literal["team", "key"]
+    scope: Literal["team", "key", "backend"]
+    """A backend's are its vendor's quotas."""
     name: str
-    """Of the team or the key."""
+    """Of the team, the key or the quota."""
     kind: Kind
     amount: int
     window: Window = MINUTE

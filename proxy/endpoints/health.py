@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
+from policies import health
 from proxy.endpoints.plain import answer, text
 from proxy.house import House
 from proxy.overrides import Listed
+from proxy.snapshot import Backend
 from proxy.telemetry.metrics import Series
 
 Others: TypeAlias = Callable[[], Awaitable[list[list[Series]]]]
@@ -63,11 +66,13 @@ def _reload(house: House) -> str:
 
 def readiness(house: House) -> dict[str, Any]:
     """Ready: a usable backend, somebody who may ask, and not draining. A ledger in trouble keeps its rows in the spool,
-    keys that cannot be read are as they were, and for limits, budgets and stored responses holds what ``state.away``
-    says: each says so here, and is ``degraded``."""
+    keys that cannot be read are as they were, for limits, budgets and stored responses holds what ``state.away`` says,
+    and a backend whose breaker is open can only be found well again by a call: each says so here, and is
+    ``degraded``."""
     snapshot = house.snapshot
-    backends = {name: backend.unavailable or "ok" for name, backend in snapshot.backends.items()}
-    usable = any(state == "ok" for state in backends.values())
+    backends = {name: _standing(house, backend) for name, backend in snapshot.backends.items()}
+    usable = any(backend.unavailable is None for backend in snapshot.backends.values())
+    down = any(backends[name] != "ok" for name, each in snapshot.backends.items() if each.unavailable is None)
     keyring, overrides = house.keyring, house.overrides
     lost = keyring.away is not None and keyring.undecided
     ready = usable and not lost and not house.draining
@@ -75,7 +80,7 @@ def readiness(house: House) -> dict[str, Any]:
     found: dict[str, Any] = {
         "ready": ready,
         "draining": house.draining,
-        "degraded": any((*trouble.values(), overrides.away)),
+        "degraded": any((*trouble.values(), overrides.away, down)),
         "generation": snapshot.generation,
         "config": snapshot.hash[:12],
         "reload": _reload(house),
@@ -99,3 +104,9 @@ def _troubles(house: House) -> dict[str, str | None]:
         "budgets": None if purse.budgets.away is None else f"cannot be counted; state.away.budgets: {away.budgets}",
         "stored": None if house.store.trouble is None else f"cannot be written; state.away.stored: {away.stored}",
     }
+
+
+def _standing(house: House, backend: Backend) -> str:
+    """``ok``, or why nothing is sent there."""
+    state = house.backends.breaker(backend)
+    return backend.unavailable or health.available(state, time.monotonic()) or "ok"

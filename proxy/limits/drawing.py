@@ -85,7 +85,7 @@ async def _rates(call: Call, drawn: Drawn, house: House) -> None:
     helps, counts = call.parent_id is not None, call.api.counts is not None
     tokens = 0
     if not counts and drawn.measured:
-        drawn.question = await house.in_turn(call.body, partial(_question, call, house))
+        drawn.question = await house.in_turn(call.body, partial(question, call, house))
         tokens = drawn.question.tokens
     needs: list[Need] = []
     for stake in drawn.stakes:
@@ -100,7 +100,8 @@ async def _rates(call: Call, drawn: Drawn, house: House) -> None:
     drawn.rates = needs
 
 
-def _question(call: Call, house: House) -> Question:
+def question(call: Call, house: House) -> Question:
+    """What the call asks, as far as it can be known before anybody has answered."""
     if call.api.dialect is None:
         told = 0 if call.api.name == "embeddings" else _limit_of(call)
         return Question(round(len(call.body) / _BYTES), told, whole=True)

@@ -74,7 +74,7 @@ class Purse:
         self.clock = clock
         self.monotonic = monotonic
         self.away = Away()
-        self._workers = workers
+        self.workers = workers
         holder = uuid4().hex
         self.budgets = Till(budgets, holder, told=told, monotonic=monotonic)
         self.rates = self.budgets if rates is budgets else Till(rates, holder, told=told, monotonic=monotonic)
@@ -107,7 +107,7 @@ class Purse:
         known = self._known.get(id(limits))
         if known is not None:
             return known[1]
-        stakes = tuple(self._stake(limit, generation) for limit in limits)
+        stakes = tuple(self.stake(limit, generation) for limit in limits)
         budgets = tuple(stake for stake in stakes if stake.limit.kind == "usd")
         wallet = Wallet(stakes, budgets, any(stake.limit.kind in {"tokens", "usd"} for stake in stakes))
         if len(self._known) >= _MOST:
@@ -115,7 +115,8 @@ class Purse:
         self._known[id(limits)] = (limits, wallet)
         return wallet
 
-    def _stake(self, limit: Limit, generation: int) -> Stake:
+    def stake(self, limit: Limit, generation: int) -> Stake:
+        """That of one limit, made when it is first asked for. A newer configuration's amount is followed at once."""
         till = self.budgets if limit.kind == "usd" else self.rates
         stake = till.stakes.get(limit.id)
         if stake is None:
@@ -129,6 +130,10 @@ class Purse:
             if stake.limit != limit:
                 stake.limit, stake.until = limit, 0.0
         return stake
+
+    async def more(self, stake: Stake, amount: int) -> None:
+        """Returns when its home was asked for so much, or cannot be."""
+        await self._refill([(stake, amount, 0)])
 
     def forget(self, till: Till, stakes: Sequence[Stake]) -> None:
         """These are given up; a caller who comes again has new ones."""
@@ -187,7 +192,7 @@ class Purse:
             self._unknown(stake)
         if self.away.limits == "share":
             holders = stake.standing.holders if stake.standing is not None else 1
-            left = stake.left_of(max(stake.limit.amount // max(holders, self._workers), 1))
+            left = stake.left_of(max(stake.limit.amount // max(holders, self.workers), 1))
             if amount > left.left:
                 self.refused(stake.limit.kind)
                 raise Rejected(refusing.refusal(left, amount, self.clock()))
@@ -242,7 +247,7 @@ class Purse:
         if not strict or self.away.budgets == "open":
             return _held((), [*strict, *lenient], bill)
         for stake in strict:
-            stake.take_part(self._workers)
+            stake.take_part(self.workers)
             if self.away.budgets == "closed" or not stake.seeded or stake.free < bill.least:
                 self._unknown(stake)
         if all(bill.worst <= stake.free // 2 for stake in strict):

@@ -270,10 +270,22 @@ def _backend(entry: BackendEntry, *, has_none: bool) -> Found:
     yield from ((("headers", *place), text) for place, text in _sent(entry.headers))
     if entry.credential is not None and not sendable(entry.credential.reveal()):
         yield ("credential",), _NOT_SENDABLE
+    if entry.limits is not None and (wrong := _quotas(entry)) is not None:
+        yield ("limits",), wrong
     if (wrong := _gauges(entry, row)) is not None:
         yield ("metrics",), wrong
     if (wrong := choosing.problem(entry, row)) is not None:
         yield ("tokenizer",), wrong
+
+
+def _quotas(entry: BackendEntry) -> str | None:
+    """What is wrong with its vendor's quotas."""
+    if entry.credential is not None and entry.credential.reveal() == FROM_CLIENT:
+        return "the vendor counts by each caller's own key, and so not by one number: remove it"
+    given = entry.limits
+    if given is None or all(each is None for each in (given.rpm, given.tpm, given.input_tpm, given.output_tpm)):
+        return "it limits nothing: write {rpm: 1000} (or tpm, input_tpm, output_tpm), or remove it"
+    return None
 
 
 def _gauges(entry: BackendEntry, row: Provider) -> str | None:

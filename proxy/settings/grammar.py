@@ -13,7 +13,7 @@ from proxy.settings.money import Budget, CallerLimits, DatedPrice
 from proxy.settings.part import Part, given
 from proxy.settings.serving import Server, ServerTimeouts
 from proxy.settings.units import Seconds, Secret, Size
-from proxy.settings.upstreams import BackendEntry, RetryRules
+from proxy.settings.upstreams import BackendEntry, BreakerRules, RetryRules
 
 Positive = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
@@ -209,6 +209,7 @@ class Document(Part):
     server: Server = given(Server())
     timeouts: ServerTimeouts = given(ServerTimeouts())
     retries: RetryRules = given(RetryRules())
+    breaker: BreakerRules = given(BreakerRules())
     state: State = given(State())
     ledger: Ledger = given(Ledger())
     classifier: ClassifierRules = given(ClassifierRules())

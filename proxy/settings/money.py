@@ -81,7 +81,7 @@ class Cost(Part):
 
 
 class Limits(Part):
-    """Per minute."""
+    """What the vendor allows this credential in any sixty seconds. ``tpm`` counts questions and answers together."""
 
     rpm: Positive | None = None
     tpm: Positive | None = None

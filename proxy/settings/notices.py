@@ -18,17 +18,14 @@ from proxy.settings.upstreams import BackendEntry
 from proxy.tokens import choosing
 from proxy.weighing import stale
 
-_LATER: tuple[Path, ...] = (("backends", "*", "limits"),)
-"""Keys of the grammar that this build reads and does not act on. ``*`` is any name."""
 _NO_BUDGET = "never matches but for keys of the store: no team or key here has a budget"
 _BUDGET = ("budget_used", "budget_pace")
 """What a rule may ask, and only a caller with a budget answers. An unknown fact matches nothing."""
 
 
-def notices(document: Document, written: Mapping[str, object], absent: Mapping[str, str]) -> list[str]:
-    """``written``: the file's own values, so that a default is not taken for the operator's word."""
+def notices(document: Document, absent: Mapping[str, str]) -> list[str]:
+    """``absent``: the backends that are left out, and why."""
     found = [f"backends.{name} is left out: {reason}" for name, reason in absent.items()]
-    found += [f"{dotted(path)} has no effect in this build" for key in _LATER for path in _places(written, key)]
     whens = list(_whens(document))
     if not any(budget is not None for budget in _budgets(document)):
         found += [f"{dotted(path)} {_NO_BUDGET}" for word in _BUDGET for path, _ in _asked(whens, word)]
@@ -127,12 +124,3 @@ def _backend(entry: BackendEntry) -> Iterator[str]:
         yield "the credential crosses a public network in the clear: use https"
     if (idle := choosing.notice(entry, row)) is not None:
         yield idle
-
-
-def _places(value: object, key: Path, path: Path = ()) -> Iterator[Path]:
-    if not key:
-        yield path
-    elif isinstance(value, Mapping):
-        names = list(value) if key[0] == "*" else [key[0]] if key[0] in value else []
-        for name in names:
-            yield from _places(value[name], key[1:], (*path, name))

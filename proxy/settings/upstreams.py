@@ -15,6 +15,7 @@ from proxy.settings.units import Seconds, Secret
 Positive = Annotated[int, Meta(ge=1)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 Rate = Annotated[float, Meta(ge=0)]
+Whole = Annotated[int, Meta(ge=0)]
 NEVER = Seconds(math.inf)
 
 
@@ -31,6 +32,15 @@ class RetryRules(Part):
     worker; the next target is taken all the same."""
     floor: Rate = 3.0
     """So many more a second."""
+
+
+class BreakerRules(Part):
+    """When nothing more is sent to a backend for a while: after failures in a row, of its line or in its answers, when
+    half of at least twenty calls within ten seconds fail, and at once when it refuses its credential."""
+
+    failures: Positive = 5
+    pause: Seconds = given(Seconds(10))
+    """Then one call finds out; if it fails, the next pause is twice as long, up to two minutes."""
 
 
 class Timeouts(Part):
@@ -68,6 +78,11 @@ class BackendEntry(Part):
     context: Positive | None = None
     """Tokens that fit; None: by model."""
     max_parallel: Positive | None = None
+    """Calls that one worker has there at one time; None: no limit."""
+    queue: Whole = 64
+    """Calls that may wait for a place, or for the vendor's quota; 0: they move on to the next target at once."""
+    queue_ms: Whole = 2000
+    """Milliseconds for which they wait, the teams in turn; then the next target, else 503, or 429 for a quota."""
     metrics: str = "auto"
     """Where a local engine tells how busy it is (Prometheus's text format): a URL, ``auto`` (``/metrics`` beside its
     ``/v1``, for engines that are known to have it) or ``off``. Read only while a rule has a ttft_target or asks for
@@ -87,3 +102,4 @@ class BackendEntry(Part):
     prompt_cache: Literal["auto", "off"] | None = None
     """``auto``: a cache breakpoint is set where the client set none. None: auto for anthropic, off for others."""
     limits: Limits | None = None
+    """The vendor's quotas; no more is sent than they allow."""

@@ -17,6 +17,12 @@ _WORD = 8
 """Bytes."""
 
 
+def room(workers: int) -> int:
+    """Bytes that these take of the file: whole pages."""
+    size = _ROWS * (workers + 1) * _WORD
+    return -(-size // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY
+
+
 class Shared:
     """One worker's view of it. Each row is a machine: its mark, and a cell for each worker, which alone writes it."""
 
@@ -24,7 +30,8 @@ class Shared:
         """``descriptor``: of the file. ``slot``: which worker this is, from 0."""
         self._descriptor, self._slot, self._workers = descriptor, slot, workers
         size = _ROWS * (workers + 1) * _WORD
-        os.ftruncate(descriptor, size)
+        # It only ever grows: others may have mapped what lies behind.
+        os.posix_fallocate(descriptor, 0, size)
         self._cells = memoryview(mmap.mmap(descriptor, size)).cast("q")
         self._rows: dict[str, int | None] = {}
         for row in range(_ROWS):

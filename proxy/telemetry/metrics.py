@@ -118,6 +118,11 @@ class Meters:
         cells, labels = self._values[names.BREAKER.name], (backend,)
         cells[labels if labels in cells else self._admit(names.BREAKER, labels, cells)] = names.BREAKER_STATES[state]
 
+    def waiting(self, backend: str, calls: int) -> None:
+        """So many wait for their turn there."""
+        cells, labels = self._values[names.WAITING.name], (backend,)
+        cells[labels if labels in cells else self._admit(names.WAITING, labels, cells)] = calls
+
     def store_failed(self, operation: str) -> None:
         """``read`` | ``write`` | ``ledger`` (asked for by a client or an operator)."""
         self.add(names.STORE_FAILURES, (operation,))

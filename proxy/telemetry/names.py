@@ -102,6 +102,26 @@ LAST_RELOAD: Final = Metric(
     "turnout_config_last_reload_timestamp_seconds", "gauge", "When that was, seconds since 1970.", merge="max"
 )
 BREAKER: Final = Metric("turnout_breaker_state", "gauge", "0 closed, 1 half open, 2 open.", ("backend",), merge="max")
+OPENED: Final = Metric(
+    "turnout_breaker_opened_total",
+    "counter",
+    "Breakers that opened, by what made them: local (the line), upstream (what it answered), credential.",
+    ("backend", "kind"),
+)
+WAITING: Final = Metric("turnout_queue_waiting", "gauge", "Calls that wait for their turn at a backend.", ("backend",))
+WAITED: Final = Metric(
+    "turnout_queue_wait_seconds",
+    "histogram",
+    "How long calls waited for their turn at a backend: served, shed (in vain), left (their client).",
+    ("backend", "outcome"),
+    _FIRST,
+)
+SHED: Final = Metric(
+    "turnout_shed_total",
+    "counter",
+    "Attempts that were not sent: busy, queue_full, quota (the vendor's), recovering, down (an open breaker).",
+    ("backend", "reason"),
+)
 STORE_FAILURES: Final = Metric(
     "turnout_store_failures_total",
     "counter",
@@ -171,7 +191,7 @@ METRICS: Final = (
     REQUESTS, ATTEMPTS, RETRIES, RETRY_BUDGET, TIMEOUTS,
     FIRST_TOKEN, OVERHEAD, DURATION, TOKENS, COST, PRICE_MISSING, USAGE_INVALID, RECORDS, ANSWERS, IN_FLIGHT,
     GENERATION, OVERRIDES, OVERRIDES_GENERATION, RELOADS, LAST_RELOAD_OK, LAST_RELOAD,
-    BREAKER, STORE_FAILURES, SPILL, CACHE, REFUSED_KEYS, DROPPED_TAGS,
+    BREAKER, OPENED, WAITING, WAITED, SHED, STORE_FAILURES, SPILL, CACHE, REFUSED_KEYS, DROPPED_TAGS,
     LIMITED, POTS, POTS_AWAY, SOFT, OVERRUN, SPANS, DROPPED_SERIES,
 )  # fmt: skip
 BREAKER_STATES: Final = {"closed": 0, "half_open": 1, "open": 2}

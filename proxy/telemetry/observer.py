@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from policies import health
 from policies.pricing import BAD, INCOMPLETE
 from proxy.bill import Unpriced
 from proxy.ledger.record import UsageRecord
@@ -20,6 +21,7 @@ from proxy.telemetry.traceparent import TraceContext
 from proxy.telemetry.tracing import AttemptSpan, ServerSpan, Tracing
 
 if TYPE_CHECKING:
+    from policies.health import Breaker
     from policies.limits.pacing import Share
     from policies.load import Load
     from policies.overrides import Override
@@ -126,9 +128,46 @@ class Telemetry:
         """A backend was to be asked again for the same call: it was, or its retry budget was spent."""
         self.meters.add(names.RETRIES, (backend, "made" if made else "over_budget"))
 
-    def breaker(self, backend: str, state: str) -> None:
-        """The breaker of a backend changed: ``closed`` | ``half_open`` | ``open``."""
-        self.meters.breaker(backend, state)
+    def breaker(self, backend: str, state: Breaker) -> None:
+        """The breaker of a backend changed, by what happened here or elsewhere."""
+        word = health.word(state)
+        self.meters.breaker(backend, word)
+        if word == "closed":
+            _log.info("breaker.closed", backend=backend)
+        elif word == "open" and state.opened_until is not None:
+            self._opened(backend, state)
+
+    def _opened(self, backend: str, state: Breaker) -> None:
+        cause = health.cause_named(state.cause)
+        seconds = round((state.opened_until or 0.0) - time.monotonic(), 1)
+        if seconds <= 0:
+            return  # its probe was given up
+        self.meters.add(names.OPENED, (backend, cause))
+        if cause == "credential":
+            mend = f"correct backends.{backend}.credential and reload; calls go elsewhere meanwhile"
+            _log.error("backend.credential_refused", backend=backend, seconds=seconds, mend=mend)
+        else:
+            _log.warning("breaker.opened", backend=backend, cause=state.cause, kind=cause, seconds=seconds)
+
+    def breakers_away(self, why: str | None) -> None:
+        """The breakers of others cannot be heard (None: can be heard again)."""
+        if why is None:
+            _log.info("breakers.back")
+        else:
+            _log.error("breakers.away", why=why, note="each process goes by what it sees itself meanwhile")
+
+    def queued(self, backend: str, waiting: int) -> None:
+        """One more call waits for its turn there: so many do."""
+        self.meters.waiting(backend, waiting)
+
+    def dequeued(self, backend: str, waiting: int, seconds: float, outcome: str) -> None:
+        """One waits no longer: ``served`` | ``shed`` | ``left``."""
+        self.meters.waiting(backend, waiting)
+        self.meters.observe(names.WAITED, (backend, outcome), seconds)
+
+    def shed(self, backend: str, reason: str) -> None:
+        """An attempt was not sent: ``busy`` | ``queue_full`` | ``quota`` | ``recovering`` | ``down``."""
+        self.meters.add(names.SHED, (backend, reason))
 
     def spilled(self, backend: str, target: float, load: Load) -> None:
         """Calls begin or cease to go elsewhere for the sake of ``target`` (seconds)."""

@@ -89,13 +89,16 @@ def _responses(raw: bytes) -> tuple[str, dict[str, Any] | None]:
 class Caller:
     """A client on a raw socket, who can hang up when it likes."""
 
-    def __init__(self, port: int, api: Api, model: str, *, stream: bool) -> None:
+    def __init__(self, port: int, api: Api, model: str, *, stream: bool, key: str | None = None) -> None:
         sent = msgspec.json.encode(body(api, model, stream=stream))
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
-        head = f"POST {PATHS[api]} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(sent)}\r\n\r\n"
+        fields = ["host: localhost", f"content-length: {len(sent)}"]
+        fields += [f"authorization: Bearer {key}"] if key is not None else []
+        head = "\r\n".join([f"POST {PATHS[api]} HTTP/1.1", *fields, "", ""])
         self._socket.sendall(head.encode() + sent)
 
-    def read_until(self, mark: bytes) -> bytes:
+    def read_until(self, mark: bytes, seconds: float = 10.0) -> bytes:
+        self._socket.settimeout(seconds)
         read = b""
         while mark not in read:
             more = self._socket.recv(65536)

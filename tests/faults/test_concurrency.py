@@ -26,7 +26,7 @@ backends:
   ok:      {{provider: vllm, local: true, {at}, model: ok}}
   exact:   {{provider: openai, dialect: openai_chat, credential: sk-x, {at}, model: ok}}
   slow:    {{provider: vllm, local: true, {at}, model: slow}}
-  slower:  {{provider: vllm, local: true, {at}, model: slower, max_parallel: 2}}
+  slower:  {{provider: vllm, local: true, {at}, model: slower, max_parallel: 2, queue: 0}}
   stalled: {{provider: vllm, local: true, {at}, model: stall, timeouts: {{first_byte: 500ms}}}}
 aliases:
   full: {{use: [slower, ok]}}
@@ -74,7 +74,7 @@ def test_max_parallel_sends_the_rest_elsewhere(live: Live, room: Chaos) -> None:
     held = [Caller(live.port, "chat", "full", stream=True) for _ in range(2)]
     until(lambda: len(room.of("slower")) - before == 2, "both places taken")
     third = ask(live.url, "chat", "full")
-    assert (third.backend, third.headers["x-turnout-reason"]) == ("ok", "slower: overloaded")
+    assert (third.backend, third.headers["x-turnout-reason"]) == ("ok", "slower: shed")
     refused = ask(live.url, "chat", "backend/slower")
     assert (refused.status, refused.failed and refused.failed["code"]) == (503, "backend_busy")
     assert "retry-after" in refused.headers

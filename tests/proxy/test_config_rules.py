@@ -157,15 +157,17 @@ def test_an_unbound_role_is_an_error_only_where_it_is_used() -> None:
     assert "claude" in found[0]
 
 
-def test_the_grammar_page_loads_and_names_what_has_no_effect_yet(tmp_path: Path, shared: Path) -> None:
+def test_the_grammar_page_loads_and_has_its_effect(tmp_path: Path, shared: Path) -> None:
     page = (shared / "design" / "proxy-yaml.md").read_text("utf-8")
     text = page.split("```yaml\n")[1].split("```")[0]
     (tmp_path / "intern").write_text("sk-intern", "utf-8")
     text = text.replace("/run/secrets/intern", str(tmp_path / "intern")).replace('"…"', f'"{"a" * 64}"')
     text = text.replace("{use: [oss-embed]}", "{use: [oss]}")
     config = load(text, file="proxy.yaml", env={"ANTHROPIC_API_KEY": "k", "GEMINI_API_KEY": "k"})
-    later = [warning.split(" ")[0] for warning in config.warnings if "no effect" in warning]
-    assert {"backends.claude.limits"} <= set(later)
+    assert not [warning for warning in config.warnings if "no effect" in warning]
+    limits = config.backends["claude"].limits
+    assert limits is not None
+    assert (limits.rpm, limits.input_tpm) == (1000, 400_000)
     assert config.teams["clinical"].pin == "local"
 
 
@@ -186,6 +188,22 @@ def test_a_file_without_aliases_says_what_clients_can_ask_for() -> None:
 )
 def test_notices(entry: str, said: str) -> None:
     assert any(said in warning for warning in loaded(f"backends: {{x: {entry}}}").warnings)
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("{provider: openai, model: m, credential: from_client, limits: {rpm: 60}}", "each caller's own key"),
+        ("{provider: openai, model: m, credential: k, limits: {}}", "it limits nothing"),
+        ("{provider: openai, model: m, credential: k, limits: {rpm: 0}}", "rpm"),
+        ("{provider: vllm, model: m, max_parallel: 1, queue: -1}", "queue"),
+        ("{provider: vllm, model: m, max_parallel: 1, queue_ms: 2s}", "queue_ms"),
+    ],
+)
+def test_quotas_and_queues(entry: str, said: str) -> None:
+    [found] = problems(f"backends:\n  x: {entry}\n")
+    assert found.startswith("2: backends.x")
+    assert said in found
 
 
 def test_two_keys_cannot_share_a_secret() -> None:

@@ -63,10 +63,8 @@ def test_its_examples_are_good() -> None:
     found = build_text(uncommented(), file="proxy.yaml", generation=1, env=env)
     assert list(found.backends) == ["oss", "box", "claude", "gemini", "gpt", "codex"]
     assert len(found.callers) == 3
-    shown = {line.split("#")[0].strip().split(":")[0] for line in SHIPPED.splitlines() if "no effect yet" in line}
-    assert shown
-    told = {warning.partition(" has no effect")[0] for warning in found.warnings}
-    assert {"backends.claude.limits"} <= told
+    assert [limit.amount for limit in found.backends["claude"].quotas] == [1000, 400_000]
+    assert (found.backends["oss"].queue, found.backends["oss"].queue_seconds) == (64, 2.0)
 
 
 def test_the_schema_is_the_one_that_was_published() -> None:
