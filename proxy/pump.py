@@ -95,9 +95,9 @@ async def relay_stream(attempt: Attempt, opened: Opened, line: Line, *, end: Cal
             if not machine.done:
                 await line.write(machine.close())
     except TimeoutError:
-        machine.fail(failures.timeout(f"the backend fell silent for {idle:g} s"))
+        machine.cut(failures.timeout(f"the backend fell silent for {idle:g} s"))
     except UpstreamFailed as error:
-        machine.fail(error.failure)
+        machine.cut(error.failure)
     finally:
         overhear(attempt, machine)
     await end()
