@@ -23,12 +23,17 @@ if TYPE_CHECKING:
 _NOTHING = ir.Usage(input=0, output=0, cached=0, reasoning=0, total=0)
 """What a count spends, and an attempt that nobody took or that was answered with an error: no vendor charges for it,
 and nothing is generated."""
+_CHARACTERS = 4
+"""To a token, about, of what was said before a stream broke off."""
 
 
 def settle(call: Call, prices: Prices, *, missing: Missing) -> None:
     """Tokens and money of every attempt, and what the baseline would have charged. Unknown stays None, and ``missing``
     is told what and why."""
     for attempt in call.attempts:
+        told = attempt.usage is not None
+        if told:
+            _so_far(attempt)
         if attempt.usage is not None and attempt.reasoning_source is None:
             attempt.reasoning_tokens, attempt.reasoning_source = reasoning.split(
                 attempt.usage, attempt.reasoning_chars, attempt.answer_chars
@@ -36,7 +41,20 @@ def settle(call: Call, prices: Prices, *, missing: Missing) -> None:
         bill.charge(call, attempt, prices, missing)
         if call.api.counts is not None if attempt.usage is not None else bill.unbilled(attempt):
             attempt.usage, attempt.reasoning_tokens, attempt.reasoning_source = _NOTHING, 0, None
+        if not told:
+            # Only now: without its input it has no cost, and no price is missing.
+            _so_far(attempt)
     bill.compare(call, prices)
+
+
+def _so_far(attempt: Attempt) -> None:
+    """A stream that its client left, or that broke off: the upstream's last word on its output never came, and what it
+    told at the start is not what was said. The more of the two: else whoever left in time would have it for nothing."""
+    said = (attempt.answer_chars + attempt.reasoning_chars) // _CHARACTERS
+    usage = attempt.usage or ir.Usage()
+    if attempt.streamed and attempt.finish is None and said > (usage.output or 0):
+        attempt.usage = msgspec.structs.replace(usage, output=said, total=None)
+        attempt.flags.append("output_estimated")
 
 
 def rows(call: Call, now: float) -> list[UsageRecord]:
@@ -135,7 +153,8 @@ def _of_kept(row: UsageRecord, call: Call, kept: Kept, now: float) -> UsageRecor
 
 
 def _flags(call: Call, attempt: Attempt) -> list[str]:
-    """What was special. ``partial_usage``: the stream broke off, and these are the counts until then."""
+    """What was special. ``partial_usage``: the stream broke off, and these are the counts until then;
+    ``output_estimated``: by what was said until then."""
     found = [*call.flags, *attempt.flags]
     usage = attempt.usage
     if usage is None:

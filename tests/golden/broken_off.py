@@ -19,7 +19,7 @@ _EVENT = re.compile(rb"(?:[^\r\n]+\r?\n)+\r?\n|[^\r\n][^\0]*\Z")
 _ENDS = ("response.completed", "response.incomplete", "response.failed", "message_stop")
 _ERRORS = ("error", "response.failed")
 _DELTAS = {
-    "text_delta": "text", "thinking_delta": "thinking", "signature_delta": "signature",
+    "text_delta": "text", "thinking_delta": "thinking",
     "input_json_delta": "partial_json",
 }  # fmt: skip
 
