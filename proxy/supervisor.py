@@ -229,7 +229,8 @@ class Supervisor:
         """Once told to stop: drain, wait for the grace and a little more, then end it."""
         await self._stopping.wait()
         hand.channel.say(Drain())
-        await asyncio.sleep(self._snapshot.config.server.drain + _LEAVE_SECONDS)
+        server = self._snapshot.config.server
+        await asyncio.sleep(server.drain_delay + server.drain + _LEAVE_SECONDS)
         hand.process.kill()
 
     async def _watch(self) -> None:

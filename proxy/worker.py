@@ -85,7 +85,7 @@ class Worker:
                         continue
                     await self._follow(order, group)
             finally:
-                self.stop()
+                self.stop(at_once=True)
 
     async def _follow(self, order: Load | Swap | Tell | Scrape | Counted, group: asyncio.TaskGroup) -> None:
         match order:
@@ -189,22 +189,31 @@ class Worker:
         except TimeoutError:
             return {"ok": False, "error": f"the supervisor did not reload within {_ASK_SECONDS:g} s"}
 
-    def stop(self) -> None:
-        """Drain; readiness fails first, so that no balancer sends more."""
+    def stop(self, *, at_once: bool = False) -> None:
+        """Drain. Readiness fails first. Unless ``at_once``, calls are taken for ``server.drain_delay`` more: balancers
+        take their time to find out."""
         if self._house is not None:
             self._house.draining = True
-        if self._server is not None and self._house is not None:
-            self._server.grace(self._house.snapshot.config.server.drain)
-            self._server.should_exit = True
-        else:
+        if self._server is None or self._house is None:
             self._channel.close()
+            return
+        delay = 0.0 if at_once else self._house.snapshot.config.server.drain_delay
+        if delay:
+            asyncio.get_running_loop().call_later(delay, self._leave, self._server, self._house)
+        else:
+            self._leave(self._server, self._house)
+
+    def _leave(self, server: Server, house: House) -> None:
+        """No more calls; those that are open may go on for the grace."""
+        server.grace(house.snapshot.config.server.drain)
+        server.should_exit = True
 
     def interrupt(self) -> None:
         """A signal: drain; a second one: leave at once. (A service manager may signal us and the supervisor both.)"""
         if self._interrupted and self._server is not None:
             self._server.force_exit = True
+        self.stop(at_once=self._interrupted)
         self._interrupted = True
-        self.stop()
 
 
 def _uvicorn(app: Any) -> uvicorn.Config:

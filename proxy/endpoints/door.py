@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from litestar.types import HTTPScope, Receive, Send
 
@@ -13,7 +14,7 @@ from proxy import answers, bodies, ids
 from proxy.attribution import TAG
 from proxy.call import Api, Call, Rejected
 from proxy.house import House
-from proxy.line import ClientGone, Line, watch
+from proxy.line import LOST, ClientGone, Line, watch
 from proxy.walk import walk
 
 _CUT_OFF = ir.Failure(
@@ -23,14 +24,14 @@ _CUT_OFF = ir.Failure(
 
 async def enter(api: Api, house: House, scope: HTTPScope, receive: Receive, send: Send) -> None:
     """Serve one request of a hot endpoint, from its headers to its last byte."""
-    line = Line(send)
+    line = Line(send, last=house.draining)
     call = _call(api, house, scope)
     house.telemetry.call_began()
     try:
         if scope["method"] != "POST":
             raise Rejected(_not_allowed(scope, call))
         call.body = await bodies.received(receive, call.headers, call.snapshot.config.server.max_body)
-        await _watched(call, house, line, receive)
+        await _watched(call, house, line, receive, lambda: house.draining and LOST not in scope)
     except* ClientGone:
         call.status, call.outcome = 499, "cancelled"
     except* (Rejected, ir.Invalid) as group:
@@ -47,11 +48,11 @@ async def enter(api: Api, house: House, scope: HTTPScope, receive: Receive, send
         house.telemetry.call_ended(call)
 
 
-async def _watched(call: Call, house: House, line: Line, receive: Receive) -> None:
+async def _watched(call: Call, house: House, line: Line, receive: Receive, ours: Callable[[], bool]) -> None:
     """The walk, with a watcher at its side: when the client hangs up, the walk is cancelled where it stands."""
     timeouts = call.snapshot.config.timeouts
     async with asyncio.TaskGroup() as group:
-        watcher = group.create_task(watch(receive, line, lambda: house.draining))
+        watcher = group.create_task(watch(receive, line, ours))
         line.promise(group, after=timeouts.commit_after, every=timeouts.keepalive, headers=lambda: _commit(call))
         try:
             await walk(call, house, line)

@@ -316,6 +316,7 @@ PLAYS: dict[str, Play] = {
     "stall": _stall,
     "stall-first": _stream(_ROLE, then="stall"),
     "stall-mid": _stream(_ROLE, *_WORDS[:3], then="stall"),
+    "stall-end": _stream(_ROLE, *_WORDS, word("", "stop"), then="stall"),
     "cut-fin": _stream(_ROLE, *_WORDS[:3], then="fin"),
     "cut-rst": _stream(_ROLE, *_WORDS[:3], then="rst"),
     "cut-eof": _stream(_ROLE, *_WORDS[:3], then="eof"),
