@@ -42,8 +42,12 @@ class Chaos:
     url: str = ""
     seen: list[Seen] = field(default_factory=list)
     connections: int = 0
+    open: int = 0
+    """Of these, how many stand now."""
     release: bool = False
     """Lets the answers of ``held`` come to their end."""
+    calm: str | None = None
+    """What ``mixed`` does from now on, every time."""
 
     def of(self, model: str) -> list[Seen]:
         return [seen for seen in self.seen if seen.model == model]
@@ -94,6 +98,7 @@ class Wire(asyncio.Protocol):
         # asyncio does this only for sockets that name their protocol, and ``create_server``'s does not.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.room.connections += 1
+        self.room.open += 1
         self._number = self.room.connections
 
     def data_received(self, data: bytes) -> None:
@@ -123,6 +128,7 @@ class Wire(asyncio.Protocol):
         return False
 
     def connection_lost(self, _: Exception | None) -> None:
+        self.room.open -= 1
         self._left()
 
     def _left(self) -> None:
@@ -290,6 +296,12 @@ async def _held(wire: Wire, _: Seen) -> None:
     await _then(wire, "end")
 
 
+async def _mixed(wire: Wire, seen: Seen) -> None:
+    """Another fault each time."""
+    model = wire.room.calm or MIXED[len(wire.room.seen) % len(MIXED)]
+    await PLAYS[model](wire, seen)
+
+
 def _flaky() -> Play:
     """Answers the first request of each connection and resets the second: what a pooled connection meets."""
     used: set[int] = set()
@@ -304,6 +316,8 @@ def _flaky() -> Play:
     return play
 
 
+MIXED = ("ok", "stall", "brisk", "stall-first", "endless", "stall-mid", "ok")
+"""No upstream's own fault is among them: it would open a breaker."""
 _WORDS = [word(text) for text in WORDS]
 _BODY = msgspec.json.encode(error(f"broken: {SECRET}", "server_error"))
 PLAYS: dict[str, Play] = {
@@ -326,6 +340,7 @@ PLAYS: dict[str, Play] = {
     "bad-line": _stream(_ROLE, *_WORDS[:3], b'data: {"choices": [\xff\xfe\n\n', then="eof"),
     "endless": _endless,
     "held": _held,
+    "mixed": _mixed,
     "html": _status(200, HTML, "text/html"),
     "garbage": _status(200, b"{not json, but " + SECRET.encode()),
     "empty": _status(200, b""),
