@@ -296,6 +296,11 @@ async def _held(wire: Wire, _: Seen) -> None:
     await _then(wire, "end")
 
 
+async def _frayed(wire: Wire, seen: Seen) -> None:
+    """Whole but for one answer in twenty-five."""
+    await PLAYS["ok" if len(wire.room.seen) % 25 else "cut-fin"](wire, seen)
+
+
 async def _mixed(wire: Wire, seen: Seen) -> None:
     """Another fault each time."""
     model = wire.room.calm or MIXED[len(wire.room.seen) % len(MIXED)]
@@ -341,6 +346,7 @@ PLAYS: dict[str, Play] = {
     "endless": _endless,
     "held": _held,
     "mixed": _mixed,
+    "frayed": _frayed,
     "html": _status(200, HTML, "text/html"),
     "garbage": _status(200, b"{not json, but " + SECRET.encode()),
     "empty": _status(200, b""),
