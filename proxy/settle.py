@@ -25,6 +25,8 @@ _NOTHING = ir.Usage(input=0, output=0, cached=0, reasoning=0, total=0)
 and nothing is generated."""
 _CHARACTERS = 4
 """To a token, about, of what was said before a stream broke off."""
+_CUT_SHORT = frozenset({"interrupted", "timeout"})
+"""Failures that come between an upstream and its last word; after an error of its own it has none to say."""
 
 
 def settle(call: Call, prices: Prices, *, missing: Missing) -> None:
@@ -50,9 +52,11 @@ def settle(call: Call, prices: Prices, *, missing: Missing) -> None:
 def _so_far(attempt: Attempt) -> None:
     """A stream that its client left, or that broke off: the upstream's last word on its output never came, and what it
     told at the start is not what was said. The more of the two: else whoever left in time would have it for nothing."""
+    if not attempt.streamed or attempt.finish is not None:
+        return
     said = (attempt.answer_chars + attempt.reasoning_chars) // _CHARACTERS
-    usage = attempt.usage or ir.Usage()
-    if attempt.streamed and attempt.finish is None and said > (usage.output or 0):
+    usage, failure = attempt.usage or ir.Usage(), attempt.failure
+    if said > (usage.output or 0) and (failure is None or failure.kind in _CUT_SHORT):
         attempt.usage = msgspec.structs.replace(usage, output=said, total=None)
         attempt.flags.append("output_estimated")
 

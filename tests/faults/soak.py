@@ -2,7 +2,7 @@
 left by their clients, a reload now and then; what the workers hold on to is printed, and its slope is judged.
 
 ``python tests/faults/soak.py [--requests N] [--workers N] [--reloads N] [--bound MIB]``; exit status 1 where the slope is over the
-bound (MiB for 100,000 requests, after the first fifth) or a call was answered otherwise than it should be.
+bound (MiB for 100,000 requests, after the first two fifths) or a call was answered otherwise than it should be.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from live import Live  # noqa: E402
 CLIENTS = 24
 POINTS = 50
 """How often it is looked at what the workers hold."""
-WARM = 0.2
+WARM = 0.4
 """The part of all requests after which caches and pools have their size."""
 LEAVES = 0.05
 """The part of all clients that do not wait for the end."""
