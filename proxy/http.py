@@ -26,6 +26,12 @@ class Protocol(HttpToolsProtocol):
             if self._should_upgrade():
                 self._begin_again(data[offered.args[0] :])
 
+    def eof_received(self) -> None:
+        """Who sends no more waits for no answer: a FIN does not say whether it is a close or one half of one. Left to
+        itself the transport would stay until the client had taken what is buffered, and some never do."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.transport.abort()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """As uvicorn's own; the request that is under way is told that it was the connection."""
         if self.cycle is not None:

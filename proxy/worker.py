@@ -54,6 +54,12 @@ class Server(uvicorn.server.Server):
         """How long open calls may go on once told to exit; infinite: to their end."""
         self.config.timeout_graceful_shutdown = cast(int, seconds) if seconds < math.inf else None
 
+    def cut_off(self) -> None:
+        """Exit now: open calls end in their protocol's own error."""
+        self.should_exit = self.force_exit = True
+        for task in self.server_state.tasks:
+            task.cancel()
+
     async def leave(self) -> None:
         """After ``serve``: calls whose time was up may still tell their clients and write their rows."""
         if self.server_state.tasks:
@@ -81,7 +87,9 @@ class Worker:
             try:
                 while (order := await self._channel.order()) is not None:
                     if isinstance(order, Drain):
-                        self.stop()
+                        self.stop(at_once=order.at_once)
+                        if order.at_once:
+                            self._cut_off()
                         continue
                     await self._follow(order, group)
             finally:
@@ -210,10 +218,14 @@ class Worker:
 
     def interrupt(self) -> None:
         """A signal: drain; a second one: leave at once. (A service manager may signal us and the supervisor both.)"""
-        if self._interrupted and self._server is not None:
-            self._server.force_exit = True
         self.stop(at_once=self._interrupted)
+        if self._interrupted:
+            self._cut_off()
         self._interrupted = True
+
+    def _cut_off(self) -> None:
+        if self._server is not None:
+            self._server.cut_off()
 
 
 def _uvicorn(app: Any) -> uvicorn.Config:

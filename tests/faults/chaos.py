@@ -33,6 +33,8 @@ class Seen:
     at: float
     gone: float | None = None
     finished: bool = False
+    jammed: bool = False
+    """Of ``flood``: nobody takes what is sent."""
 
 
 @dataclass
@@ -287,6 +289,20 @@ async def _endless(wire: Wire, _: Seen) -> None:
         await asyncio.sleep(0.01)
 
 
+async def _flood(wire: Wire, seen: Seen) -> None:
+    """More than anybody's buffers hold, as fast as it is taken."""
+    wire.head(200, "text/event-stream")
+    wire.chunk(_ROLE)
+    stuck = 0
+    while not wire.gone.is_set():
+        if wire._transport.get_write_buffer_size() < _FULL:
+            wire.chunk(word("on and on " * 1000))
+            stuck = 0
+        stuck += 1
+        seen.jammed = stuck > _JAM
+        await asyncio.sleep(0 if stuck == 1 else 0.01)
+
+
 async def _held(wire: Wire, _: Seen) -> None:
     wire.head(200, "text/event-stream")
     wire.chunk(_ROLE)
@@ -323,6 +339,9 @@ def _flaky() -> Play:
 
 MIXED = ("ok", "stall", "brisk", "stall-first", "endless", "stall-mid", "ok")
 """No upstream's own fault is among them: it would open a breaker."""
+_FULL = 1 << 20
+_JAM = 20
+"""Looks, a hundredth of a second apart."""
 _WORDS = [word(text) for text in WORDS]
 _BODY = msgspec.json.encode(error(f"broken: {SECRET}", "server_error"))
 PLAYS: dict[str, Play] = {
@@ -347,6 +366,7 @@ PLAYS: dict[str, Play] = {
     "error-field": _stream(_ROLE, *_WORDS[:3], b"error: " + msgspec.json.encode(OVERLOADED["error"]) + b"\n\n", then="eof"),
     "bad-line": _stream(_ROLE, *_WORDS[:3], b'data: {"choices": [\xff\xfe\n\n', then="eof"),
     "endless": _endless,
+    "flood": _flood,
     "held": _held,
     "mixed": _mixed,
     "frayed": _frayed,

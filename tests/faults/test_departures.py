@@ -35,6 +35,8 @@ class Phase:
     mark: bytes | None = None
     says: bool = False
     """Words were said, which count."""
+    jams: bool = False
+    """The client reads no more, and all buffers are full."""
 
 
 STREAMED = {
@@ -44,6 +46,7 @@ STREAMED = {
     "in a silence of the stream": Phase("backend/stall-mid", "stall-mid", b" the", says=True),
     "in the flow of the stream": Phase("backend/endless", "endless", b"on and on", says=True),
     "in the flow of an unread stream": Phase("backend/exact", "endless", b"on and on", says=True),
+    "behind full buffers": Phase("backend/flood", "flood", b"on and on", says=True, jams=True),
     "at the next backend": Phase("falls", "stall"),
     "waiting for the end": Phase("backend/stall-end", "stall-end", b" room"),
 }
@@ -57,7 +60,7 @@ CELLS = [(name, phase, stream) for stream, told in ((True, STREAMED), (False, WH
 
 def config(room: Chaos) -> str:
     at = f'base_url: "{room.url}/v1"'
-    names = ("ok", "stall", "stall-first", "stall-mid", "stall-end", "endless")
+    names = ("ok", "stall", "stall-first", "stall-mid", "stall-end", "endless", "flood")
     tries = [f"tries-{api}-{way}" for api in APIS for way in WAYS]
     lines = [f'  "{name}": {{provider: vllm, local: true, {at}, model: "{name}"}}' for name in names]
     return "\n".join(
@@ -120,6 +123,7 @@ def test_c1_a_departure_closes_the_upstream(
         seen: Seen = until(lambda before=before: room.of(phase.model)[before:], "asked")[0]
         if phase.mark is not None:
             leaver.until(phase.mark)
+        until(lambda seen=seen: seen.jammed or not phase.jams, "jammed")
         left = leaver.leave(way)
         gone = until(lambda seen=seen: seen.gone, "closed at the upstream")
         table[f"{name}, {'stream' if stream else 'whole'}"].append(gone - left)

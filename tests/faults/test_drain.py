@@ -123,6 +123,26 @@ def test_p2_a_balancer_sees_it_before_its_calls_are_refused(room: Chaos, workers
         assert len(live.rows()) == 7
 
 
+@pytest.mark.parametrize("to", ["supervisor", "workers"])
+def test_p3_a_second_signal_cuts_off_what_is_open_and_keeps_its_rows(room: Chaos, to: str) -> None:
+    with Live(config(room, drain="60s"), workers=2) as live:
+        tree = [live.pid, *live.workers()]
+        open_ = [Leaver(live.port, request(api, "backend/stall-mid", stream=True)) for api in APIS for _ in range(2)]
+        for each in open_:
+            each.until(b" the")
+        for pid in tree[:1] if to == "supervisor" else tree[1:]:
+            os.kill(pid, signal.SIGTERM)
+            os.kill(pid, signal.SIGINT)
+        if to == "workers":
+            live.signal(signal.SIGTERM)
+        for each in open_:
+            assert b"Turnout was stopped before this answer was whole" in each.end()
+        assert live.wait(5) == 0
+        wait_gone(tree)
+        told = [(row.outcome, row.status, row.error_code) for row in live.rows()]
+        assert told == [("interrupted", 200, "shutting_down")] * len(open_)
+
+
 def test_p3_a_second_signal_ends_the_delay_at_once(room: Chaos) -> None:
     with Live(config(room, drain_delay="60s", drain="60s")) as live:
         tree = [live.pid, *live.workers()]
