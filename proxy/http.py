@@ -7,7 +7,6 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from adapters import failures, ir
 from proxy import ids
-from proxy.line import LOST
 
 _OF_THE_OFFER = frozenset((b"upgrade", b"connection", b"http2-settings"))
 
@@ -31,12 +30,6 @@ class Protocol(HttpToolsProtocol):
         itself the transport would stay until the client had taken what is buffered, and some never do."""
         if self.cycle is not None and not self.cycle.response_complete:
             self.transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """As uvicorn's own; the request that is under way is told that it was the connection."""
-        if self.cycle is not None:
-            self.cycle.scope[LOST] = True  # type: ignore[literal-required]
-        super().connection_lost(exc)
 
     def _should_upgrade(self) -> bool:
         """The parser takes an offered h2c as accepted and loses the body (Java's HttpClient makes that offer with its

@@ -15,10 +15,6 @@ _NAP = 1.0
 """Seconds: how often a call whose time to promise a stream has come is asked whether it can do so by now."""
 
 
-LOST = "turnout.lost"
-"""In a request's scope once its connection is lost (``proxy.http``)."""
-
-
 class ClientGone(Exception):  # noqa: N818 - a fact, not a fault of ours
     """The client hung up."""
 
@@ -106,15 +102,15 @@ class Line:
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
 
-async def watch(receive: Receive, line: Line, ours: Callable[[], bool]) -> None:
+async def watch(receive: Receive, line: Line) -> None:
     """Raise ClientGone when the client hangs up before its answer is whole.
 
-    uvicorn says ``http.disconnect`` also after a whole answer, and may say it when *it* shuts down (PR 2829):
-    neither is a hang-up. ``ours``: we are shutting down, and the connection stands.
+    ``http.disconnect`` comes also after a whole answer, which is no hang-up. At a shutdown it must come to nobody (some
+    servers say it to streams then: uvicorn PR 2829), for whoever leaves during a drain is to be noticed.
     """
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            if line.closed or ours():
+            if line.closed:
                 return
             raise ClientGone

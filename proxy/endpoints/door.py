@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
 
 from litestar.types import HTTPScope, Receive, Send
 
@@ -14,7 +13,7 @@ from proxy import answers, bodies, ids
 from proxy.attribution import TAG
 from proxy.call import Api, Call, Rejected
 from proxy.house import House
-from proxy.line import LOST, ClientGone, Line, watch
+from proxy.line import ClientGone, Line, watch
 from proxy.walk import walk
 
 _CUT_OFF = ir.Failure(
@@ -31,7 +30,7 @@ async def enter(api: Api, house: House, scope: HTTPScope, receive: Receive, send
         if scope["method"] != "POST":
             raise Rejected(_not_allowed(scope, call))
         call.body = await bodies.received(receive, call.headers, call.snapshot.config.server.max_body)
-        await _watched(call, house, line, receive, lambda: house.draining and LOST not in scope)
+        await _watched(call, house, line, receive)
     except* ClientGone:
         call.status, call.outcome = 499, "cancelled"
     except* (Rejected, ir.Invalid) as group:
@@ -48,11 +47,11 @@ async def enter(api: Api, house: House, scope: HTTPScope, receive: Receive, send
         house.telemetry.call_ended(call)
 
 
-async def _watched(call: Call, house: House, line: Line, receive: Receive, ours: Callable[[], bool]) -> None:
+async def _watched(call: Call, house: House, line: Line, receive: Receive) -> None:
     """The walk, with a watcher at its side: when the client hangs up, the walk is cancelled where it stands."""
     timeouts = call.snapshot.config.timeouts
     async with asyncio.TaskGroup() as group:
-        watcher = group.create_task(watch(receive, line, ours))
+        watcher = group.create_task(watch(receive, line))
         line.promise(group, after=timeouts.commit_after, every=timeouts.keepalive, headers=lambda: _commit(call))
         try:
             await walk(call, house, line)

@@ -119,6 +119,8 @@ class Client:
         status = head[9:12].decode()
         broken = backend == "frayed" and (status == "502" or b"upstream_interrupted" in body or b"api_error" in body)
         self._soak.told["cut" if broken else status] += 1
+        if status != "200" and not broken:
+            print(f"{backend}: {status} {body.decode()}", flush=True)
         if b"connection: close" in head:
             await self._close()
 
