@@ -103,14 +103,21 @@ class StreamRelay:
         """The upstream's bytes are over. Without an end of its own that is a failure, never a ``stop``."""
         out: list[bytes] = []
         for frame in self._splitter.end():
-            if not self.done:
+            if not self.done and _is_whole(frame):
                 self._frame(frame, out)
         if not self.done:
             self._events(self._reader.end(), None, out)
         return out
 
+    def cut(self, failure: ir.Failure) -> None:
+        """The line broke or fell silent: a failure, but for an answer whose every choice had been finished. What was
+        still to come (usage, ``[DONE]``) says nothing that its client must wait for."""
+        if self._ending and not self.done:
+            self._events(self._reader.end(), None, [])
+        self.fail(failure)
+
     def fail(self, failure: ir.Failure) -> None:
-        """A timer, a reset, a cut: tell it in the client's own dialect."""
+        """Tell it in the client's own dialect, unless the end has been told."""
         if self.done:
             return
         failed = ir.Failed(msgspec.structs.replace(failure, message=self._mask(failure.message)))
@@ -307,6 +314,15 @@ class Whole:
             return self._target.write_response(self.reply, self._echo)
         shown = self._echo.model
         return renamer(self.model, shown)(self._passed) if self.model and self.model != shown else self._passed
+
+
+def _is_whole(frame: Frame) -> bool:
+    """The last event of a stream may lack its blank line. Half an event is none: it was cut, and is not garbage."""
+    try:
+        msgspec.json.decode(frame.data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return frame.data == b"[DONE]"
+    return True
 
 
 def _telling(usage: ir.Usage, end: Iterable[ir.Event]) -> Iterator[ir.Event]:

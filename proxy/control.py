@@ -34,7 +34,9 @@ class Tell(Struct, frozen=True, tag="tell"):
 
 
 class Drain(Struct, frozen=True, tag="drain"):
-    """Take no more calls, finish those in flight, and leave."""
+    """Take no more calls, finish those in flight, and leave. ``at_once``: those in flight are cut off."""
+
+    at_once: bool = False
 
 
 class Built(Struct, frozen=True, tag="built"):

@@ -25,6 +25,12 @@ class Protocol(HttpToolsProtocol):
             if self._should_upgrade():
                 self._begin_again(data[offered.args[0] :])
 
+    def eof_received(self) -> None:
+        """Who sends no more waits for no answer: a FIN does not say whether it is a close or one half of one. Left to
+        itself the transport would stay until the client had taken what is buffered, and some never do."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.transport.abort()
+
     def _should_upgrade(self) -> bool:
         """The parser takes an offered h2c as accepted and loses the body (Java's HttpClient makes that offer with its
         first request). Such a request is not begun: it is read once more, without its offer. One for WebSocket has no

@@ -20,10 +20,12 @@ class ClientGone(Exception):  # noqa: N818 - a fact, not a fault of ours
 
 
 class Line:
-    """One answer on its way out. Every method is one or two ASGI messages."""
+    """One answer on its way out. Every method is one or two ASGI messages. ``last``: the last one on its connection, so
+    that a client that keeps connections goes elsewhere."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, *, last: bool = False) -> None:
         self._send = send
+        self._last = last
         self._written_at = 0.0
         self._clock = asyncio.get_running_loop().time
         self._timer: asyncio.TimerHandle | None = None
@@ -95,18 +97,20 @@ class Line:
     async def _start(self, status: int, headers: Headers) -> None:
         self.opened = True
         self._written_at = self._clock()
+        if self._last:
+            headers = [*headers, (b"connection", b"close")]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
 
-async def watch(receive: Receive, line: Line, draining: Callable[[], bool]) -> None:
+async def watch(receive: Receive, line: Line) -> None:
     """Raise ClientGone when the client hangs up before its answer is whole.
 
-    uvicorn says ``http.disconnect`` also after a whole answer, and to streams when *it* shuts down (PR 2829): neither
-    is a hang-up.
+    ``http.disconnect`` comes also after a whole answer, which is no hang-up. At a shutdown it must come to nobody (some
+    servers say it to streams then: uvicorn PR 2829), for whoever leaves during a drain is to be noticed.
     """
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            if line.closed or draining():
+            if line.closed:
                 return
             raise ClientGone

@@ -89,7 +89,7 @@ async def relay_stream(attempt: Attempt, opened: Opened, line: Line, *, end: Cal
         if opened.chunks is not None and not machine.done:
             await _drive(attempt, opened.chunks, machine, line)
     except UpstreamFailed as error:
-        machine.fail(error.failure)
+        machine.cut(error.failure)
         await opened.answer.close()
     finally:
         overhear(attempt, machine)

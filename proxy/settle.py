@@ -25,12 +25,19 @@ if TYPE_CHECKING:
 _NOTHING = ir.Usage(input=0, output=0, cached=0, reasoning=0, total=0)
 """What a count spends, and an attempt that nobody took or that was answered with an error: no vendor charges for it,
 and nothing is generated."""
+_CHARACTERS = 4
+"""To a token, about, of what was said before a stream broke off."""
+_CUT_SHORT = frozenset({"interrupted", "timeout"})
+"""Failures that come between an upstream and its last word; after an error of its own it has none to say."""
 
 
 def settle(call: Call, prices: Prices, *, missing: Missing) -> None:
     """Tokens and money of every attempt, and what the baseline would have charged. Unknown stays None, and ``missing``
     is told what and why."""
     for attempt in call.attempts:
+        told = attempt.usage is not None
+        if told:
+            _so_far(attempt)
         if attempt.usage is not None and attempt.reasoning_source is None:
             attempt.reasoning_tokens, attempt.reasoning_source = reasoning.split(
                 attempt.usage, attempt.reasoning_chars, attempt.answer_chars
@@ -38,7 +45,22 @@ def settle(call: Call, prices: Prices, *, missing: Missing) -> None:
         bill.charge(call, attempt, prices, missing)
         if call.api.counts is not None if attempt.usage is not None else bill.unbilled(attempt):
             attempt.usage, attempt.reasoning_tokens, attempt.reasoning_source = _NOTHING, 0, None
+        if not told:
+            # Only now: without its input it has no cost, and no price is missing.
+            _so_far(attempt)
     bill.compare(call, prices)
+
+
+def _so_far(attempt: Attempt) -> None:
+    """A stream that its client left, or that broke off: the upstream's last word on its output never came, and what it
+    told at the start is not what was said. The more of the two: else whoever left in time would have it for nothing."""
+    if not attempt.streamed or attempt.finish is not None:
+        return
+    said = (attempt.answer_chars + attempt.reasoning_chars) // _CHARACTERS
+    usage, failure = attempt.usage or ir.Usage(), attempt.failure
+    if said > (usage.output or 0) and (failure is None or failure.kind in _CUT_SHORT):
+        attempt.usage = msgspec.structs.replace(usage, output=said, total=None)
+        attempt.flags.append("output_estimated")
 
 
 def rows(call: Call, now: float) -> list[UsageRecord]:
@@ -145,7 +167,8 @@ def _overridden(decision: Decision | None) -> Sequence[str]:
 
 
 def _flags(call: Call, attempt: Attempt) -> list[str]:
-    """What was special. ``partial_usage``: the stream broke off, and these are the counts until then."""
+    """What was special. ``partial_usage``: the stream broke off, and these are the counts until then;
+    ``output_estimated``: by what was said until then."""
     found = [*_overridden(call.decision), *call.flags, *attempt.flags]
     usage = attempt.usage
     if usage is None:

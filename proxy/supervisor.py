@@ -53,6 +53,8 @@ _BUILD_SECONDS = 10.0
 """A worker that has not built a configuration by then counts as one that could not."""
 _LEAVE_SECONDS = 5.0
 """What a worker may take, after its drain, to close its ledger."""
+_HURRY_SECONDS = 1.5
+"""The same, when a second signal has cut its calls off."""
 _RESTART_SECONDS = 1.0
 
 
@@ -65,6 +67,16 @@ class Hand:
         self.channel = channel
         self.gone = False
         self._told: asyncio.Queue[Built | Swapped | None] = asyncio.Queue()
+
+    def hurry(self) -> None:
+        """Its calls say their last words and leave their rows; then it is gone, one way or the other."""
+        self.channel.say(Drain(at_once=True))
+        asyncio.get_running_loop().call_later(_HURRY_SECONDS, self.kill)
+
+    def kill(self) -> None:
+        """Without a word."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
 
     def hear(self, report: Built | Swapped | None) -> None:
         """Keep the worker's word for whoever waits; None: it says no more."""
@@ -92,6 +104,7 @@ class Supervisor:
         self._hands: dict[int, Hand] = {}
         self._reloading = asyncio.Lock()
         self._stopping = asyncio.Event()
+        self._hurried = False
         self._workers = snapshot.config.server.workers
         self._served = False
         self._refused: str | None = None
@@ -284,7 +297,8 @@ class Supervisor:
         """Once told to stop: drain, wait for the grace and a little more, then end it."""
         await self._stopping.wait()
         hand.channel.say(Drain())
-        await asyncio.sleep(self._snapshot.config.server.drain + _LEAVE_SECONDS)
+        server = self._snapshot.config.server
+        await asyncio.sleep(server.drain_delay + server.drain + _LEAVE_SECONDS)
         hand.process.kill()
 
     async def _watch(self) -> None:
@@ -312,7 +326,8 @@ class Supervisor:
     def _stop(self) -> None:
         if self._stopping.is_set():
             for hand in self._hands.values():
-                hand.process.kill()
+                hand.kill() if self._hurried else hand.hurry()
+            self._hurried = True
         self._stopping.set()
 
     def _bind(self) -> socket.socket:

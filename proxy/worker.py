@@ -55,6 +55,12 @@ class Server(uvicorn.server.Server):
         """How long open calls may go on once told to exit; infinite: to their end."""
         self.config.timeout_graceful_shutdown = cast(int, seconds) if seconds < math.inf else None
 
+    def cut_off(self) -> None:
+        """Exit now: open calls end in their protocol's own error."""
+        self.should_exit = self.force_exit = True
+        for task in self.server_state.tasks:
+            task.cancel()
+
     async def leave(self) -> None:
         """After ``serve``: calls whose time was up may still tell their clients and write their rows."""
         if self.server_state.tasks:
@@ -83,11 +89,13 @@ class Worker:
             try:
                 while (order := await self._channel.order()) is not None:
                     if isinstance(order, Drain):
-                        self.stop()
+                        self.stop(at_once=order.at_once)
+                        if order.at_once:
+                            self._cut_off()
                         continue
                     await self._follow(order, group)
             finally:
-                self.stop()
+                self.stop(at_once=True)
 
     async def _follow(self, order: Load | Swap | Tell | Scrape | Counted | Granted, group: asyncio.TaskGroup) -> None:
         match order:
@@ -192,22 +200,35 @@ class Worker:
         except TimeoutError:
             return {"ok": False, "error": f"the supervisor did not reload within {_ASK_SECONDS:g} s"}
 
-    def stop(self) -> None:
-        """Drain; readiness fails first, so that no balancer sends more."""
+    def stop(self, *, at_once: bool = False) -> None:
+        """Drain. Readiness fails first. Unless ``at_once``, calls are taken for ``server.drain_delay`` more: balancers
+        take their time to find out."""
         if self._house is not None:
             self._house.draining = True
-        if self._server is not None and self._house is not None:
-            self._server.grace(self._house.snapshot.config.server.drain)
-            self._server.should_exit = True
-        else:
+        if self._server is None or self._house is None:
             self._channel.close()
+            return
+        delay = 0.0 if at_once else self._house.snapshot.config.server.drain_delay
+        if delay:
+            asyncio.get_running_loop().call_later(delay, self._leave, self._server, self._house)
+        else:
+            self._leave(self._server, self._house)
+
+    def _leave(self, server: Server, house: House) -> None:
+        """No more calls; those that are open may go on for the grace."""
+        server.grace(house.snapshot.config.server.drain)
+        server.should_exit = True
 
     def interrupt(self) -> None:
         """A signal: drain; a second one: leave at once. (A service manager may signal us and the supervisor both.)"""
-        if self._interrupted and self._server is not None:
-            self._server.force_exit = True
+        self.stop(at_once=self._interrupted)
+        if self._interrupted:
+            self._cut_off()
         self._interrupted = True
-        self.stop()
+
+    def _cut_off(self) -> None:
+        if self._server is not None:
+            self._server.cut_off()
 
 
 def _uvicorn(app: Any) -> uvicorn.Config:

@@ -23,7 +23,7 @@ _CUT_OFF = ir.Failure(
 
 async def enter(api: Api, house: House, scope: HTTPScope, receive: Receive, send: Send) -> None:
     """Serve one request of a hot endpoint, from its headers to its last byte."""
-    line = Line(send)
+    line = Line(send, last=house.draining)
     call = _call(api, house, scope)
     house.telemetry.call_began()
     try:
@@ -51,7 +51,7 @@ async def _watched(call: Call, house: House, line: Line, receive: Receive) -> No
     """The walk, with a watcher at its side: when the client hangs up, the walk is cancelled where it stands."""
     timeouts = call.snapshot.config.timeouts
     async with asyncio.TaskGroup() as group:
-        watcher = group.create_task(watch(receive, line, lambda: house.draining))
+        watcher = group.create_task(watch(receive, line))
         line.promise(group, after=timeouts.commit_after, every=timeouts.keepalive, headers=lambda: _commit(call))
         try:
             await walk(call, house, line)

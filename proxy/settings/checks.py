@@ -34,6 +34,8 @@ _OUR_HEADERS = frozenset(
 _REDIS = ("redis://", "rediss://", "redis+sentinel://", "redis+cluster://")
 _HOOK_MOST = 5
 """Seconds."""
+_DELAY_MOST = 600
+"""Seconds."""
 _NOT_SENDABLE = "no header can carry this: printable ASCII only, and no line break"
 _ENDPOINTS = ("/chat/completions", "/responses", "/messages", "/completions", "/embeddings", "/models")
 
@@ -65,6 +67,8 @@ def _server(document: Document, *, has_keys: bool) -> Found:
             f"'{server.host}' is reachable from other machines and there is no key: make one with 'turnout keys "
             "create', add one under 'keys:', bind to 127.0.0.1, or set 'server.open: true' to serve everybody",
         )
+    if server.drain_delay > _DELAY_MOST:
+        yield ("server", "drain_delay"), f"nothing would stop it for so long: write at most {_DELAY_MOST // 60}m"
 
 
 def _stores(document: Document) -> Found:

@@ -35,6 +35,8 @@ class Server(Part):
     admin_key_file: str | None = None
     drain: Seconds = given(Seconds(30))
     """How long open calls may go on once Turnout is told to stop."""
+    drain_delay: Seconds = given(Seconds(0))
+    """Before that: how long new calls are still taken while readiness fails already, so that balancers find out."""
 
 
 class ServerTimeouts(Part):

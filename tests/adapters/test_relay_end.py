@@ -78,6 +78,36 @@ def test_a_failure_after_the_finish_is_told_after_it(client: str) -> None:
     assert b"fell silent" in b"".join(machine.tail)
 
 
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_line_that_breaks_after_the_finish_ends_the_answer(exact: bool) -> None:
+    """Usage and [DONE] never came; nothing of the answer is missing."""
+    dialect = DIALECTS["openai_chat"]
+    writer = dialect.writer(echo("openai_chat", stream=True))
+    machine = StreamRelay(dialect, dialect, echo("openai_chat", stream=True), exact=exact)
+    ready = [line for event in EVENTS[:8] for frame in writer.write(event) for line in machine.feed(frame)]
+    machine.cut(failures.interrupted())
+    assert machine.failure is None
+    assert machine.finishes[0].reason == "stop"
+    assert heard("chat", b"".join([*ready, *machine.tail]), stream=True).finish == "stop"
+
+
+def test_a_line_that_breaks_before_every_choice_is_finished_is_a_failure() -> None:
+    dialect = DIALECTS["openai_chat"]
+    machine = StreamRelay(dialect, dialect, echo("openai_chat", stream=True), exact=False, choices=2)
+    machine.replay(EVENTS[:8])
+    machine.cut(failures.interrupted())
+    assert machine.failure == failures.interrupted()
+
+
+def test_half_an_event_is_cut_and_not_garbage() -> None:
+    dialect = DIALECTS["openai_chat"]
+    for half in (b'data: {"choices":[{"index":0,"delta":{"con', b"data: {}\xf0\x9f", b"data: [DO"):
+        machine = StreamRelay(dialect, dialect, echo("openai_chat", stream=True), exact=False)
+        machine.feed(half)
+        machine.close()
+        assert machine.failure == failures.interrupted()
+
+
 @pytest.mark.parametrize("client", CLIENTS)
 def test_a_whole_answer_tells_it_too(client: str) -> None:
     dialect = DIALECTS["openai_chat"]

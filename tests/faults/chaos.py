@@ -37,6 +37,8 @@ class Seen:
     """The request line and the headers."""
     gone: float | None = None
     finished: bool = False
+    jammed: bool = False
+    """Of ``flood``: nobody takes what is sent."""
 
 
 @dataclass
@@ -46,10 +48,14 @@ class Chaos:
     url: str = ""
     seen: list[Seen] = field(default_factory=list)
     connections: int = 0
+    open: int = 0
+    """Of these, how many stand now."""
     release: bool = False
     """Lets the answers of ``held`` come to their end."""
     plays: Mapping[str, Play] = field(default_factory=lambda: PLAYS)
     """model -> what it does."""
+    calm: str | None = None
+    """What ``mixed`` does from now on, every time."""
 
     def of(self, model: str) -> list[Seen]:
         return [seen for seen in self.seen if seen.model == model]
@@ -102,6 +108,7 @@ class Wire(asyncio.Protocol):
         # asyncio does this only for sockets that name their protocol, and ``create_server``'s does not.
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.room.connections += 1
+        self.room.open += 1
         self._number = self.room.connections
 
     def data_received(self, data: bytes) -> None:
@@ -134,6 +141,7 @@ class Wire(asyncio.Protocol):
         return False
 
     def connection_lost(self, _: Exception | None) -> None:
+        self.room.open -= 1
         self._left()
 
     def _left(self) -> None:
@@ -292,6 +300,20 @@ async def _endless(wire: Wire, _: Seen) -> None:
         await asyncio.sleep(0.01)
 
 
+async def _flood(wire: Wire, seen: Seen) -> None:
+    """More than anybody's buffers hold, as fast as it is taken."""
+    wire.head(200, "text/event-stream")
+    wire.chunk(_ROLE)
+    stuck = 0
+    while not wire.gone.is_set():
+        if wire._transport.get_write_buffer_size() < _FULL:
+            wire.chunk(word("on and on " * 1000))
+            stuck = 0
+        stuck += 1
+        seen.jammed = stuck > _JAM
+        await asyncio.sleep(0 if stuck == 1 else 0.01)
+
+
 async def _held(wire: Wire, _: Seen) -> None:
     wire.head(200, "text/event-stream")
     wire.chunk(_ROLE)
@@ -299,6 +321,17 @@ async def _held(wire: Wire, _: Seen) -> None:
         wire.chunk(word("still here "))
         await asyncio.sleep(0.2)
     await _then(wire, "end")
+
+
+async def _frayed(wire: Wire, seen: Seen) -> None:
+    """Whole but for one answer in twenty-five."""
+    await PLAYS["ok" if len(wire.room.seen) % 25 else "cut-fin"](wire, seen)
+
+
+async def _mixed(wire: Wire, seen: Seen) -> None:
+    """Another fault each time."""
+    model = wire.room.calm or MIXED[len(wire.room.seen) % len(MIXED)]
+    await PLAYS[model](wire, seen)
 
 
 def _flaky() -> Play:
@@ -315,6 +348,11 @@ def _flaky() -> Play:
     return play
 
 
+MIXED = ("ok", "stall", "brisk", "stall-first", "endless", "stall-mid", "ok")
+"""No upstream's own fault is among them: it would open a breaker."""
+_FULL = 1 << 20
+_JAM = 20
+"""Looks, a hundredth of a second apart."""
 _WORDS = [word(text) for text in WORDS]
 _BODY = msgspec.json.encode(error(f"broken: {SECRET}", "server_error"))
 PLAYS: dict[str, Play] = {
@@ -327,6 +365,10 @@ PLAYS: dict[str, Play] = {
     "stall": _stall,
     "stall-first": _stream(_ROLE, then="stall"),
     "stall-mid": _stream(_ROLE, *_WORDS[:3], then="stall"),
+    "stall-end": _stream(_ROLE, *_WORDS, word("", "stop"), then="stall"),
+    "cut-first-fin": _stream(_ROLE, then="fin"),
+    "cut-first-rst": _stream(_ROLE, then="rst"),
+    "cut-first-eof": _stream(_ROLE, then="eof"),
     "cut-fin": _stream(_ROLE, *_WORDS[:3], then="fin"),
     "cut-rst": _stream(_ROLE, *_WORDS[:3], then="rst"),
     "cut-eof": _stream(_ROLE, *_WORDS[:3], then="eof"),
@@ -335,7 +377,10 @@ PLAYS: dict[str, Play] = {
     "error-field": _stream(_ROLE, *_WORDS[:3], b"error: " + msgspec.json.encode(OVERLOADED["error"]) + b"\n\n", then="eof"),
     "bad-line": _stream(_ROLE, *_WORDS[:3], b'data: {"choices": [\xff\xfe\n\n', then="eof"),
     "endless": _endless,
+    "flood": _flood,
     "held": _held,
+    "mixed": _mixed,
+    "frayed": _frayed,
     "html": _status(200, HTML, "text/html"),
     "garbage": _status(200, b"{not json, but " + SECRET.encode()),
     "empty": _status(200, b""),

@@ -99,7 +99,12 @@ FAULTS = {
     "redirect": "bad_response",
     "error-first": "overloaded",
 }
-ONLY_STREAMED = {"stall-first": "timeout"}
+ONLY_STREAMED = {
+    "stall-first": "timeout",
+    "cut-first-fin": "interrupted",
+    "cut-first-rst": "interrupted",
+    "cut-first-eof": "interrupted",
+}
 ONLY_WHOLE = {"cut-fin": "interrupted", "cut-rst": "interrupted", "stall-mid": "timeout"}
 CASES = [
     *((fault, kind, stream) for fault, kind in FAULTS.items() for stream in (False, True)),

@@ -84,6 +84,7 @@ def test_every_problem_is_told_at_once() -> None:
         ("media: {allow: [a.b, 'a.b:8080', '[::1]:80', 'a.b/x']}", "media.allow[3]: 'a.b/x' is not a host"),
         ("telemetry: {otlp: 'http://u:p@collector:4318'}", "telemetry.otlp: a secret stands in the URL"),
         ("server: {host: 0.0.0.0}", "server.host: '0.0.0.0' is reachable from other machines and there is no key"),
+        ("server: {drain_delay: never}", "server.drain_delay: nothing would stop it for so long: write at most 10m"),
     ],
 )
 def test_names_and_places(text: str, said: str) -> None:

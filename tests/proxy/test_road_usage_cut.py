@@ -199,7 +199,7 @@ def test_a_client_that_hangs_up_has_spent_what_was_told(
         ("gemini", [{"candidates": [{"content": {"parts": [{"text": "Hello"}]}, "index": 0}],
                      "usageMetadata": {"promptTokenCount": 10, "cachedContentTokenCount": 4, "candidatesTokenCount": 5, "totalTokenCount": 15}}],
          (10, 4, None, 5)),
-        ("vllm", [{"choices": [{"index": 0, "delta": {"content": "Hello"}, "finish_reason": None}]}], (None, None, None, None)),
+        ("vllm", [{"choices": [{"index": 0, "delta": {"content": "Hel"}, "finish_reason": None}]}], (None, None, None, None)),
     ],
     ids=["counts in every chunk", "gemini", "counts at the end alone"],
 )  # fmt: skip
@@ -208,7 +208,7 @@ def test_counts_so_far_are_kept_where_a_server_tells_them(
 ) -> None:
     gate = threading.Event()
     upstream.script(stream(*map(event, frames), gate))
-    row = Leaves(live, "chat", backend).after(b"Hello")
+    row = Leaves(live, "chat", backend).after(b"Hel")
     gate.set()
     assert (row.outcome, counts(row)) == ("cancelled", left)
     assert row.flags == (None if left[0] is None else "partial_usage")
@@ -237,3 +237,23 @@ def test_a_poor_answer_has_cost_what_it_did(live: Live, upstream: Upstream) -> N
     assert [(row.backend, row.flags, row.cost_nano_usd) for row in rows] == [
         ("vllm", "poor_answer empty", 60_000), ("big", None, 120_000),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_c1_what_was_said_before_a_hang_up_counts_though_nobody_told_its_tokens(
+    live: Live, upstream: Upstream, client: str
+) -> None:
+    """By about four characters to a token, and marked; a cost only where the input is known."""
+    word = "Hello " * 40
+    chunk = {"choices": [{"index": 0, "delta": {"content": word}, "finish_reason": None}]}
+    said = event({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": word}})
+    for backend, frames, begun, cost in (
+        ("vllm", [event(chunk)], (None, None, None, 60), None),
+        ("sonnet", [*SAID[:-1], said], (*SO_FAR[:3], 60), COST + 59 * 10_000),
+    ):
+        gate = threading.Event()
+        upstream.script(stream(*frames, gate))
+        row = Leaves(live, client, backend).after(b"Hello Hello")
+        gate.set()
+        assert (row.outcome, counts(row), row.cost_nano_usd) == ("cancelled", begun, cost)
+        assert row.flags == "output_estimated, partial_usage"
