@@ -144,7 +144,7 @@ class Protocol(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         parser = cast(httptools.HttpRequestParser, self._parser)
-        if parser.should_upgrade() and offers(self.headers):
+        if parser.should_upgrade() and offers(parser.get_method(), self.headers):
             return
         version = parser.get_http_version()
         self._told.check(version, self.url, self.headers)

@@ -65,9 +65,10 @@ class Head:
         return (parsed.path or b"/").decode("ascii"), parsed.query or b""
 
 
-def offers(fields: Fields) -> bool:
+def offers(method: bytes, fields: Fields) -> bool:
     """Does it offer another protocol that it can do without (h2c)? The parser takes that as accepted and loses the body
-    (Java's HttpClient makes this offer with its first request). WebSocket has no body, and its answer is the door's."""
+    (Java's HttpClient makes this offer with its first request). A GET for WebSocket has none, and wants nothing else:
+    its answer is the door's."""
     connection, upgrade = b"", b""
     for name, value in fields:
         if name == b"connection":
@@ -75,7 +76,8 @@ def offers(fields: Fields) -> bool:
         elif name == b"upgrade":
             upgrade = value.lower()
     tokens = (token.strip() for token in connection.split(b","))
-    return upgrade not in (b"", b"websocket") and b"upgrade" in tokens
+    wants = upgrade == b"websocket" and method == b"GET"
+    return upgrade != b"" and not wants and b"upgrade" in tokens
 
 
 def check_size(fields: Fields, most: int) -> None:
