@@ -16,6 +16,7 @@ import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, cast
 
 import uvicorn
@@ -23,6 +24,7 @@ import uvicorn.server
 import uvloop
 
 from proxy.app import create_app
+from proxy.connections import Connections, raise_limit
 from proxy.control import LIMIT, Ask, Built, Channel, Counted, Drain, Granted, Load, Scrape, Swap, Swapped, Tell
 from proxy.house import House
 from proxy.http import Protocol
@@ -80,6 +82,7 @@ class Worker:
         self._house: House | None = None
         self._server: Server | None = None
         self._demo: Server | None = None
+        self._connections = Connections()
         self._interrupted = False
         self._answers: deque[asyncio.Future[dict[str, Any]]] = deque()
 
@@ -156,17 +159,18 @@ class Worker:
                 group.create_task(self._serve(self._house))
         except (LedgerError, StoreFailed) as error:
             return str(error)
+        self._connections.adopt(snapshot.config)
         if snapshot.demo and self._demo is None:
             from proxy.demo import app as demo_app
 
-            self._demo = Server(_uvicorn(demo_app))
+            self._demo = Server(_uvicorn(demo_app, Connections()))
             self._demo.grace(1.0)
             group.create_task(self._demo.serve(sockets=[socket.socket(fileno=self._seat.demo)]))
         return None
 
     async def _serve(self, house: House) -> None:
         app = create_app(house, reload=self._reload, others=self._scrapes.others, wishes=self._wishes)
-        self._server = server = Server(_uvicorn(app))
+        self._server = server = Server(_uvicorn(app, self._connections))
         # What stands now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -174,10 +178,12 @@ class Worker:
             watching = group.create_task(house.watcher.run())
             errands = group.create_task(house.errands.run())
             await house.overrides.refresh()  # no call may pass by one that stood before this start
+            connections = group.create_task(self._connections.watch(cast(Any, server.server_state.connections)))
             await server.serve(sockets=[self._listen])
             await server.leave()
             watching.cancel()
             errands.cancel()
+            connections.cancel()
         if self._demo is not None:
             self._demo.should_exit = True
         await house.close()
@@ -231,10 +237,10 @@ class Worker:
             self._server.cut_off()
 
 
-def _uvicorn(app: Any) -> uvicorn.Config:
+def _uvicorn(app: Any, connections: Connections) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=Protocol,
+        http=cast(Any, partial(Protocol, rules=connections)),
         loop="none",
         ws="none",
         interface="asgi3",
@@ -244,12 +250,12 @@ def _uvicorn(app: Any) -> uvicorn.Config:
         server_header=False,
         date_header=False,
         proxy_headers=False,
-        timeout_keep_alive=75,
     )
 
 
 async def _main(seat: Seat) -> None:
     logs.configure()
+    raise_limit()
     reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=seat.control), limit=LIMIT)
     worker = Worker(seat, Channel(reader, writer))
     loop = asyncio.get_running_loop()

@@ -19,6 +19,10 @@ class Server(Part):
     port: Annotated[int, Meta(ge=0, le=65_535)] = 4000
     workers: Positive = 1
     max_body: Size = given(Size(64 * 2**20))
+    max_head: Size = given(Size(64 * 2**10))
+    """Of all headers of a request together."""
+    max_connections: Positive | None = None
+    """Of each worker; unset: what its limit of open files has room for."""
     response_model: Literal["alias", "upstream"] = "alias"
     """Which name stands in an answer's ``model``."""
     open: bool = False
@@ -41,6 +45,15 @@ class Server(Part):
 
 class ServerTimeouts(Part):
     """What the client's side waits for."""
+
+    head: Seconds = given(Seconds(10))
+    """For a request's headers, from their first byte; and for the first byte of a new connection."""
+    body: Seconds = given(Seconds(30))
+    """For the next kibibyte of a request's body, or its end."""
+    idle: Seconds = given(Seconds(75))
+    """For the next request on a connection."""
+    write: Seconds = given(Seconds(60))
+    """For a client that takes nothing of its answer; keep-alives do not count."""
 
     commit_after: Seconds = given(Seconds(15))
     """Without a first event by then, a stream is promised (200) and kept alive; ``never``: wait on."""

@@ -13,6 +13,8 @@ from typing import Any
 import h11
 import httpx2
 
+from proxy.upstream.pressure import hold_back
+
 IDLE_SECONDS = 30.0
 """A connection that was idle for longer is closed: servers and balancers drop theirs at 60 s and more."""
 _LIMITS = httpx2.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_SECONDS)
@@ -53,6 +55,7 @@ class Lanes:
 
     def new(self) -> httpx2.AsyncHTTPTransport:
         """A lane without a connection yet."""
+        hold_back()
         return httpx2.AsyncHTTPTransport(verify=self._tls, trust_env=False, limits=_LIMITS, proxy=self._proxy)  # type: ignore[arg-type]
 
     def give(self, lane: httpx2.AsyncHTTPTransport, now: float) -> None:
