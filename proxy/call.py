@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from adapters import ir, states, strict
+from adapters import addresses, ir, states, strict
 from adapters.dialect import Dialect, Passable
 from adapters.fitting import Emulation, Fitted, fit
 from adapters.states import Keeper, Seal, Unseal
@@ -345,7 +345,8 @@ class Call:
         """Station 3: the top level of the body, values still raw. Raises ir.Invalid."""
         self.top = strict.fields(self.body)
         if self.snapshot.config.server.strict_json:
-            strict.check_unique(self.body)
+            strict.check_exact(self.body)
+        addresses.refuse(self.top)
         self.head = strict.head(self.top)
         self.changed = states.is_carried_in(self.body)
         if self.api.counts is not None:
