@@ -157,6 +157,10 @@ class Attempt:
     usage_counted: bool = False
     """The upstream told no output; it is the count of what was said."""
 
+    def __repr__(self) -> str:
+        """Without what was asked and answered: that is nobody's but the client's."""
+        return f"Attempt({self.number}, {self.backend!r}, {self.outcome!r})"
+
     @property
     def emulation(self) -> Emulation | None:
         """How this attempt's answer is brought into the format that was asked for; None: the upstream enforces it."""
@@ -277,6 +281,10 @@ class Call:
     _fitted: dict[tuple[str, str], Fitted] = field(default_factory=dict)
     _refused: dict[tuple[str, str], tuple[ir.Request, list[ir.Named]]] = field(default_factory=dict)
     _request: ir.Request | None = None
+
+    def __repr__(self) -> str:
+        """Without headers and body, which hold the client's key and what it asks."""
+        return f"Call({self.id!r}, {self.api.name!r}, {self.caller.key_id!r}, {self.status!r})"
 
     @property
     def seed(self) -> str:

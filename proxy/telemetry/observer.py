@@ -107,7 +107,7 @@ class Telemetry:
             _log.warning("usage.invalid", backend=backend, fields=fields, mend=mend)
 
     def crashed(self, request_id: str, error: BaseException) -> None:
-        """A defect of ours: the whole trace goes to the log, the client is told an id."""
+        """A defect of ours: the trace goes to the log, the client is told an id."""
         _log.error("call.crashed", request_id=request_id, exc_info=error)
 
     def errand_failed(self, error: BaseException) -> None:

@@ -63,7 +63,9 @@ def test_c14_the_fields_are_columns_of_the_row_and_none_holds_content() -> None:
 
 
 @pytest.mark.parametrize("style", ["text", "json"])
-def test_c14_a_trace_shows_no_variables(capfd: pytest.CaptureFixture[str], style: Any) -> None:
+def test_c14_a_trace_shows_neither_variables_nor_what_an_error_says(
+    capfd: pytest.CaptureFixture[str], style: Any
+) -> None:
     """They are bodies, prompts and keys."""
     logs.configure("info", style)
     try:
@@ -72,8 +74,19 @@ def test_c14_a_trace_shows_no_variables(capfd: pytest.CaptureFixture[str], style
         structlog.get_logger().error("call.crashed", exc_info=ExceptionGroup("of the call", [error]))
     told = capfd.readouterr().out
     assert "in _fail" in told
+    assert "KeyError" in told
+    assert "which led to:" in told
     assert "sk-canary" not in told
 
 
+def test_what_the_system_says_of_an_error_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "json")
+    structlog.get_logger().error("errand.crashed", exc_info=OSError(28, "No space left on device"))
+    assert "OSError: [Errno 28] No space left on device" in capfd.readouterr().out
+
+
 def _fail(canary: str) -> None:
-    raise ValueError
+    try:
+        raise KeyError(canary)
+    except KeyError as error:
+        raise ValueError(f"bad: {canary}") from error
