@@ -113,7 +113,7 @@ class StreamRelay:
         """A timer, a reset, a cut: tell it in the client's own dialect."""
         if self.done:
             return
-        failed = ir.Failed(msgspec.structs.replace(failure, message=self._mask(failure.message)))
+        failed = ir.Failed(failures.masked(failure, self._mask))
         self.release()
         self._note(failed)
         if self._writer is not None:

@@ -25,6 +25,8 @@ from proxy.upstream.seam import Answer, Engine, Outgoing, UpstreamFailed
 MAX_ANSWER = 64 * 1024 * 1024
 """A whole answer larger than this is a fault of the upstream; our own limit, in bytes."""
 
+MAX_ID = 256
+"""Characters of an upstream's name for a request, an answer or a model that are kept; our own limit."""
 MAX_WORD = 40
 """Characters of an unknown finish word that are kept; our own limit."""
 _STRANGE = re.compile(r"[^A-Za-z0-9_.-]")
@@ -53,7 +55,8 @@ async def send(call: Call, attempt: Attempt, outgoing: Outgoing, engine: Engine)
         async with asyncio.timeout(_finite(limit)):
             answer = await engine.send(outgoing)
             attempt.upstream_status = answer.status
-            attempt.upstream_id = answer.headers.get("x-request-id") or answer.headers.get("request-id")
+            told = answer.headers.get("x-request-id") or answer.headers.get("request-id")
+            attempt.upstream_id = _name(attempt, told)
             try:
                 opened = await _first(call, attempt, answer)
             except BaseException:
@@ -109,14 +112,19 @@ async def relay_stream(attempt: Attempt, opened: Opened, line: Line, *, end: Cal
 def overhear(attempt: Attempt, machine: StreamRelay | Whole) -> None:
     """What the relay learned on the way, for the ledger: also when the client left in the middle."""
     attempt.usage = None if machine.usage is None else checked(machine.usage)
-    attempt.model = machine.model or attempt.model
-    attempt.response_id = machine.id
+    attempt.model = _name(attempt, machine.model) or attempt.model
+    attempt.response_id = _name(attempt, machine.id)
     attempt.call = machine.call
     attempt.failure = machine.failure
     attempt.reasoning_chars = machine.reasoning_chars
     attempt.answer_chars = machine.answer_chars
     finishes = machine.finishes if isinstance(machine, StreamRelay) else machine.reply.finishes
     attempt.finish = next(map(_ended, finishes.values()), None)
+
+
+def _name(attempt: Attempt, told: str | None) -> str | None:
+    """As it is written down: bounded, and nothing of ours that the upstream may quote."""
+    return attempt.backend.masked(told[:MAX_ID]) if told else None
 
 
 def _ended(finished: ir.Finished) -> str:

@@ -17,7 +17,8 @@ TIMEOUT = 1.0
 
 
 def open_redis(url: str) -> Redis:
-    """A client; it connects when it is first used, and again after a loss. Commands raise redis.RedisError.
+    """A client; it connects when it is first used, and again after a loss. Commands raise redis.RedisError, and of a
+    cluster RedisClusterException, which is none.
 
     ``redis+sentinel://user:password@host:26379,host2:26379/NAME/DB`` asks the sentinels for the master called NAME;
     ``redis+cluster://host:7000,host2:7001`` names some nodes of a cluster.

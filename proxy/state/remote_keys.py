@@ -82,7 +82,7 @@ class RedisKeys:
 
     async def _eval(self, script: str, *told: str | int) -> Any:
         """The client tries again and again by itself; nobody waits for that longer than for one command."""
-        from redis.exceptions import RedisError
+        from redis.exceptions import RedisClusterException, RedisError
 
         words: Sequence[Any] = (*_KEYS, *told)
         try:
@@ -90,5 +90,5 @@ class RedisKeys:
                 return await self._client.eval(script, len(_KEYS), *words)
         except TimeoutError as error:
             raise StoreFailed(f"Redis did not answer within {TIMEOUT:g} s") from error
-        except (RedisError, OSError) as error:
+        except (RedisError, RedisClusterException, OSError) as error:
             raise StoreFailed(f"Redis: {error}") from error

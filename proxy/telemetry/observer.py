@@ -11,7 +11,7 @@ import structlog
 
 from policies.pricing import BAD, INCOMPLETE
 from proxy.bill import Unpriced
-from proxy.ledger.record import UsageRecord
+from proxy.ledger.record import UsageRecord, code_of
 from proxy.telemetry import logs, names
 from proxy.telemetry.metrics import Meters, Series, merge, render
 from proxy.telemetry.seldom import Seldom
@@ -256,7 +256,7 @@ def _server_span(call: Call) -> ServerSpan:
         status=call.status or 500,
         started=call.started_at * 1_000_000,
         ended=time.time_ns(),
-        error=call.failure.code if call.failure else None,
+        error=code_of(call.failure),
     )
 
 
