@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import gzip
 import zlib
 from collections.abc import Iterator
+from hashlib import sha256
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,7 +16,10 @@ from live import Live
 from scripted import Upstream, scripted, whole
 
 from adapters import addresses
+from proxy import keys
+from proxy.telemetry.metrics import Meters
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 ADMIN_POSTS = ("/admin/explain", "/admin/keys", "/admin/keys/nobody/rotate")
 DEEP = {"arrays": b"[" * 100_000 + b"]" * 100_000, "objects": b'{"a":' * 100_000 + b"1" + b"}" * 100_000}
 
@@ -436,3 +442,76 @@ def test_c16_no_caller_can_make_the_metrics_grow(live: Live, upstream: Upstream)
     flood(20, 120)
     assert series() == before
     assert not [line for line in send(live, "GET", "/metrics").body.splitlines() if b"-119" in line]
+
+
+def test_c16_of_ten_thousand_names_in_a_label_a_few_hundred_are_kept() -> None:
+    meters = Meters()
+    meters.allow("backend", ["one"])
+    for number in range(10_000):
+        meters.request_started()
+        name = f"n{number}"
+        meters.request_ended(api=name, status=200, outcome=name, duration=0.1, policy=name, backend=name)
+        meters.tokens(name, None, None, 1)
+        meters.attempt(name, "ok")
+    lines = [line for line in meters.render().splitlines() if not line.startswith(b"#")]
+    assert len(lines) < 20_000  # buckets of 500 histograms among them
+    for metric in (b"turnout_requests_total{", b"turnout_attempts_total{"):
+        assert 0 < sum(line.startswith(metric) for line in lines) <= 501
+    assert b"n9999" not in meters.render()
+    assert b'"other"' in meters.render()
+
+
+# --- C12: comparing secrets ----------------------------------------------------------------------------------------
+
+SECRET_NAMES = frozenset(
+    ("secret", "given", "token", "password", "admin_key", "api_key", "bearer", "reveal", "credential")
+)
+ALLOWED = frozenset(("FROM_CLIENT", "None", "''", '""'))
+"""What every caller knows; the operator's word is compared with it at load."""
+
+
+def compared(allowed: frozenset[str]) -> list[str]:
+    """Every ``==``, ``!=`` and ``in`` of the top floor that has a secret on one side and no public word on the other."""
+    found = []
+    for path in (ROOT / "proxy").rglob("*.py"):
+        if "demo" in path.parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Compare) or not any(isinstance(op, ast.Eq | ast.NotEq) for op in node.ops):
+                continue
+            sides = [node.left, *node.comparators]
+            named = any(_names(side) & SECRET_NAMES for side in sides)
+            public = any(isinstance(side, ast.Constant) or ast.unparse(side) in allowed for side in sides)
+            if named and not public:
+                found.append(f"{path.relative_to(ROOT)}:{node.lineno}: {ast.unparse(node)}")
+    return found
+
+
+def _names(node: ast.AST) -> set[str]:
+    named = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    return named | {each.attr for each in ast.walk(node) if isinstance(each, ast.Attribute)}
+
+
+def test_c12_no_secret_is_compared_in_a_time_that_tells_how_much_of_it_was_right() -> None:
+    assert compared(ALLOWED) == []
+    assert compared(frozenset()) != []  # the rule sees the one that is allowed
+
+
+def test_c12_a_key_is_looked_up_by_its_hash_and_never_by_itself() -> None:
+    asked: list[str] = []
+
+    def find(digest: str) -> None:
+        asked.append(digest)
+
+    headers = {"authorization": f"Bearer {KEY}", "x-api-key": ADMIN}
+    for told in (headers, {"x-turnout-key": KEY}, {"authorization": "Bearer \ud800"}):
+        keys.authenticate(told, peer_host="127.0.0.1", bound_loopback=True, find=find, admin_configured=False)
+    assert len(asked) == 4
+    assert all(len(digest) == 64 and set(digest) <= set("0123456789abcdef") for digest in asked)
+    assert sha256(KEY.encode()).hexdigest() in asked
+
+
+@pytest.mark.parametrize("given", [ADMIN[:-1], ADMIN + "x", ADMIN.upper(), "", "\xe9", f" {ADMIN[1:]}"])
+def test_c12_the_admin_key_is_right_as_a_whole_or_not_at_all(live: Live, given: str) -> None:
+    assert send(live, "GET", "/admin/config", key=given).status == 401
+    assert send(live, "GET", "/admin/config", key=ADMIN).status == 200
