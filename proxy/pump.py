@@ -13,7 +13,7 @@ import msgspec
 
 from adapters import failures, ir, states
 from adapters.fitting import Chain, Undo
-from adapters.relay import StreamRelay, Whole
+from adapters.relay import StreamRelay, Whole, heard
 from adapters.stream_options import asks_usage
 from adapters.usage import checked
 from proxy import escalating, judging
@@ -203,7 +203,7 @@ async def _told_whole(call: Call, attempt: Attempt, answer: Answer) -> Opened:
         raise UpstreamFailed(failures.bad_response("a whole answer where a stream was asked for"))
     call.request()
     attempt.exact = False
-    events = attempt.wire.read_response(await _read(answer))
+    events = heard(attempt.wire, await _read(answer))
     return _replayed(call, attempt, answer, events, _undo(call, attempt))
 
 
