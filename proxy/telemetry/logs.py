@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Literal, TypeAlias, cast
 import orjson
 import structlog
 
-from proxy.ledger.record import COLUMNS, UsageRecord
+from proxy.ledger.record import COLUMNS, UsageRecord, clean
 from proxy.telemetry import names
 
 Style: TypeAlias = Literal["auto", "json", "text"]
@@ -43,6 +43,17 @@ def configure(level: str = "info", style: Style = "auto") -> None:
         logger_factory=structlog.PrintLoggerFactory() if text else structlog.BytesLoggerFactory(_lines()),
         cache_logger_on_first_use=False,
     )
+    root = logging.getLogger()
+    root.handlers = [*(each for each in root.handlers if not isinstance(each, _Others)), _Others(logging.WARNING)]
+
+
+class _Others(logging.Handler):
+    """What libraries have to say, in lines of ours: its first line alone, for what follows quotes whatever is at hand."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        message = clean(record.getMessage().partition("\n")[0])
+        _log.log(record.levelno, "library.log", library=record.name, message=message, exc_info=error)
 
 
 class _Steadfast:
