@@ -48,7 +48,7 @@ def configure(level: str = "info", style: Style = "auto") -> None:
 
 
 class _Others(logging.Handler):
-    """What libraries have to say, in lines of ours: its first line alone, for what follows quotes whatever is at hand."""
+    """What libraries say, in lines of ours, and of it the first line alone: what follows quotes whatever is at hand."""
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
