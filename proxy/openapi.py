@@ -32,6 +32,7 @@ class _Row(Struct, frozen=True, kw_only=True):
     security: Sequence[str] = ("bearer", "api_key")
     body: str | None = None
     body_required: bool = True
+    body_kind: str = "application/json"
     query: Mapping[str, Schema] = {}
     good: Mapping[int, str]
     bad: Sequence[int] = ()
@@ -76,7 +77,7 @@ def _operation(row: _Row) -> dict[str, Any]:
         },
     }
     if row.body is not None:
-        content = {"application/json": {"schema": _ref(row.body)}}
+        content = {row.body_kind: {"schema": _ref(row.body)}}
         made["requestBody"] = {"required": row.body_required, "content": content}
     return made
 

@@ -283,6 +283,14 @@ def test_c9_no_browser_is_let_in_from_another_site(trusting: Live, method: str) 
         assert said.status in (204, 401, 405)
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_c9_nor_where_a_browser_sends_no_origin(trusting: Live, site: str) -> None:
+    """As with a GET that a page makes without reading its answer."""
+    for path in ("/admin/config", "/v1/models"):
+        assert send(trusting, "GET", path, b"", f"Sec-Fetch-Site: {site}").status == 401
+        assert send(trusting, "GET", path, b"", "Sec-Fetch-Site: none").status == 200
+
+
 # --- C10: where and as whom ----------------------------------------------------------------------------------------
 
 
