@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 
 import msgspec
@@ -196,6 +196,12 @@ def overdue(what: str, timer: str, seconds: float) -> ir.Failure:
 def bad_response(why: str) -> ir.Failure:
     """The upstream sent what its dialect does not allow; ``why`` completes "The upstream sent …"."""
     return ir.Failure("bad_response", 502, f"The upstream sent {why}.", "server_error", "upstream_bad_response")
+
+
+def masked(failure: ir.Failure, mask: Callable[[str], str]) -> ir.Failure:
+    """The same, with ``mask`` over every word that an upstream may have chosen."""
+    words = {name: word for name in ("message", "type", "code", "param") if (word := getattr(failure, name))}
+    return msgspec.structs.replace(failure, **{name: mask(word) for name, word in words.items()})
 
 
 def error_body(failure: ir.Failure) -> bytes:

@@ -100,8 +100,9 @@ def is_strict(schema: Any, depth: int = 0) -> bool:
 
 def _is_closed(schema: Mapping[str, Any], properties: Any) -> bool:
     required = schema.get("required", ())
-    wanted = set(required) if isinstance(required, list) else set()
-    return schema.get("additionalProperties") is False and wanted.issuperset(properties or ())
+    wanted = {name for name in required if isinstance(name, str)} if isinstance(required, list) else set()
+    named = properties if isinstance(properties, Mapping) else ()
+    return schema.get("additionalProperties") is False and wanted.issuperset(named)
 
 
 def _values(found: Any) -> list[Any]:

@@ -25,6 +25,8 @@ class _Body(Struct):
 
 
 _body = msgspec.json.Decoder(_Body)
+_GARBAGE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding foreign bytes may raise."""
 _FINISHES: Mapping[str, ir.FinishReason] = {"length": "length", "content_filter": "content_filter"}
 
 
@@ -52,7 +54,7 @@ class _Reader:
             return
         try:
             body = _body.decode(frame.data)
-        except msgspec.MsgspecError:
+        except _GARBAGE:
             yield ir.Failed(failures.bad_response("an event that is not JSON"))
             return
         if body.error is not None:
@@ -75,7 +77,7 @@ class _Reader:
 def _message(body: bytes) -> str:
     try:
         error = _body.decode(body).error
-    except msgspec.MsgspecError:
+    except _GARBAGE:
         return "the backend refused the request"
     told = error.get("message") if isinstance(error, Mapping) else error
     return str(told or "the backend refused the request")
@@ -99,7 +101,7 @@ class Passthrough:
     def read_response(self, body: bytes) -> Sequence[ir.Event]:
         try:
             told = _body.decode(body)
-        except msgspec.MsgspecError:
+        except _GARBAGE:
             return [ir.Failed(failures.bad_response("a body that is not JSON"))]
         if told.error is not None:
             return [ir.Failed(failures.bad_response("an error under a 200"))]

@@ -8,7 +8,7 @@ it can tell what is found out after the answer's last word: how much of it was r
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from adapters.sse import Frame, Splitter, TooLong
 from adapters.texts import Texts
 
 _TOO_LONG = failures.bad_response("an event that is too large")
+_NO_TEXT = failures.bad_response("bytes that are not UTF-8")
 _ENDS = (ir.Failed, ir.Finished)
 
 
@@ -120,7 +121,7 @@ class StreamRelay:
         """Tell it in the client's own dialect, unless the end has been told."""
         if self.done:
             return
-        failed = ir.Failed(msgspec.structs.replace(failure, message=self._mask(failure.message)))
+        failed = ir.Failed(failures.masked(failure, self._mask))
         self.release()
         self._note(failed)
         if self._writer is not None:
@@ -159,6 +160,9 @@ class StreamRelay:
         return self._thought or self._summarised
 
     def _frame(self, frame: Frame, out: list[bytes]) -> None:
+        if not (frame.data.isascii() or _is_text(frame.data)):
+            self.fail(_NO_TEXT)
+            return
         self._events(self._reader.read(frame), frame, out)
 
     def _events(self, events: Iterable[ir.Event], frame: Frame | None, out: list[bytes]) -> None:
@@ -269,7 +273,7 @@ class Whole:
         texts: Texts | None = None,
     ) -> None:
         """``undo`` and ``texts`` as in StreamRelay."""
-        events = source.read_response(body)
+        events = heard(source, body)
         self.events = events if undo is None else [e for event in events for e in undo(event)]
         self.reply = ir.collect(self.events)
         self.texts = texts
@@ -322,6 +326,19 @@ def _is_whole(frame: Frame) -> bool:
         msgspec.json.decode(frame.data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return frame.data == b"[DONE]"
+    return True
+
+
+def heard(source: Passable, body: bytes) -> Sequence[ir.Event]:
+    """A whole answer as events; what is no text is none, wherever in it the bytes stand that are not."""
+    return source.read_response(body) if _is_text(body) else [ir.Failed(_NO_TEXT)]
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
     return True
 
 

@@ -25,6 +25,15 @@ _STEPS = [{"[": 1, "{": 1, "]": -1, "}": -1}.get(chr(byte), 0) for byte in range
 _STRETCH = 1 << 16
 """Marks that are counted at once: between two such steps another thread has its turn."""
 _NO_MARKS = bytes(byte for byte in range(256) if not _STEPS[byte])
+_ESCAPES = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+"""Every escape of a text; the group is half of a surrogate pair without its other half."""
+_AT = re.compile(r"\(byte (\d+)\)")
+_NO_NUMBER = re.compile(rb"-?(?:NaN|Infinity)")
+_NUMERIC = range(ord("-"), ord("9") + 1)
+"""How a number begins, and no other JSON value."""
+_INTEGERS = range(-(2**63), 2**63)
 _TOKENS = re.compile(rb'("(?:[^"\\]|\\.)*+")(\s*:)?|[\[\]{}]', re.DOTALL)
 
 
@@ -54,8 +63,18 @@ def _too_deep(body: bytes) -> bool:
     return False
 
 
-def check_unique(body: bytes) -> None:
-    """Raise ir.Invalid where an object, at any depth, has a key twice. ``body`` has passed ``fields``."""
+def check_exact(body: bytes) -> None:
+    """Raise ir.Invalid where two readers may read two things, at any depth: an object with a key twice, a number that
+    no double holds. ``body`` has passed ``fields``."""
+    _check_unique(body)
+    try:
+        msgspec.json.decode(body)
+    except msgspec.ValidationError:
+        message = "A number in the JSON body is out of range: none may be larger than 1.8e308."
+        raise ir.Invalid(message, code="number_out_of_range") from None
+
+
+def _check_unique(body: bytes) -> None:
     keys: list[set[str]] = []
     for match in _TOKENS.finditer(body):
         mark = match[0]
@@ -83,11 +102,36 @@ def fields(body: bytes) -> ir.Extras:
         raise ir.Invalid("The request body is empty. Send a JSON object.")
     check(body)
     try:
-        return _top.decode(body)
+        top: ir.Extras = _top.decode(body)
     except msgspec.ValidationError:
         raise ir.Invalid("The request body must be a JSON object.") from None
     except (msgspec.DecodeError, RecursionError) as error:
-        raise ir.Invalid(f"The request body is not valid JSON: {error}.") from None
+        raise ir.Invalid(f"The request body is not valid JSON: {_reason(body, str(error))}.") from None
+    for name, raw in top.items():
+        if memoryview(raw)[0] in _NUMERIC:
+            _check_number(name, bytes(raw))
+    return top
+
+
+def _reason(body: bytes, told: str) -> str:
+    """Why ``body`` cannot be read; what the decoder says of these two is not how anybody knows them."""
+    half = next((match.start() for match in _ESCAPES.finditer(body) if match[1]), None)
+    if half is not None:
+        return f"half of a surrogate pair, which is no character (byte {half})"
+    at = _AT.search(told)
+    word = _NO_NUMBER.search(body, max(int(at[1]) - 1, 0), int(at[1]) + 9) if at is not None else None
+    return told if word is None else f"{word[0].decode()} is no number in JSON (byte {word.start()})"
+
+
+def _check_number(name: str, number: bytes) -> None:
+    """Whoever reads it next would read another number, or none. Raises ir.Invalid."""
+    try:
+        value = msgspec.json.decode(number)
+    except msgspec.ValidationError:
+        value = None
+    if value is None or (isinstance(value, int) and value not in _INTEGERS):
+        message = f"'{name}' is out of range: whole numbers have 64 bits, and others are no larger than 1.8e308."
+        raise ir.Invalid(message, name, "number_out_of_range")
 
 
 def head(top: ir.Extras) -> ir.Head:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from adapters import ir, providers
+from adapters import failures, ir, providers
 from adapters.counting import ENDPOINTS, Endpoint
 from adapters.providers import PROVIDERS, Provider
 from policies.cards import Card, overlay, proves_tools
@@ -105,7 +105,7 @@ class Backend(Struct, frozen=True, kw_only=True):
     def answered(self, failure: ir.Failure) -> ir.Failure:
         """An upstream's failure as it is told. A caller's own key that is refused is the caller's to correct, and no
         fault of ours (protocol.md 3.8)."""
-        failure = msgspec.structs.replace(failure, message=self.masked(failure.message))
+        failure = failures.masked(failure, self.masked)
         if not self.from_client or failure.kind != "upstream_auth":
             return failure
         refused = failure.upstream_status == 401

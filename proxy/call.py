@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from adapters import ir, states, strict
+from adapters import addresses, ir, states, strict
 from adapters.dialect import Dialect, Passable
 from adapters.fitting import Emulation, Fitted, fit
 from adapters.states import Keeper, Seal, Unseal
@@ -167,6 +167,10 @@ class Attempt:
     usage_counted: bool = False
     """The upstream told no output; it is the count of what was said."""
 
+    def __repr__(self) -> str:
+        """Without what was asked and answered: that is nobody's but the client's."""
+        return f"Attempt({self.number}, {self.backend!r}, {self.outcome!r})"
+
     @property
     def emulation(self) -> Emulation | None:
         """How this attempt's answer is brought into the format that was asked for; None: the upstream enforces it."""
@@ -294,6 +298,10 @@ class Call:
     _refused: dict[tuple[str, str], tuple[ir.Request, list[ir.Named]]] = field(default_factory=dict)
     _request: ir.Request | None = None
 
+    def __repr__(self) -> str:
+        """Without headers and body, which hold the client's key and what it asks."""
+        return f"Call({self.id!r}, {self.api.name!r}, {self.caller.key_id!r}, {self.status!r})"
+
     @property
     def seed(self) -> str:
         """Hex, unique: every id that a dialect invents for this call comes from it."""
@@ -368,7 +376,8 @@ class Call:
         """Station 3: the top level of the body, values still raw. Raises ir.Invalid."""
         self.top = strict.fields(self.body)
         if self.snapshot.config.server.strict_json:
-            strict.check_unique(self.body)
+            strict.check_exact(self.body)
+        addresses.refuse(self.top)
         self.head = strict.head(self.top)
         self.changed = states.is_carried_in(self.body)
         if self.api.counts is not None:

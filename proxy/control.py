@@ -13,11 +13,14 @@ LIMIT = 16 * 1024 * 1024
 
 
 class Load(Struct, frozen=True, tag="load"):
-    """Build this configuration, and say whether it could be built."""
+    """Build this configuration, and say whether it could be built. Its repr leaves out the text: it holds secrets."""
 
     generation: int
     text: str
     file: str
+
+    def __repr__(self) -> str:
+        return f"Load({self.generation}, {self.file!r})"
 
 
 class Swap(Struct, frozen=True, tag="swap"):

@@ -21,6 +21,8 @@ LOCAL = Caller()
 OWN_HEADER = "x-turnout-key"
 """Where the Turnout key goes when the usual headers carry the caller's own key for a ``from_client`` backend."""
 _PASSED_ON = ("origin", "forwarded", "via")
+_OWN_PAGES = frozenset(("none", "same-origin"))
+"""What browsers say of a request that no other site's page makes."""
 _LOOPBACK = frozenset({"127.0.0.1", "::1"})
 _CREATE = "create one with `turnout keys create NAME`, or under `keys:` in proxy.yaml"
 
@@ -124,6 +126,8 @@ def _distrust(headers: Mapping[str, str], peer_host: str | None, *, bound_loopba
     for name in headers:
         if name in _PASSED_ON or name.startswith("x-forwarded-"):
             return f"the {name} header says that the request was passed on"
+    if headers.get("sec-fetch-site", "none") not in _OWN_PAGES:
+        return "a page of another site asks"
     return None
 
 

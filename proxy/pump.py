@@ -14,7 +14,7 @@ import msgspec
 
 from adapters import failures, ir, states
 from adapters.fitting import Chain, Undo
-from adapters.relay import StreamRelay, Whole
+from adapters.relay import StreamRelay, Whole, heard
 from adapters.stream_options import asks_usage
 from adapters.usage import checked
 from proxy import escalating, judging
@@ -31,6 +31,8 @@ MAX_ERROR = 1024 * 1024
 _ERROR_SECONDS = 5.0
 """For that body to come: its status has said already what is to be done."""
 
+MAX_ID = 256
+"""Characters of an upstream's name for a request, an answer or a model that are kept; our own limit."""
 MAX_WORD = 40
 """Characters of an unknown finish word that are kept; our own limit."""
 _STRANGE = re.compile(r"[^A-Za-z0-9_.-]")
@@ -61,7 +63,8 @@ async def send(call: Call, attempt: Attempt, outgoing: Outgoing, engine: Engine)
             attempt.upstream_status = answer.status
             if attempt.asked is not None:
                 attempt.asked.hear(answer.headers)
-            attempt.upstream_id = answer.headers.get("x-request-id") or answer.headers.get("request-id")
+            told = answer.headers.get("x-request-id") or answer.headers.get("request-id")
+            attempt.upstream_id = _name(attempt, told)
             try:
                 opened = await _first(call, attempt, answer)
             except BaseException:
@@ -124,14 +127,19 @@ async def _drive(attempt: Attempt, chunks: AsyncIterator[bytes], machine: Stream
 def overhear(attempt: Attempt, machine: StreamRelay | Whole) -> None:
     """What the relay learned on the way, for the ledger: also when the client left in the middle."""
     attempt.usage = None if machine.usage is None else checked(machine.usage)
-    attempt.model = machine.model or attempt.model
-    attempt.response_id = machine.id
+    attempt.model = _name(attempt, machine.model) or attempt.model
+    attempt.response_id = _name(attempt, machine.id)
     attempt.call = machine.call
     attempt.failure = machine.failure
     attempt.reasoning_chars = machine.reasoning_chars
     attempt.answer_chars = machine.answer_chars
     finishes = machine.finishes if isinstance(machine, StreamRelay) else machine.reply.finishes
     attempt.finish = next(map(_ended, finishes.values()), None)
+
+
+def _name(attempt: Attempt, told: str | None) -> str | None:
+    """As it is written down: bounded, and nothing of ours that the upstream may quote."""
+    return attempt.backend.masked(told[:MAX_ID]) if told else None
 
 
 def _ended(finished: ir.Finished) -> str:
@@ -233,7 +241,7 @@ async def _told_whole(call: Call, attempt: Attempt, answer: Answer) -> Opened:
         raise UpstreamFailed(failures.bad_response("a whole answer where a stream was asked for"))
     call.request()
     attempt.exact = False
-    events = attempt.wire.read_response(await _read(answer))
+    events = heard(attempt.wire, await _read(answer))
     return _replayed(call, attempt, answer, events, _undo(call, attempt))
 
 

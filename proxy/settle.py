@@ -15,7 +15,7 @@ from proxy import attribution, bill
 from proxy.bill import Missing
 from proxy.call import Attempt, Call
 from proxy.ledger import parts
-from proxy.ledger.record import Outcome, UsageRecord, clean, pack_facts
+from proxy.ledger.record import Outcome, UsageRecord, clean, code_of, pack_facts
 from proxy.state.answers import Kept
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _row(call: Call, attempt: Attempt | None, now: float, outcome: Outcome) -> U
         decision_reason=decision.reason if decision else None,
         facts=pack_facts(decision.facts) if decision else None,
         trace="\n".join(decision.trace) if decision else None,
-        error_code=call.failure.code if call.failure else None,
+        error_code=code_of(call.failure),
         error_message=_kept_message(call, call.failure),
         baseline=call.baseline if call.api.counts is None else None,
         baseline_nano_usd=call.baseline_cost if answered else None,
@@ -216,6 +216,6 @@ def _of_attempt(row: UsageRecord, call: Call, attempt: Attempt, now: float) -> U
         flags=", ".join(_flags(call, attempt)) or None,
         parts=parts.pack(usage, attempt.reasoning_chars, attempt.answer_chars),
         service_tier=tier_of(usage),
-        error_code=failure.code if failure else None,
+        error_code=code_of(failure),
         error_message=_kept_message(call, failure),
     )

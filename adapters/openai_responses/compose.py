@@ -35,8 +35,8 @@ def write_request(request: ir.Request, upstream: ir.Upstream, context: ir.Contex
                 "instructions": system,
                 **_plain(request, upstream),
                 **_tools(request, upstream),
-                "reasoning": _object(reasoning, extras.pop("reasoning", None)),
-                "text": _object(_text(request, upstream), extras.pop("text", None)),
+                "reasoning": _object("reasoning", reasoning, extras),
+                "text": _object("text", _text(request, upstream), extras),
                 "include": _include(request, upstream) or None,
                 "store": request.store if own else False,
             }
@@ -67,15 +67,20 @@ def _summary(request: ir.Request, can: ir.Capabilities) -> str | None:
     return None if can.thinking == "none" else request.reasoning_summary
 
 
-def _object(ours: Mapping[str, Any], kept: msgspec.Raw | None) -> dict[str, Any] | None:
-    """An object field put together again from what the hub knows and what it kept, one level deep."""
-    whole = cast("dict[str, Any]", wire.RAW_OBJECT.decode(kept)) if kept is not None else {}
-    for name, value in ours.items():
-        inner = whole.get(name)
-        if inner is not None and isinstance(value, dict):
-            whole[name] = {**wire.RAW_OBJECT.decode(inner), **value}
-        elif value is not None:
-            whole[name] = value
+def _object(field: str, ours: Mapping[str, Any], extras: dict[str, msgspec.Raw]) -> dict[str, Any] | None:
+    """An object field put together again from what the hub knows and what it kept, one level deep; taken out of
+    ``extras``. Raises ir.Invalid: a client of another API of this family may have sent anything."""
+    kept = extras.pop(field, None)
+    try:
+        whole = cast("dict[str, Any]", wire.RAW_OBJECT.decode(kept)) if kept is not None else {}
+        for name, value in ours.items():
+            inner = whole.get(name)
+            if inner is not None and isinstance(value, dict):
+                whole[name] = {**wire.RAW_OBJECT.decode(inner), **value}
+            elif value is not None:
+                whole[name] = value
+    except msgspec.ValidationError as error:
+        raise ir.Invalid(f"Invalid type for '{field}': {error}.", field, "invalid_type") from None
     return whole or None
 
 

@@ -75,7 +75,7 @@ class Part:
     def delta(self, data: str, logprobs: Any = None) -> bytes:
         """More of it."""
         self._pieces.append(data)
-        if logprobs and self.kind.logprobs:
+        if isinstance(logprobs, list | tuple) and self.kind.logprobs:
             self.logprobs.extend(logprobs)
             return self._stream.event(
                 f"{self.kind.stem}.delta", {**self._place, "delta": data, "logprobs": list(logprobs)}

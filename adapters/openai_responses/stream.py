@@ -103,7 +103,7 @@ class Reader:
     def _terminate(self, response: ir.Extras, status: str | None) -> None:
         """The response as it is in the end. ``status`` is what the event said, None for a whole body."""
         told = _value(response, "status")
-        status = told if told in {"failed", "incomplete", "cancelled"} else status or "completed"
+        status = told if told in ("failed", "incomplete", "cancelled") else status or "completed"
         self._over = True
         if status in {"failed", "cancelled"}:
             self._usage(response, [told for told, _ in listed(response)] or self._items.hosted)

@@ -17,7 +17,7 @@ from proxy.apis import guessed
 from proxy.call import Rejected
 from proxy.endpoints import config as configuration
 from proxy.endpoints.config import Wishes
-from proxy.endpoints.plain import answer, failed
+from proxy.endpoints.plain import answer, failed, read
 from proxy.explain import as_json, explain_here
 from proxy.house import House
 
@@ -61,7 +61,7 @@ def handlers(house: House, reload: Reload | None, wishes: Wishes | None = None) 
     @post("/admin/explain", status_code=200)
     async def explain(request: Request[Any, Any, Any]) -> Response[bytes]:
         admit(house, request)
-        asked = _asked(await request.body())
+        asked = read(await request.body(), _question, _EXAMPLE, _MOST)
         body = bytes(asked.request)
         found = await explain_here(house, asked.api or guessed(body), body, asked.headers, _caller(house, asked.key))
         return answer(house, {"api": asked.api or guessed(body), **as_json(found)})
@@ -93,14 +93,9 @@ class _Question(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _question = msgspec.json.Decoder(_Question)
-
-
-def _asked(body: bytes) -> _Question:
-    try:
-        return _question.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        message = f'{error}. Send {{"request": {{…}}}}, and where needed "api", "key" (its name) and "headers".'
-        raise failed(400, message, "invalid_request") from None
+_EXAMPLE = '{"request": {…}}, and where needed "api", "key" (its name) and "headers"'
+_MOST = 10_000_000
+"""Bytes of a body; the framework takes no more."""
 
 
 def _caller(house: House, key: str | None) -> Caller | None:

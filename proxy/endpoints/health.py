@@ -1,4 +1,4 @@
-"""Whether the process lives, whether it can serve, and its metrics."""
+"""Whether the process lives, whether it can serve, its metrics, and what it may be asked."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ async def nobody() -> list[list[Series]]:
 
 
 def handlers(house: House, others: Others = nobody) -> list[HTTPRouteHandler]:
-    """``/health/live``, ``/health/ready`` and ``/metrics``. None asks a backend: that would cost tokens."""
+    """``/health/live``, ``/health/ready``, ``/metrics`` and ``/openapi.json``. None asks a backend: that would cost
+    tokens."""
 
     @get("/health/live", sync_to_thread=False)
     def live() -> Response[bytes]:
@@ -41,7 +42,13 @@ def handlers(house: House, others: Others = nobody) -> list[HTTPRouteHandler]:
     async def metrics() -> Response[bytes]:
         return text(house, house.telemetry.render(await others()), "text/plain; version=0.0.4")
 
-    return [live, ready, metrics]
+    @get("/openapi.json", sync_to_thread=False)
+    def openapi() -> Response[bytes]:
+        from proxy.openapi import document  # seldom asked for
+
+        return answer(house, document())
+
+    return [live, ready, metrics, openapi]
 
 
 def drained(house: House) -> dict[str, str]:

@@ -15,7 +15,7 @@ from litestar.params import FromPath
 from adapters import ir
 from proxy.call import Rejected
 from proxy.endpoints.admin import admit
-from proxy.endpoints.plain import answer, failed
+from proxy.endpoints.plain import answer, failed, read
 from proxy.house import House
 from proxy.state.keys import Entry, News
 from proxy.state.store import StoreFailed
@@ -58,7 +58,7 @@ def handlers(house: House) -> list[HTTPRouteHandler]:
         from proxy import key_desk
 
         admit(house, request)
-        wanted = _read(await request.body(), _body, '{"name": …}, and more words of an entry under keys:')
+        wanted = read(await request.body(), _body, '{"name": …}, and more words of an entry under keys:', _MOST)
         return _made(house, *await _done(house, key_desk.create(*_desk(house), wanted, time.time())), 201)
 
     @post("/admin/keys/{name:str}/rotate", status_code=200)
@@ -66,7 +66,7 @@ def handlers(house: House) -> list[HTTPRouteHandler]:
         from proxy import key_desk
 
         admit(house, request)
-        wanted = _read(await request.body() or b"{}", _rotation, '{"grace": "24h"}')
+        wanted = read(await request.body() or b"{}", _rotation, '{"grace": "24h"}', _MOST)
         desk = key_desk.rotate(*_desk(house), name, time.time(), grace=wanted.grace, expires=wanted.expires)
         return _made(house, *await _done(house, desk), 200)
 
@@ -110,10 +110,3 @@ def _key(house: House, entry: Entry) -> Listed:
     from proxy import key_desk
 
     return key_desk.of_entry(entry, house.snapshot.config, time.time())
-
-
-def _read(body: bytes, decoder: msgspec.json.Decoder[T], example: str) -> T:
-    try:
-        return decoder.decode(body[:_MOST])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise failed(400, f"{error}. Send {example}.", "invalid_request") from None

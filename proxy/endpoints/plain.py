@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
 
-from adapters import ir
+from adapters import ir, strict
 from policies.verdict import Caller
 from proxy import answers, ids
 from proxy.apis import APIS, spoken
 from proxy.call import Rejected
 from proxy.house import House
 
+T = TypeVar("T")
 _EXISTS = f"{', '.join(f'POST {path}' for path in APIS)}, GET /v1/models, GET /v1/responses/ID, GET /v1/usage/ID"
 
 _WITHOUT_V1 = ("/models", *(path.removeprefix("/v1") for path in APIS))
@@ -34,6 +35,17 @@ def text(house: House, body: bytes, media_type: str) -> Response[bytes]:
 def failed(status: int, message: str, code: str, param: str | None = None) -> Rejected:
     """An error for the client of a quiet endpoint, to be raised."""
     return Rejected(ir.Failure("invalid", status, message, code=code, param=param))
+
+
+def read(body: bytes, decoder: msgspec.json.Decoder[T], example: str, most: int) -> T:
+    """An admin's body. Raises ir.Invalid, Rejected (400 that shows an ``example``; 413 past ``most`` bytes)."""
+    if len(body) > most:
+        raise failed(413, f"The body is larger than {most} bytes.", "request_too_large")
+    strict.check(body)
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise failed(400, f"{error}. Send {example}.", "invalid_request") from None
 
 
 async def caller(house: House, request: Request[Any, Any, Any]) -> Caller:

@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 from msgspec import Struct, field
 
+from adapters import ir
 from policies.reasoning import Source
 
 Outcome: TypeAlias = Literal["ok", "error", "fallback", "interrupted", "cancelled", "denied"]
@@ -120,6 +121,7 @@ PUBLIC: tuple[str, ...] = COLUMNS[: COLUMNS.index("ttft_ms") + 1]
 """The keys of ``usage --rows --json`` (D19), in order."""
 
 _KEYS = re.compile(r"\b(?:sk|pk|rk|AIza|gsk|xai|hf|ghp)[-_A-Za-z0-9]{12,}|(?<=[Bb]earer )\S+")
+_CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _SPACE = re.compile(r"\s+")
 _encode = msgspec.json.Encoder().encode
 
@@ -127,6 +129,13 @@ _encode = msgspec.json.Encoder().encode
 def clean(message: str, limit: int = 200) -> str:
     """An error text fit to be kept: one line, bounded, with whatever looks like a key masked."""
     return _KEYS.sub("[key]", _SPACE.sub(" ", message).strip())[:limit]
+
+
+def code_of(failure: ir.Failure | None) -> str | None:
+    """The code of a failure as it is kept. Upstreams choose theirs, and what is no word may be a prompt."""
+    if failure is None or failure.code is None or _CODE.fullmatch(failure.code):
+        return failure.code if failure is not None else None
+    return failure.kind
 
 
 def pack_facts(facts: Mapping[str, Any]) -> str:

@@ -106,8 +106,11 @@ def _classifier(document: Document) -> Found:
 
 
 def _hook(hook: ClassHook) -> Found:
-    if _web(hook.url) is None:
+    url = _web(hook.url)
+    if url is None:
         yield ("url",), "not a URL: write http://127.0.0.1:9000/class"
+    elif url.username is not None or url.password is not None:
+        yield ("url",), "a secret stands in the URL: move it to 'headers'"
     elif is_public(hook.url):
         yield ("url",), "prompts of every data class are sent there: it must be in your own network"
     if not 0 < hook.timeout <= _HOOK_MOST:
@@ -296,11 +299,10 @@ def _gauges(entry: BackendEntry, row: Provider) -> str | None:
     """What is wrong with where its gauges are."""
     if entry.metrics in {"auto", "off"}:
         return None
-    url = _web(entry.metrics)
-    if url is None:
-        return f"'{entry.metrics}' is no place: write auto, off or http://127.0.0.1:8000/metrics"
-    if url.username is not None or url.password is not None:
+    if "@" in entry.metrics:
         return "a secret stands in the URL: remove it"
+    if _web(entry.metrics) is None:
+        return f"'{entry.metrics}' is no place: write auto, off or http://127.0.0.1:8000/metrics"
     if not is_local(entry, row):
         return "only local engines are asked how busy they are: remove it, or set 'local: true' where that is so"
     if is_public(entry.metrics) and entry.local_public is None:

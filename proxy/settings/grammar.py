@@ -38,6 +38,10 @@ class State(Part):
     retention: Seconds = given(Seconds(30 * 86_400))
     """How long stored responses and the state of tool calls are kept."""
 
+    def __repr__(self) -> str:
+        """Without its URL, which may hold a password."""
+        return f"State(redis={'…' if self.redis else None}, {self.away!r})"
+
 
 class MediaRules(Part):
     """Links in requests (images, documents), for backends that do not follow them."""
@@ -115,6 +119,10 @@ class Ledger(Part):
     """Keys of a request's ``metadata`` that its rows keep as tags."""
     users: Literal["hashed", "plain", "off"] = "hashed"
     """How its rows keep ``user`` and ``safety_identifier``."""
+
+    def __repr__(self) -> str:
+        """Without its URL, which may hold a password."""
+        return f"Ledger(retention={self.retention!r}, users={self.users!r})"
 
 
 class AliasDefaults(Part):

@@ -28,7 +28,7 @@ class Server(Part):
     open: bool = False
     """Serve beyond loopback without any key."""
     strict_json: bool = False
-    """Refuse duplicate keys below the top level, too."""
+    """Refuse duplicate keys, and numbers that no double holds, below the top level, too."""
     collect_max: Size = given(Size(2**20))
     """The largest answer that is collected whole to be judged: structured output that no backend enforces, and what a
     rule's ``escalate`` looks at."""

@@ -108,14 +108,14 @@ class RedisPots:
 
     async def _within(self, asked: Awaitable[T]) -> T:
         """What Redis answers within ``TIMEOUT``; its errors, and our wait's end, become PotsAway."""
-        from redis.exceptions import RedisError
+        from redis.exceptions import RedisClusterException, RedisError
 
         try:
             async with asyncio.timeout(TIMEOUT):
                 return await asked
         except TimeoutError as error:
             raise PotsAway(f"no answer within {TIMEOUT:g} s") from error
-        except (RedisError, OSError) as error:
+        except (RedisError, RedisClusterException, OSError) as error:
             raise PotsAway(f"{type(error).__name__}: {error}") from error
 
 

@@ -35,7 +35,8 @@ class _Kit(NamedTuple):
 
 
 def open_redis(url: str) -> Redis:
-    """A client; it connects when it is first used, and again after a loss. Commands raise redis.RedisError.
+    """A client; it connects when it is first used, and again after a loss. Commands raise redis.RedisError, and of a
+    cluster RedisClusterException, which is none.
 
     ``redis+sentinel://user:password@host:26379,host2:26379/NAME/DB`` asks the sentinels for the master called NAME;
     ``redis+cluster://host:7000,host2:7001`` names some nodes of a cluster.
@@ -73,14 +74,14 @@ def _opened(url: str, kit: _Kit) -> Any:
 async def within(command: Awaitable[T]) -> T:
     """What Redis says to it. The client tries again and again by itself; nobody waits for that longer than for one
     command. Raises StoreFailed."""
-    from redis.exceptions import RedisError
+    from redis.exceptions import RedisClusterException, RedisError
 
     try:
         async with asyncio.timeout(TIMEOUT):
             return await command
     except TimeoutError as error:
         raise StoreFailed(f"Redis did not answer within {TIMEOUT:g} s") from error
-    except (RedisError, OSError) as error:
+    except (RedisError, RedisClusterException, OSError) as error:
         raise StoreFailed(f"Redis: {error}") from error
 
 

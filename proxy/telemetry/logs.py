@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
+from collections.abc import MutableMapping
 from contextlib import suppress
 from operator import attrgetter
 from typing import Any, BinaryIO, Literal, TypeAlias, cast
@@ -15,7 +17,7 @@ from typing import Any, BinaryIO, Literal, TypeAlias, cast
 import orjson
 import structlog
 
-from proxy.ledger.record import COLUMNS, UsageRecord
+from proxy.ledger.record import COLUMNS, UsageRecord, clean
 from proxy.telemetry import names
 
 Style: TypeAlias = Literal["auto", "json", "text"]
@@ -34,13 +36,24 @@ def configure(level: str = "info", style: Style = "auto") -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    ending = _text() if text else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_dumps)]
+    ending = _text() if text else structlog.processors.JSONRenderer(_dumps)
     structlog.configure(
-        processors=[*shared, *ending],
+        processors=[*shared, _traced, ending],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
         logger_factory=structlog.PrintLoggerFactory() if text else structlog.BytesLoggerFactory(_lines()),
         cache_logger_on_first_use=False,
     )
+    root = logging.getLogger()
+    root.handlers = [*(each for each in root.handlers if not isinstance(each, _Others)), _Others(logging.WARNING)]
+
+
+class _Others(logging.Handler):
+    """What libraries say, in lines of ours, and of it the first line alone: what follows quotes whatever is at hand."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        message = clean(record.getMessage().partition("\n")[0])
+        _log.log(record.levelno, "library.log", library=record.name, message=message, exc_info=error)
 
 
 class _Steadfast:
@@ -62,14 +75,33 @@ def _lines() -> BinaryIO:
     return cast(BinaryIO, _Steadfast(sys.stdout.buffer))
 
 
-def _text() -> list[Any]:
-    colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
-    # Its usual formatter shows every frame's variables: bodies, prompts and keys.
-    return [structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)]
+def _text() -> Any:
+    return structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty() and "NO_COLOR" not in os.environ)
+
+
+def _traced(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    error = event.pop("exc_info", None)
+    if isinstance(error, BaseException):
+        event["exception"] = trace(error)
+    return event
 
 
 def _dumps(event: Any, **_: Any) -> bytes:
     return orjson.dumps(event, default=repr)
+
+
+def trace(error: BaseException) -> str:
+    """Where an error came from: the lines of our own text that led to it, and its kind. What it says is left out but
+    for the system's own errors: it may quote a body, a prompt or a key."""
+    lines = []
+    before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if before is not None:
+        lines += [trace(before), "which led to:"]
+    lines += [line.rstrip() for line in traceback.format_tb(error.__traceback__)]
+    lines.append(f"{type(error).__name__}: {error}" if isinstance(error, OSError) else type(error).__name__)
+    if isinstance(error, BaseExceptionGroup):
+        lines += [trace(each) for each in error.exceptions]
+    return "\n".join(lines)
 
 
 def call_done(record: UsageRecord, *, attempts: int, trace_id: str | None = None) -> None:

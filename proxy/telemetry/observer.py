@@ -13,7 +13,7 @@ import structlog
 from policies import health
 from policies.pricing import BAD, INCOMPLETE
 from proxy.bill import Unpriced
-from proxy.ledger.record import UsageRecord
+from proxy.ledger.record import UsageRecord, code_of
 from proxy.telemetry import logs, names
 from proxy.telemetry.metrics import Meters, Series, merge, render
 from proxy.telemetry.seldom import Seldom
@@ -117,7 +117,7 @@ class Telemetry:
             _log.warning("usage.invalid", backend=backend, fields=fields, mend=mend)
 
     def crashed(self, request_id: str, error: BaseException) -> None:
-        """A defect of ours: the whole trace goes to the log, the client is told an id."""
+        """A defect of ours: the trace goes to the log, the client is told an id."""
         _log.error("call.crashed", request_id=request_id, exc_info=error)
 
     def errand_failed(self, error: BaseException) -> None:
@@ -356,7 +356,7 @@ def _server_span(call: Call) -> ServerSpan:
         status=call.status or 500,
         started=call.started_at * 1_000_000,
         ended=time.time_ns(),
-        error=call.failure.code if call.failure else None,
+        error=code_of(call.failure),
     )
 
 

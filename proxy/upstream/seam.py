@@ -26,7 +26,7 @@ OURS = Cargo("a server", local=False, restricted=False)
 
 
 class Outgoing(Struct, frozen=True):
-    """One HTTP request to a backend, host and secret included. Its repr must never be logged."""
+    """One HTTP request to a backend, host and secret included. Its repr shows neither headers nor body."""
 
     url: str
     headers: list[tuple[str, str]]
@@ -35,6 +35,9 @@ class Outgoing(Struct, frozen=True):
     cargo: Cargo
     proxy: str | None = None
     method: str = "POST"
+
+    def __repr__(self) -> str:
+        return f"Outgoing({self.method!r}, {self.url!r}, {len(self.body)} bytes)"
 
 
 class Answer(Protocol):

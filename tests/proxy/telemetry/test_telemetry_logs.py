@@ -1,5 +1,6 @@
 """Logs: one wide JSON line per call, without bodies, prompts or keys."""
 
+import logging
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,8 +14,10 @@ from proxy.telemetry import logs, names
 
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
+    before = logging.getLogger().handlers[:]
     yield
     structlog.reset_defaults()
+    logging.getLogger().handlers = before
 
 
 def row(**changes: Any) -> UsageRecord:
@@ -63,7 +66,9 @@ def test_c14_the_fields_are_columns_of_the_row_and_none_holds_content() -> None:
 
 
 @pytest.mark.parametrize("style", ["text", "json"])
-def test_c14_a_trace_shows_no_variables(capfd: pytest.CaptureFixture[str], style: Any) -> None:
+def test_c14_a_trace_shows_neither_variables_nor_what_an_error_says(
+    capfd: pytest.CaptureFixture[str], style: Any
+) -> None:
     """They are bodies, prompts and keys."""
     logs.configure("info", style)
     try:
@@ -72,8 +77,34 @@ def test_c14_a_trace_shows_no_variables(capfd: pytest.CaptureFixture[str], style
         structlog.get_logger().error("call.crashed", exc_info=ExceptionGroup("of the call", [error]))
     told = capfd.readouterr().out
     assert "in _fail" in told
+    assert "KeyError" in told
+    assert "which led to:" in told
     assert "sk-canary" not in told
 
 
+def test_c14_what_libraries_log_quotes_nothing_that_was_at_hand(capfd: pytest.CaptureFixture[str]) -> None:
+    """asyncio tells of a task that failed with the repr of its error, over several lines."""
+    logs.configure("info", "json")
+    try:
+        _fail("-".join(("sk", "canary")))
+    except ValueError as error:
+        told = f"Task exception was never retrieved\nfuture: <Task finished exception={error!r}>"
+        logging.getLogger("asyncio").error(told, exc_info=error)
+    line = msgspec.json.decode(capfd.readouterr().out)
+    assert (line["event"], line["level"], line["library"]) == ("library.log", "error", "asyncio")
+    assert line["message"] == "Task exception was never retrieved"
+    assert "in _fail" in line["exception"]
+    assert "sk-canary" not in str(line)
+
+
+def test_what_the_system_says_of_an_error_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    logs.configure("info", "json")
+    structlog.get_logger().error("errand.crashed", exc_info=OSError(28, "No space left on device"))
+    assert "OSError: [Errno 28] No space left on device" in capfd.readouterr().out
+
+
 def _fail(canary: str) -> None:
-    raise ValueError
+    try:
+        raise KeyError(canary)
+    except KeyError as error:
+        raise ValueError(f"bad: {canary}") from error
