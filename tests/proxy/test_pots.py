@@ -22,6 +22,7 @@ from proxy.state.pots import Coffers, Grant, Pots, PotsAway
 from proxy.state.pots_redis import RedisPots
 from proxy.state.pots_sqlite import SqlitePots
 
+HOUR, DAY = 3600, 86_400
 HOMES = ("memory", "sqlite", "redis")
 
 
@@ -312,6 +313,29 @@ def test_pots_in_sqlite_outlive_their_process(tmp_path: Path) -> None:
             await pots.close()
 
     assert [asyncio.run(run(number)) for number in (1, 2)] == [{0: 5}, {0: 10}]
+
+
+@pytest.mark.parametrize(
+    ("waits", "used"), [((3 * DAY,), {0: 5}), ((3 * DAY, HOUR), {0: 5}), ((3 * DAY, HOUR, HOUR), {})]
+)
+def test_what_is_long_over_is_dropped_but_not_by_a_clock_that_jumps(
+    waits: tuple[int, ...], used: dict[int, int], tmp_path: Path
+) -> None:
+    """Of ``waits`` the hours really pass, and in the days only the clock on the wall is set forth."""
+
+    async def run() -> Standing:
+        wall, passed = Clock(), Clock(100.0)
+        pots = SqlitePots(tmp_path / "state.db", clock=wall, monotonic=passed)
+        await pots.renew("a", [order("p", number=1, spent=((0, 5),))])
+        for wait in waits:
+            wall.now += wait
+            passed.now += wait if wait < DAY else 1
+            await pots.renew("a", [order("other")])
+        [found] = await pots.renew("a", [order("p", number=1)])
+        await pots.close()
+        return found
+
+    assert asyncio.run(run()).used == used
 
 
 def test_a_redis_that_is_not_there_is_away_and_says_why() -> None:
