@@ -19,6 +19,7 @@ from adapters import ir
 from policies import health
 from policies.fairness import FairQueue
 from policies.queueing import Pace
+from proxy.breakers import quota_key
 from proxy.call import Attempt, Call
 from proxy.condense import trace
 from proxy.snapshot import Backend
@@ -180,7 +181,8 @@ class Gate:
             # Late: most backends have no quotas.
             from proxy.limits.quotas import Quotas
 
-            self._quotas = Quotas(self._house.purse)
+            house = self._house
+            self._quotas = Quotas(house.purse, house.breakers, quota_key(attempt.backend.identity))
         return await self._quotas.asks(call, attempt, self._house)
 
     def _down(self, backend: Backend, now: float) -> Shut | None:
