@@ -189,7 +189,8 @@ class Quotas:
         reason = f" ({why})" if why else ""
         message = f"{size}, and no more can be sent now{reason}{need}. It resets in {wait:.3g} s."
         failure = ir.Failure("shed", 429, message, part.limit.kind, "backend_quota", retry_after=max(wait, 0.001))
-        return Shut(failure, "quota", after=max(wait, 0.005))
+        each = max(part.amount, 1) * 60 / part.limit.amount
+        return Shut(failure, "quota", after=max(wait, 0.005), each=each)
 
 
 def _active(stake: Stake) -> int:
