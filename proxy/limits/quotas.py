@@ -45,7 +45,6 @@ class Part(Struct):
 class Asked(Struct):
     """What one attempt uses of its backend's quotas."""
 
-    backend: str
     parts: list[Part]
     quotas: Quotas
     heard: bool = False
@@ -70,23 +69,17 @@ class Quotas:
     async def asks(self, call: Call, attempt: Attempt, house: House) -> Asked:
         """What this attempt is expected to use; a request is read for it where tokens are counted."""
         quotas = attempt.backend.quotas
-        size = None
+        uses: dict[Meter, int] = {"requests": 1}
         if any(limit.kind == "tokens" for limit in quotas):
             known = call.drawn.question if call.drawn is not None else None
             size = known or await house.in_turn(call.body, partial(question, call, house))
+            uses |= {"tokens": size.tokens, "input_tokens": size.input, "output_tokens": size.tokens - size.input}
         parts = []
         for limit in quotas:
             meter = _meter(limit)
-            output = size.tokens - size.input if size is not None else 0
-            whole = {
-                "requests": 1,
-                "tokens": size.tokens if size is not None else 0,
-                "input_tokens": size.input if size is not None else 0,
-                "output_tokens": output,
-            }
             stake = self._purse.stake(limit, call.snapshot.generation)
-            parts.append(Part(meter, limit, stake, min(whole[meter], limit.amount)))
-        return Asked(attempt.backend.name, parts, self)
+            parts.append(Part(meter, limit, stake, min(uses[meter], limit.amount)))
+        return Asked(parts, self)
 
     def shut(self, asked: Asked, now: float) -> Shut | None:
         """What of it cannot be had now; the one that takes longest."""

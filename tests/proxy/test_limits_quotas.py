@@ -33,7 +33,7 @@ STEP = 0.05
 
 def asked(holder: Purse, quotas: Quotas, limit: Limit = RPM, amount: int = 1) -> Asked:
     meter: Name = "requests" if limit.kind == "requests" else "tokens"
-    return Asked("vendor", [Part(meter, limit, holder.stake(limit, 1), amount)], quotas)
+    return Asked([Part(meter, limit, holder.stake(limit, 1), amount)], quotas)
 
 
 class Ended:
@@ -232,7 +232,7 @@ def test_what_was_used_counts_and_what_was_expected_no_longer(kind: Name, family
     holder, quotas = world.purses[0], world.quotas[0]
 
     async def run() -> None:
-        one = Asked("vendor", [Part(kind, limit, holder.stake(limit, 1), 900)], quotas)
+        one = Asked([Part(kind, limit, holder.stake(limit, 1), 900)], quotas)
         await quotas.refill(one)
         assert quotas.shut(one, world.clock.now) is None
         quotas.take(one, world.clock.now)
