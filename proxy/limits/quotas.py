@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from adapters import ir
 from adapters.ratelimits import Meter, told
 from policies.limits.limit import Limit
+from policies.limits.reserving import Question
 from policies.limits.vendors import Bucket, Pace, Told, bucket
 from proxy.breakers import Breakers
 from proxy.call import Attempt, Call
@@ -72,7 +73,7 @@ class Quotas:
         uses: dict[Meter, int] = {"requests": 1}
         if any(limit.kind == "tokens" for limit in quotas):
             known = call.drawn.question if call.drawn is not None else None
-            size = known or await house.in_turn(call.body, partial(question, call, house))
+            size: Question = known or await house.in_turn(call.body, partial(question, call, house))
             uses |= {"tokens": size.tokens, "input_tokens": size.input, "output_tokens": size.tokens - size.input}
         parts = []
         for limit in quotas:
