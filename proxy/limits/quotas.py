@@ -13,7 +13,6 @@ from msgspec.structs import replace
 from adapters import ir
 from adapters.ratelimits import Meter, told
 from policies.limits.limit import Limit
-from policies.limits.reserving import Question
 from policies.limits.vendors import Bucket, Pace, Told, bucket
 from proxy.breakers import Breakers
 from proxy.call import Attempt, Call
@@ -72,8 +71,9 @@ class Quotas:
         quotas = attempt.backend.quotas
         uses: dict[Meter, int] = {"requests": 1}
         if any(limit.kind == "tokens" for limit in quotas):
-            known = call.drawn.question if call.drawn is not None else None
-            size: Question = known or await house.in_turn(call.body, partial(question, call, house))
+            size = call.drawn.question if call.drawn is not None else None
+            if size is None:
+                size = await house.in_turn(call.body, partial(question, call, house))
             uses |= {"tokens": size.tokens, "input_tokens": size.input, "output_tokens": size.tokens - size.input}
         parts = []
         for limit in quotas:
