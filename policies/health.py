@@ -39,8 +39,9 @@ _CAUSES: dict[str, Cause] = {
     "upstream_auth": "credential",
 }
 """A client's fault, a rate limit or a hang-up says nothing about health."""
-CAUSES = ("", *_CAUSES)
-"""What ``Breaker.cause`` may be."""
+LIMITED = "limited"
+"""No cause of a breaker's: a vendor has said when to come again. Whoever shares breakers hears of that, too."""
+CAUSES = ("", *_CAUSES, LIMITED)
 
 
 class Terms(Struct, frozen=True):

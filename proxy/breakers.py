@@ -26,6 +26,12 @@ PATIENCE = 0.25
 Post: TypeAlias = Callable[[Callable[[], Awaitable[None]]], bool]
 
 
+def quota_key(identity: Key) -> Key:
+    """What is kept beside a backend's breaker: its vendor's word on its quota."""
+    name, digest = identity
+    return name, f"{digest}/quota"
+
+
 class PeersAway(Exception):  # noqa: N818 - a fact about the store
     """The others cannot be heard now; the message says why."""
 
@@ -90,6 +96,8 @@ class Breakers:
         self._heard: dict[Key, int] = {}
         """What others know to be open: the stamps."""
         self._probing: set[Key] = set()
+        self.closings: dict[Key, float] = {}
+        """Until when a vendor wants to be left alone (monotonic seconds), by ``quota_key``."""
 
     def share(self, peers: Peers, keys: Callable[[], Iterable[Key]]) -> None:
         """There are others. ``keys``: of the backends that there are now."""
@@ -108,6 +116,12 @@ class Breakers:
         if granted:
             self._probing.add(key)
         return granted
+
+    def leave_alone(self, key: Key, seconds: float) -> None:
+        """A vendor has said so; all who share its quota do."""
+        self._left_alone(key, time.monotonic() + seconds)
+        if self._peers is not None and not self._away:
+            self._post(lambda: self._tell_closing(key, seconds))
 
     async def exchange(self) -> None:
         """Hear what others have seen, and tell again what they have lost."""
@@ -146,6 +160,9 @@ class Breakers:
         now = time.monotonic()
         for key, each in news.openings.items():
             state, until = self._backends.known(key), now + each.left
+            if each.cause == health.LIMITED:
+                self._left_alone(key, until)
+                continue
             if self._heard.get(key) == each.stamp or state.probing_since is not None:
                 continue
             if state.opened_until is None or state.opened_until < until - _SAME:
@@ -168,6 +185,16 @@ class Breakers:
             await self._tell_one(self._peers, key)
         except PeersAway:
             self._heard.pop(key, None)
+
+    def _left_alone(self, key: Key, until: float) -> None:
+        self.closings[key] = max(self.closings.get(key, until), until)
+
+    async def _tell_closing(self, key: Key, seconds: float) -> None:
+        try:
+            if self._peers is not None:
+                await self._peers.opened(key, seconds, 0.0, health.LIMITED)
+        except PeersAway:
+            return  # the others will be told by the vendor
 
     async def _tell_one(self, peers: Peers, key: Key) -> None:
         state, now = self._backends.known(key), time.monotonic()

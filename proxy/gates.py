@@ -13,12 +13,14 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
+import msgspec
 from msgspec import Struct
 
 from adapters import ir
 from policies import health
 from policies.fairness import FairQueue
 from policies.queueing import Pace
+from proxy.breakers import quota_key
 from proxy.call import Attempt, Call
 from proxy.condense import trace
 from proxy.snapshot import Backend
@@ -46,6 +48,8 @@ class Shut(Struct, frozen=True):
     """Seconds until it is worth looking again; infinite: until somebody leaves."""
     waits: bool = True
     """May it open within a wait?"""
+    each: float = 0.0
+    """Seconds that it is shut for longer, for each call that waits already."""
 
 
 class Gate:
@@ -149,7 +153,7 @@ class Gate:
             shut = await self._probe(attempt.backend, asked)
         if shut is None:
             self._take(attempt, asked)
-        else:
+        elif shut.waits:
             self._why = shut
         return shut
 
@@ -180,7 +184,8 @@ class Gate:
             # Late: most backends have no quotas.
             from proxy.limits.quotas import Quotas
 
-            self._quotas = Quotas(self._house.purse)
+            house = self._house
+            self._quotas = Quotas(house.purse, house.breakers, quota_key(attempt.backend.identity))
         return await self._quotas.asks(call, attempt, self._house)
 
     def _down(self, backend: Backend, now: float) -> Shut | None:
@@ -222,9 +227,14 @@ class Gate:
         return _shut(f"all {places} places are taken (max_parallel)", "busy", wait)
 
     def _shed(self, attempt: Attempt, shut: Shut, reason: str) -> NoReturn:
-        attempt.ended, attempt.failure = time.monotonic(), shut.failure
+        failure = shut.failure
+        if shut.each and failure.retry_after is not None:
+            # Behind those that wait; whoever is told so comes after them, and not all at once.
+            wait = failure.retry_after + min(shut.each * len(self._queue), _LONGEST_RETRY)
+            failure = msgspec.structs.replace(failure, retry_after=wait)
+        attempt.ended, attempt.failure = time.monotonic(), failure
         self._house.telemetry.shed(attempt.backend.name, reason)
-        raise UpstreamFailed(shut.failure)
+        raise UpstreamFailed(failure)
 
     def _wake(self) -> None:
         first = self._queue.first

@@ -19,7 +19,7 @@ from policies.verdict import Caller, Target
 from proxy import keys, settle
 from proxy.bodies import InTurn
 from proxy.breakers import EVERY as EXCHANGE
-from proxy.breakers import Breakers
+from proxy.breakers import Breakers, quota_key
 from proxy.call import Attempt, Call, Rejected
 from proxy.decide import decide
 from proxy.errands import Errands
@@ -228,8 +228,10 @@ class House:
         return self.prices.quote(upstream.provider, upstream.model, now=clock, own=own, local=local).price
 
     def identities(self) -> Iterable[tuple[str, str]]:
-        """What the backends that there are now are kept by."""
-        return [backend.identity for backend in self.snapshot.backends.values()]
+        """What is shared of the backends that there are now: their breakers, and what vendors said of their quotas."""
+        backends = self.snapshot.backends.values()
+        quotas = [quota_key(backend.identity) for backend in backends if backend.quotas]
+        return [*(backend.identity for backend in backends), *quotas]
 
     def retries(self, call: Call) -> Retries:
         """The retries of the policy that decided."""

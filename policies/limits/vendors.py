@@ -23,23 +23,34 @@ _LIKE = 0.2
 _MINUTE = 60.0
 
 
+class Bucket(Struct, frozen=True):
+    """What one holder may send at once, and how much more in a second."""
+
+    size: float
+    rate: float
+
+
+def bucket(of: int, *, holders: int, active: int) -> Bucket:
+    """One holder's part of a quota ``of`` so much a minute: ``holders`` may begin to send, ``active`` of them do."""
+    return Bucket(max(of * BURST / _MINUTE, 1.0) / holders, of / _MINUTE / active)
+
+
 class Pace(Struct, frozen=True):
-    """A bucket of our own. Below nothing where more was sent than it could hold."""
+    """How full a bucket of our own is. Below nothing where more was sent than it could hold."""
 
     level: float = math.inf
     at: float = 0.0
 
-    def spent(self, amount: int, of: int, holders: int, now: float) -> Pace:
-        """After so much was sent ``of`` a quota that ``holders`` share."""
-        return Pace(self._level(of, holders, now) - amount, now)
+    def spent(self, amount: int, own: Bucket, now: float) -> Pace:
+        """After so much was sent."""
+        return Pace(self._level(own, now) - amount, now)
 
-    def wait(self, amount: int, of: int, holders: int, now: float) -> float:
+    def wait(self, amount: int, own: Bucket, now: float) -> float:
         """Seconds until so much may be sent; what is larger than the bucket goes when it is full."""
-        short = min(amount, _size(of, holders)) - self._level(of, holders, now)
-        return max(short, 0.0) * _MINUTE * holders / of
+        return max(min(amount, own.size) - self._level(own, now), 0.0) / own.rate
 
-    def _level(self, of: int, holders: int, now: float) -> float:
-        return min(_size(of, holders), self.level + (now - self.at) * of / _MINUTE / holders)
+    def _level(self, own: Bucket, now: float) -> float:
+        return min(own.size, self.level + (now - self.at) * own.rate)
 
 
 class Told(Struct, frozen=True):
@@ -59,7 +70,7 @@ class Told(Struct, frozen=True):
         return now < self.at + min(FRESH, math.inf if self.reset is None else self.reset)
 
     def left(self, holders: int, now: float) -> float:
-        """What each of ``holders`` may send now."""
+        """What each of ``holders`` that send may send now."""
         return (self.remaining + self._rate * (now - self.at)) / holders - self.spent
 
     def wait(self, amount: int, holders: int, now: float) -> float:
@@ -78,8 +89,3 @@ class Told(Struct, frozen=True):
             return 0.0
         refilling = (self.limit - self.remaining) * _MINUTE / self.limit
         return self.limit / _MINUTE if abs(refilling - self.reset) <= 1 + _LIKE * self.reset else 0.0
-
-
-def _size(of: int, holders: int) -> float:
-    """Of one holder's bucket."""
-    return max(of * BURST / _MINUTE, 1.0) / holders

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -14,13 +13,15 @@ from msgspec.structs import replace
 from adapters import ir
 from adapters.ratelimits import Meter, told
 from policies.limits.limit import Limit
-from policies.limits.vendors import Pace, Told
+from policies.limits.vendors import Bucket, Pace, Told, bucket
+from proxy.breakers import Breakers
 from proxy.call import Attempt, Call
 from proxy.gates import Shut
 from proxy.limits.drawing import question
 from proxy.limits.purse import Purse
 from proxy.limits.settling import nothing_came
 from proxy.limits.stake import Hold, Stake
+from proxy.state.memory import Key
 
 if TYPE_CHECKING:
     from proxy.house import House
@@ -44,7 +45,6 @@ class Part(Struct):
 class Asked(Struct):
     """What one attempt uses of its backend's quotas."""
 
-    backend: str
     parts: list[Part]
     quotas: Quotas
     heard: bool = False
@@ -57,40 +57,36 @@ class Asked(Struct):
 class Quotas:
     """``now`` everywhere: monotonic seconds."""
 
-    def __init__(self, purse: Purse) -> None:
+    def __init__(self, purse: Purse, breakers: Breakers, key: Key) -> None:
+        """``key``: under which others are told what the vendor has said (``breakers.quota_key``)."""
         self._purse = purse
+        self._breakers, self._key = breakers, key
         self._paces: dict[Meter, Pace] = {}
         self._told: dict[Meter, Told] = {}
         self._sent: dict[Meter, int] = {}
         """On the way to the vendor: no answer has come that knows of it."""
-        self._closed = -math.inf
-        """It said so: nothing before then."""
 
     async def asks(self, call: Call, attempt: Attempt, house: House) -> Asked:
         """What this attempt is expected to use; a request is read for it where tokens are counted."""
         quotas = attempt.backend.quotas
-        size = None
+        uses: dict[Meter, int] = {"requests": 1}
         if any(limit.kind == "tokens" for limit in quotas):
-            known = call.drawn.question if call.drawn is not None else None
-            size = known or await house.in_turn(call.body, partial(question, call, house))
+            size = call.drawn.question if call.drawn is not None else None
+            if size is None:
+                size = await house.in_turn(call.body, partial(question, call, house))
+            uses |= {"tokens": size.tokens, "input_tokens": size.input, "output_tokens": size.tokens - size.input}
         parts = []
         for limit in quotas:
             meter = _meter(limit)
-            output = size.tokens - size.input if size is not None else 0
-            whole = {
-                "requests": 1,
-                "tokens": size.tokens if size is not None else 0,
-                "input_tokens": size.input if size is not None else 0,
-                "output_tokens": output,
-            }
             stake = self._purse.stake(limit, call.snapshot.generation)
-            parts.append(Part(meter, limit, stake, min(whole[meter], limit.amount)))
-        return Asked(attempt.backend.name, parts, self)
+            parts.append(Part(meter, limit, stake, min(uses[meter], limit.amount)))
+        return Asked(parts, self)
 
     def shut(self, asked: Asked, now: float) -> Shut | None:
         """What of it cannot be had now; the one that takes longest."""
-        if now < self._closed:
-            return self._refused(asked, asked.parts[0], self._closed - now, "it has said so itself")
+        closed = self._breakers.closings.get(self._key, now)
+        if now < closed:
+            return self._refused(asked, asked.parts[0], closed - now, "it has said so itself")
         waits = [(self._wait(part, now), part) for part in asked.parts]
         wait, part = max(waits, key=lambda each: each[0])
         return None if wait <= 0 else self._refused(asked, part, wait, "")
@@ -113,8 +109,7 @@ class Quotas:
                 stake.take(amount)
             else:
                 part.hold = stake.hold(amount)
-            holders = self._holders(stake)
-            self._paces[part.meter] = self._pace(part.meter).spent(amount, part.limit.amount, holders, now)
+            self._paces[part.meter] = self._pace(part.meter).spent(amount, self._bucket(part), now)
             self._sent[part.meter] = self._sent.get(part.meter, 0) + amount
             known = self._told.get(part.meter)
             if known is not None:
@@ -135,7 +130,7 @@ class Quotas:
         self._arrived(asked)
         failure = attempt.failure
         if failure is not None and failure.kind == "limited" and failure.retry_after is not None:
-            self._closed = max(self._closed, self._purse.monotonic() + failure.retry_after)
+            self._breakers.leave_alone(self._key, failure.retry_after)
         attempt.asked = None
         for part in asked.parts:
             part.stake.open -= 1
@@ -162,19 +157,20 @@ class Quotas:
         return stake.left(part.amount - max(stake.free, 0)).frees or _SOON
 
     def _paced(self, part: Part, now: float) -> float:
-        holders, known = self._holders(part.stake), self._told.get(part.meter)
+        known = self._told.get(part.meter)
         if known is not None and known.fresh(now):
-            return known.wait(part.amount, holders, now)
-        return self._pace(part.meter).wait(part.amount, part.limit.amount, holders, now)
+            return known.wait(part.amount, _active(part.stake), now)
+        return self._pace(part.meter).wait(part.amount, self._bucket(part), now)
 
     def _alone(self, part: Part) -> float:
         """While the home of the pots is away each worker keeps to its part."""
-        left = part.stake.left_of(max(part.limit.amount // self._holders(part.stake), 1))
+        holders = max(_active(part.stake), self._purse.workers)
+        left = part.stake.left_of(max(part.limit.amount // holders, 1))
         return 0.0 if part.amount <= left.left else left.frees or _AWAY
 
-    def _holders(self, stake: Stake) -> int:
-        known = stake.standing.holders if stake.standing is not None else 1
-        return max(known, self._purse.workers)
+    def _bucket(self, part: Part) -> Bucket:
+        active = _active(part.stake)
+        return bucket(part.limit.amount, holders=max(active, self._purse.workers), active=active)
 
     def _pace(self, meter: Meter) -> Pace:
         return self._paces.get(meter, Pace())
@@ -187,7 +183,13 @@ class Quotas:
         reason = f" ({why})" if why else ""
         message = f"{size}, and no more can be sent now{reason}{need}. It resets in {wait:.3g} s."
         failure = ir.Failure("shed", 429, message, part.limit.kind, "backend_quota", retry_after=max(wait, 0.001))
-        return Shut(failure, "quota", after=max(wait, 0.005))
+        each = max(part.amount, 1) * 60 / part.limit.amount
+        return Shut(failure, "quota", after=max(wait, 0.005), each=each)
+
+
+def _active(stake: Stake) -> int:
+    """Who draws from this pot, as last heard: whoever has sent nothing for a while is not counted."""
+    return stake.standing.holders if stake.standing is not None else 1
 
 
 def _meter(limit: Limit) -> Meter:

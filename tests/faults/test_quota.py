@@ -19,7 +19,7 @@ from services import redis_server
 
 from proxy.ledger import reader
 
-CALLS = int(os.environ.get("TURNOUT_QUOTA_CALLS", "12"))
+CALLS = int(os.environ.get("TURNOUT_QUOTA_CALLS", "8"))
 """That come again until they are served; 150 take some minutes, for ``make torture``."""
 
 
@@ -48,7 +48,7 @@ def ask(
     return Heard(answer.status_code, answer.headers, answer.json())
 
 
-def config(url: str, entry: str = "limits: {rpm: 60}", more: str = "") -> str:
+def config(url: str, entry: str = "queue_ms: 500, limits: {rpm: 60}", more: str = "") -> str:
     at = f'provider: openai, dialect: openai_chat, credential: sk-x, base_url: "{url}/v1"'
     return f"""version: 1
 retries: {{attempts: 1}}
@@ -87,12 +87,12 @@ def judged(lives: list[Live], seller: Vendor, *, least: int) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_hundred_calls_on_sixty_a_minute(way: Way) -> None:
     with vendor(way) as (upstream, seller), Live(config(upstream.url)) as live:
-        judged([live], seller, least=5)
+        judged([live], seller, least=2)
 
 
 def test_the_same_of_two_workers() -> None:
     with vendor("small") as (upstream, seller), Live(config(upstream.url), workers=2) as live:
-        judged([live], seller, least=5)
+        judged([live], seller, least=2)
 
 
 def test_the_same_of_two_replicas() -> None:
@@ -130,6 +130,19 @@ def test_a_vendor_that_says_when_to_come_again_is_left_alone_until_then() -> Non
         assert "said so itself" in refused.error["message"]
         assert 20 <= int(refused.headers["retry-after"]) <= 30
         assert len(upstream.asked) == 1
+
+
+def test_all_who_share_a_quota_leave_the_vendor_alone() -> None:
+    """One of two workers has been told to come again; the other hears of it without asking the vendor."""
+    entry = "queue: 0, limits: {rpm: 600}"
+    with scripted() as upstream, Live(config(upstream.url, entry), workers=2) as live:
+        upstream.script(whole({"error": {"message": "slow down", "type": "requests"}}, 429, retry_after="60"))
+        assert ask(live, "cloud").status == 429
+        heard = time.monotonic() + 1.0  # all know within a second
+        live.until(lambda: time.monotonic() > heard, "a second")
+        asked = len(upstream.asked)
+        assert {ask(live, "cloud").error["code"] for _ in range(20)} == {"backend_quota"}
+        assert len(upstream.asked) == asked
 
 
 def test_who_finds_no_quota_moves_to_the_next_target() -> None:

@@ -12,6 +12,7 @@ KINDS = {
     "unreachable": ("next", "again", "stop"),
     "timeout": ("next", "stop", "stop"),
     "overloaded": ("next", "again", "stop"),
+    "shed": ("next", "stop", "stop"),
     "upstream_error": ("next", "again", "stop"),
     "limited": ("next", "again", "stop"),
     "quota": ("next", "stop", "stop"),

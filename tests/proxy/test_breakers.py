@@ -13,7 +13,7 @@ import pytest
 from services import redis_server
 
 from policies import health
-from proxy.breakers import Breakers, News, Opening, Peers, PeersAway
+from proxy.breakers import Breakers, News, Opening, Peers, PeersAway, quota_key
 from proxy.state.breaker_page import BreakerPage
 from proxy.state.counts import Shared, room
 from proxy.state.memory import Backends, Key
@@ -330,5 +330,24 @@ def test_what_they_have_lost_is_told_again_and_closes_nothing() -> None:
         await one.breakers.exchange()
         assert health.word(one.state) == "open"
         assert await one.settle() == ["opened oss timeout"]
+
+    asyncio.run(run())
+
+
+def test_a_vendor_that_wants_to_be_left_alone_is_left_alone_by_all() -> None:
+    async def run() -> None:
+        key = quota_key(KEY)
+        one, other = One(), One()
+        one.breakers.leave_alone(key, 30.0)
+        one.breakers.leave_alone(key, 10.0)
+        assert await one.settle() == ["opened oss limited", "opened oss limited"]
+        other.peers.say = News({key: Opening(1, 30.0, 0.0, "limited")})
+        await other.breakers.exchange()
+        for each in (one, other):
+            assert 29 < each.breakers.closings[key] - time.monotonic() <= 30
+            assert (each.state, each.words) == (health.CLOSED, [])
+        other.peers.say = News()
+        await other.breakers.exchange()
+        assert other.words == []
 
     asyncio.run(run())

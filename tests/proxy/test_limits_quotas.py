@@ -17,12 +17,14 @@ from purses import Book, Flaky, purse
 from adapters import ir
 from adapters.ratelimits import Meter as Name
 from policies.limits.limit import Limit
-from policies.limits.vendors import Pace, Told
+from policies.limits.vendors import Bucket, Pace, Told, bucket
 from proxy.backends import QUOTA
+from proxy.breakers import Breakers
 from proxy.limits.beating import BEAT
 from proxy.limits.purse import Purse
 from proxy.limits.quotas import Asked, Part, Quotas
 from proxy.limits.till import Till
+from proxy.state.memory import Backends
 from proxy.state.pots import MemoryPots
 
 RPM = Limit(scope="backend", name="vendor/x/requests", kind="requests", amount=60, window=QUOTA)
@@ -31,7 +33,7 @@ STEP = 0.05
 
 def asked(holder: Purse, quotas: Quotas, limit: Limit = RPM, amount: int = 1) -> Asked:
     meter: Name = "requests" if limit.kind == "requests" else "tokens"
-    return Asked("vendor", [Part(meter, limit, holder.stake(limit, 1), amount)], quotas)
+    return Asked([Part(meter, limit, holder.stake(limit, 1), amount)], quotas)
 
 
 class Ended:
@@ -45,6 +47,11 @@ class Ended:
         self.asked: Asked | None = None
 
 
+def breakers() -> Breakers:
+    """Of a worker that shares them with nobody."""
+    return Breakers(Backends(lambda _name, _state: None), lambda _: True, lambda _: None)
+
+
 class World:
     """Some holders that share a home, a vendor, and the way between them, on which nothing stays in order."""
 
@@ -54,7 +61,7 @@ class World:
         self.meter = Meter(way, limit.amount, self.arrival)
         home = Flaky(MemoryPots(self.clock), "worker" if holders == 1 else "machine")
         self.purses = [purse(home, self.clock, Book()) for _ in range(holders)]
-        self.quotas = [Quotas(each) for each in self.purses]
+        self.quotas = [Quotas(each, breakers(), ("vendor", "x/quota")) for each in self.purses]
         self.limit = limit
         self.dice = random.Random(seed)
         self.on_the_way: list[tuple[float, int, int, Asked]] = []
@@ -155,12 +162,20 @@ def test_an_attempt_that_was_never_sent_has_used_nothing() -> None:
 
 
 def test_a_vendor_that_has_said_nothing_is_left_by_the_pace() -> None:
-    pace = Pace().spent(5, 60, 1, 0.0)
-    assert pace.wait(1, 60, 1, 0.0) == pytest.approx(1.0)
-    assert pace.wait(1, 60, 1, 1.0) == pytest.approx(0.0)
-    assert Pace().wait(1, 60, 1, 0.0) == 0.0
-    assert Pace().wait(10**9, 60, 1, 0.0) == 0.0
-    assert Pace().spent(10**4, 60_000, 1, 0.0).wait(1, 60_000, 1, 0.0) == pytest.approx(5.0, abs=0.1)
+    own = bucket(60, holders=1, active=1)
+    pace = Pace().spent(5, own, 0.0)
+    assert pace.wait(1, own, 0.0) == pytest.approx(1.0)
+    assert pace.wait(1, own, 1.0) == pytest.approx(0.0)
+    assert Pace().wait(1, own, 0.0) == 0.0
+    assert Pace().wait(10**9, own, 0.0) == 0.0
+    tokens = bucket(60_000, holders=1, active=1)
+    assert Pace().spent(10**4, tokens, 0.0).wait(1, tokens, 0.0) == pytest.approx(5.0, abs=0.1)
+
+
+def test_who_shares_a_bucket_has_a_part_of_it_and_the_pace_of_those_who_use_it() -> None:
+    assert bucket(60, holders=2, active=1) == Bucket(2.5, 1.0)
+    assert bucket(60, holders=2, active=2) == Bucket(2.5, 0.5)
+    assert bucket(6, holders=2, active=1) == Bucket(0.5, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -189,3 +204,43 @@ def test_a_word_is_over_with_its_reset() -> None:
 def test_those_who_share_a_word_share_what_is_left() -> None:
     assert Told(10, 0.0, 60, 50.0).wait(5, 2, 0.0) == 0
     assert Told(10, 0.0, 60, 50.0).wait(6, 2, 0.0) > 0
+
+
+def test_of_two_holders_one_that_is_alone_for_a_while_may_use_all_of_it() -> None:
+    """Connections that stay with one worker leave it no half of the quota."""
+    world = World("small", 2, 5)
+    del world.purses[1], world.quotas[1]
+    world.purses[0].workers = 2
+    asyncio.run(world.run(200.0, lambda: 100))
+    assert world.refused == 0
+    assert world.sent >= 0.85 * 200
+
+
+@pytest.mark.parametrize(
+    ("kind", "family", "used"),
+    [
+        ("tokens", "openai", 150),
+        ("input_tokens", "openai", 100),
+        ("input_tokens", "anthropic", 40),
+        ("output_tokens", "anthropic", 50),
+    ],
+)
+def test_what_was_used_counts_and_what_was_expected_no_longer(kind: Name, family: ir.Family, used: int) -> None:
+    """Anthropic counts no input that it has read from its cache."""
+    limit = Limit(scope="backend", name=f"vendor/x/{kind}", kind="tokens", amount=60_000, window=QUOTA)
+    world = World("sliding", 1, 0, limit)
+    holder, quotas = world.purses[0], world.quotas[0]
+
+    async def run() -> None:
+        one = Asked([Part(kind, limit, holder.stake(limit, 1), 900)], quotas)
+        await quotas.refill(one)
+        assert quotas.shut(one, world.clock.now) is None
+        quotas.take(one, world.clock.now)
+        assert holder.stake(limit, 1).share.used == 900
+        ended = Ended()
+        ended.upstream = ir.Upstream(provider="x", dialect="x", model="m", family=family)
+        ended.usage = ir.Usage(input=100, cached=60, output=50)
+        quotas.leave(ended, one)  # type: ignore[arg-type]
+        assert holder.stake(limit, 1).share.used == used
+
+    asyncio.run(run())
