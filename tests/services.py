@@ -80,13 +80,14 @@ def redis_server(
 
 
 @contextmanager
-def redis_sentinel(master: Server, name: str = "turnout") -> Iterator[Server]:
-    """One sentinel, enough to declare ``master`` dead after half a second and to raise its replica."""
+def redis_sentinel(master: Server, name: str = "turnout", more: str = "") -> Iterator[Server]:
+    """One sentinel, enough to declare ``master`` dead after half a second and to raise its replica. ``more``: lines of its
+    configuration."""
     with tempfile.TemporaryDirectory(prefix="sentinel-") as folder:
         file = Path(folder) / "sentinel.conf"
         file.write_text(
             f"sentinel monitor {name} 127.0.0.1 {master.port} 1\n"
-            f"sentinel down-after-milliseconds {name} 500\nsentinel failover-timeout {name} 3000\n"
+            f"sentinel down-after-milliseconds {name} 500\nsentinel failover-timeout {name} 3000\n{more}"
         )
         with redis_server(file=file, words=("--sentinel",)) as server:
             server.url = f"redis+sentinel://127.0.0.1:{server.port}/{name}/0"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from proxy.state.store import StoreFailed
 
@@ -38,8 +38,9 @@ def open_redis(url: str) -> Redis:
     """A client; it connects when it is first used, and again after a loss. Commands raise redis.RedisError, and of a
     cluster RedisClusterException, which is none.
 
-    ``redis+sentinel://user:password@host:26379,host2:26379/NAME/DB`` asks the sentinels for the master called NAME;
-    ``redis+cluster://host:7000,host2:7001`` names some nodes of a cluster.
+    ``redis+sentinel://user:password@host:26379,host2:26379/NAME/DB`` asks the sentinels for the master called NAME, who
+    may want a password of their own: ``?sentinel_password=…&sentinel_username=…``. ``redis+cluster://host:7000,host2:7001``
+    names some nodes of a cluster. Both take ``?tls=true``.
     """
     import redis.asyncio as r
     from redis.asyncio import cluster, retry, sentinel
@@ -88,8 +89,11 @@ async def within(command: Awaitable[T]) -> T:
 def _behind_sentinels(url: str, kit: _Kit, options: dict[str, Any]) -> Any:
     parts = urlsplit(url)
     name, _, db = parts.path.strip("/").partition("/")
-    own = {**options, "username": parts.username, "password": parts.password, "db": int(db or 0)}
-    asked = kit.sentinel(_hosts(parts.netloc, 26379), sentinel_kwargs=dict(options), **own)
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    options["ssl"] = query.get("tls") == "true"
+    theirs = {**options, "username": query.get("sentinel_username"), "password": query.get("sentinel_password")}
+    own = {**options, "username": _plain(parts.username), "password": _plain(parts.password), "db": int(db or 0)}
+    asked = kit.sentinel(_hosts(parts.netloc, 26379), sentinel_kwargs=theirs, **own)
     return asked.master_for(name or "mymaster")
 
 
@@ -97,7 +101,13 @@ def _cluster(url: str, kit: _Kit, options: dict[str, Any]) -> Any:
     parts = urlsplit(url)
     nodes = [kit.node(host, port) for host, port in _hosts(parts.netloc, 6379)]
     secure = parse_qs(parts.query).get("tls", ["false"])[0] == "true"
-    return kit.cluster(startup_nodes=nodes, username=parts.username, password=parts.password, ssl=secure, **options)
+    own = {"username": _plain(parts.username), "password": _plain(parts.password), "ssl": secure}
+    return kit.cluster(startup_nodes=nodes, **own, **options)
+
+
+def _plain(word: str | None) -> str | None:
+    """As it was before a URL had to carry it."""
+    return None if word is None else unquote(word)
 
 
 def _hosts(netloc: str, usual: int) -> list[tuple[str, int]]:

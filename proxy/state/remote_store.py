@@ -9,10 +9,12 @@ import time
 import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 from uuid import uuid4
 
 import msgspec
+import structlog
 
 from policies.sticky import Answered
 from proxy.state.recent import Recent
@@ -37,6 +39,7 @@ _TOLD = 3
 _LIFE = f"{PREFIX}{{stored}}:life"
 """What a Redis that has forgotten everything is known by: it has another one."""
 
+_log = structlog.get_logger("state")
 T = TypeVar("T")
 
 
@@ -165,6 +168,7 @@ class RedisStore:
                 # Taken here, for the loop may change it meanwhile.
                 states, marks = self._recent.all_states(), self._recent.all_marks()
                 await self._ask(lambda redis: self._tell_again(redis, states, marks), looking=True)
+                await self._ask(_warn_of_eviction, looking=True)
         except StoreFailed:
             return
         self._life = life
@@ -292,6 +296,19 @@ def response_of(url: str, tenant: str, request_id: str) -> bytes | None:
     except (RedisError, RedisClusterException, OSError) as error:
         raise StoreFailed(f"Redis: {error}") from error
     return unpack(tenant, turns[0]).response if found == b"found" and turns else None
+
+
+def _warn_of_eviction(redis: Redis) -> None:
+    """Under another policy a full Redis takes all that comes, and forgets in silence. Who may not ask is not told."""
+    from redis.exceptions import ResponseError
+
+    with suppress(ResponseError):
+        policy: Any = redis.info("memory").get("maxmemory_policy", "noeviction")
+        if policy != "noeviction":
+            mend = (
+                "set maxmemory-policy to noeviction: else stored responses, and which data is restricted, may be lost"
+            )
+            _log.warning("stored.evicts", policy=policy, mend=mend)
 
 
 async def _read(tenant: str, found: _Found) -> list[Turn] | None:

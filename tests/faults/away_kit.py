@@ -136,7 +136,9 @@ def unstored(said: Said) -> None:
 
 
 def goes_on(lives: Sequence[Live]) -> str:
-    """A thread begun at one replica goes on at the other, and back."""
+    """A thread begun at one replica goes on at the other, and back. A connection may take its time, on a busy machine."""
+    for live in lives:
+        live.until(lambda live=live: say(live).heard.told("stored") is None, "stored")  # type: ignore[misc]
     one = stored(lives[0])
     two = stored(lives[-1], one)
     assert get(lives[0], f"{RESPONSES}/{two}", KEY).body["previous_response_id"] == one
