@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from itertools import accumulate
+from itertools import accumulate, islice
 from typing import Any
 
 import msgspec
@@ -25,10 +25,12 @@ _STEPS = [{"[": 1, "{": 1, "]": -1, "}": -1}.get(chr(byte), 0) for byte in range
 _STRETCH = 1 << 16
 """Marks that are counted at once: between two such steps another thread has its turn."""
 _NO_MARKS = bytes(byte for byte in range(256) if not _STEPS[byte])
-_ESCAPES = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+_SURROGATES = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})", re.DOTALL
 )
-"""Every escape of a text; the group is half of a surrogate pair without its other half."""
+"""A surrogate pair, or (the group) half of one."""
+_LOOKED_AT = 10_000
+"""Of them, to say what is wrong."""
 _AT = re.compile(r"\(byte (\d+)\)")
 _NO_NUMBER = re.compile(rb"-?(?:NaN|Infinity)")
 _NUMERIC = range(ord("-"), ord("9") + 1)
@@ -115,9 +117,11 @@ def fields(body: bytes) -> ir.Extras:
 
 def _reason(body: bytes, told: str) -> str:
     """Why ``body`` cannot be read; what the decoder says of these two is not how anybody knows them."""
-    half = next((match.start() for match in _ESCAPES.finditer(body) if match[1]), None)
-    if half is not None:
-        return f"half of a surrogate pair, which is no character (byte {half})"
+    for match in islice(_SURROGATES.finditer(body), _LOOKED_AT):
+        before = body[max(match.start() - 64, 0) : match.start()]
+        escaped = (len(before) - len(before.rstrip(b"\\"))) % 2
+        if match[1] and not escaped:
+            return f"half of a surrogate pair, which is no character (byte {match.start()})"
     at = _AT.search(told)
     word = _NO_NUMBER.search(body, max(int(at[1]) - 1, 0), int(at[1]) + 9) if at is not None else None
     return told if word is None else f"{word[0].decode()} is no number in JSON (byte {word.start()})"

@@ -52,3 +52,32 @@ def test_a_body_of_nothing_but_parts_is_refused() -> None:
     strict.check(b"[" + b"{}," * (strict.MAX_PARTS - 2) + b"{}]")
     with pytest.raises(ir.Invalid, match="more than 2000000 objects"):
         strict.check(b"[" + b"{}," * strict.MAX_PARTS + b"{}]")
+
+
+@pytest.mark.parametrize(
+    ("text", "half"),
+    [
+        (rb'"\ud800"', 1),
+        (rb'"ab\uD83Dx\ude00"', 3),
+        (rb'"\ude00"', 1),
+        (rb'"\ud83d\ude00 \ud83d"', 14),
+        (rb'"\\\\\ud83d"', 5),
+        (rb'"\\\ud83d\ud83d"', 3),
+    ],
+)
+def test_half_a_surrogate_pair_is_named_with_its_place(text: bytes, half: int) -> None:
+    with pytest.raises(ir.Invalid, match=rf"half of a surrogate pair, which is no character \(byte {half + 6}\)"):
+        strict.fields(b'{"a": ' + text + b"}")
+
+
+@pytest.mark.parametrize("text", [rb'"\ud83d\ude00"', rb'"\\ud800"', rb'"\\\\ud800 \\\\\\ud800"'])
+def test_a_whole_pair_and_what_only_looks_like_half_of_one_are_text(text: bytes) -> None:
+    assert bytes(strict.fields(b'{"a": ' + text + b"}")["a"]) == text
+
+
+def test_what_is_wrong_is_found_out_in_bounded_time() -> None:
+    body = b'{"a": "' + rb"\ud83d\ude00\\" * 400_000 + b'"'
+    began = time.process_time()
+    with pytest.raises(ir.Invalid):
+        strict.fields(body)
+    assert time.process_time() - began < 2
