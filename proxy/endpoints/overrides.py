@@ -14,7 +14,7 @@ from litestar.params import FromPath
 from adapters import ir
 from proxy.call import Rejected
 from proxy.endpoints.admin import admit
-from proxy.endpoints.plain import answer, failed
+from proxy.endpoints.plain import answer, failed, read
 from proxy.house import House
 from proxy.overrides import listed
 from proxy.state.store import StoreFailed
@@ -40,10 +40,7 @@ def handlers(house: House) -> list[HTTPRouteHandler]:
         from proxy import override_desk  # here and below: most workers never need it
 
         admit(house, request)
-        try:
-            wanted = msgspec.json.decode((await request.body())[:_MOST], type=override_desk.Wanted)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise failed(400, f"{error}. Send {_EXAMPLE}.", "invalid_request") from None
+        wanted = read(await request.body(), msgspec.json.Decoder(override_desk.Wanted), _EXAMPLE, _MOST)
         desk = override_desk.put(
             house.overrides.store, house.snapshot, wanted, by=_who(house, request), now=time.time()
         )

@@ -60,11 +60,7 @@ class RedisBreakers:
 
     def __init__(self, url: str) -> None:
         """Connects when it is first asked."""
-        from redis.asyncio.retry import Retry
-        from redis.backoff import NoBackoff
-
         self._client = open_redis(url)
-        self._client.set_retry(Retry(NoBackoff(), 1))
         self._own = uuid4().hex
         self._version = 0
 
