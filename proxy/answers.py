@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from adapters import ir
 from policies.health import BREAKER
+from proxy.attempt import Attempt
 from proxy.backends import sendable
-from proxy.call import Attempt, Call
+from proxy.call import Call
 from proxy.limits import telling
 from proxy.line import Headers, Line
 from proxy.state.answers import Kept

@@ -12,7 +12,8 @@ from adapters import ir
 from policies import machine, pricing
 from policies.facts import estimate_input
 from policies.tariff import lacking, tier_of
-from proxy.call import Attempt, Call
+from proxy.attempt import Attempt
+from proxy.call import Call
 from proxy.prices import UNKNOWN_TIER, UNTOLD
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from adapters.relay import StreamRelay
 from policies import caching
 from policies.caching import Caching, Wish
 from proxy import answers
-from proxy.call import Attempt, Call
+from proxy.attempt import Attempt
+from proxy.call import Call
 from proxy.limits.drawing import draw_again
 from proxy.line import Line
 from proxy.pump import Opened

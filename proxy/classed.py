@@ -15,7 +15,8 @@ import msgspec
 from adapters import ir, states
 from adapters.call_ids import legal_id
 from policies.data_classes.data_class import RESTRICTED
-from proxy.call import Attempt, Call
+from proxy.attempt import Attempt
+from proxy.call import Call
 from proxy.config import Config
 from proxy.pump import Opened
 from proxy.state.store import StoreFailed

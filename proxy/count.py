@@ -8,7 +8,8 @@ from typing import cast
 from adapters.counting import Counter
 from adapters.relay import Whole
 from policies.facts import estimate_input
-from proxy.call import Attempt, Call
+from proxy.attempt import Attempt
+from proxy.call import Call
 from proxy.pump import Opened, overhear, send
 from proxy.upstream.seam import Engine, Outgoing, UpstreamFailed
 

@@ -14,7 +14,8 @@ import msgspec
 from adapters import ir
 from policies.escalation.escalate import Confidence, Escalation, fault
 from policies.verdict import Target
-from proxy.call import Attempt, Call
+from proxy.attempt import Attempt
+from proxy.call import Call
 from proxy.upstream.seam import UpstreamFailed
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from policies.facts import estimate_input
 from policies.moment import Moment
 from policies.verdict import Target
 from proxy import escalating
-from proxy.call import Attempt, Call
+from proxy.attempt import Attempt
+from proxy.call import Call
 from proxy.write import begin, worded
 
 

@@ -20,8 +20,9 @@ from adapters import ir
 from policies import health
 from policies.fairness import FairQueue
 from policies.queueing import Pace
+from proxy.attempt import Attempt
 from proxy.breakers import quota_key
-from proxy.call import Attempt, Call
+from proxy.call import Call
 from proxy.condense import trace
 from proxy.snapshot import Backend
 from proxy.upstream.seam import UpstreamFailed

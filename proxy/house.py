@@ -17,10 +17,11 @@ from policies.retries import Retries
 from policies.retry_budget import RetryBudget
 from policies.verdict import Caller, Target
 from proxy import keys, settle
+from proxy.attempt import Attempt
 from proxy.bodies import InTurn
 from proxy.breakers import EVERY as EXCHANGE
 from proxy.breakers import Breakers, quota_key
-from proxy.call import Attempt, Call, Rejected
+from proxy.call import Call, Rejected
 from proxy.decide import decide
 from proxy.errands import Errands
 from proxy.gates import Gates

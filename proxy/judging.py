@@ -11,7 +11,8 @@ import msgspec
 
 from adapters import ir, json_schema
 from proxy import escalating
-from proxy.call import Attempt, Call
+from proxy.attempt import Attempt
+from proxy.call import Call
 from proxy.upstream.seam import UpstreamFailed
 
 if TYPE_CHECKING:

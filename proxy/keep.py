@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from adapters.openai_responses import thread
-from proxy.call import Attempt, Call
+from proxy.attempt import Attempt
+from proxy.call import Call
 from proxy.classed import mark
 from proxy.pump import Opened
 from proxy.state.store import StoreFailed, Turn

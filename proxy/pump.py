@@ -18,7 +18,8 @@ from adapters.relay import StreamRelay, Whole, heard
 from adapters.stream_options import asks_usage
 from adapters.usage import checked
 from proxy import escalating, judging
-from proxy.call import Attempt, Call
+from proxy.attempt import Attempt
+from proxy.call import Call
 from proxy.line import Line
 from proxy.tokens.reckoning import texts_for
 from proxy.upstream.seam import Answer, Engine, Outgoing, UpstreamFailed

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, cast
 from adapters import states
 from adapters.dialect import Dialect
 from proxy import escalating, judging
-from proxy.call import Attempt, Call
+from proxy.attempt import Attempt
+from proxy.call import Call
 from proxy.keep import known
 
 if TYPE_CHECKING:

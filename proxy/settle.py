@@ -12,8 +12,9 @@ from policies import reasoning
 from policies.tariff import tier_of
 from policies.verdict import Decision
 from proxy import attribution, bill
+from proxy.attempt import Attempt
 from proxy.bill import Missing
-from proxy.call import Attempt, Call
+from proxy.call import Call
 from proxy.ledger import parts
 from proxy.ledger.record import Outcome, UsageRecord, clean, code_of, pack_facts
 from proxy.state.answers import Kept

@@ -18,7 +18,8 @@ from adapters import threads
 from adapters.threads import Marks
 from policies.rules.book import PIN
 from policies.sticky import Answered, Home, Sticky, answered, home
-from proxy.call import Attempt, Call
+from proxy.attempt import Attempt
+from proxy.call import Call
 from proxy.state.store import Store, StoreFailed
 
 if TYPE_CHECKING:

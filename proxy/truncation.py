@@ -8,7 +8,8 @@ from adapters import ir
 from policies.facts import estimate_input
 from policies.prompt import media
 from policies.truncation import FLAG, Cut, Seen, count_words, judge
-from proxy.call import Attempt, Call
+from proxy.attempt import Attempt
+from proxy.call import Call
 
 Warn = Callable[[str, Cut, int | None], None]
 """Hears, once for each backend and configuration, who cuts, by how much, and the limit that counts from then on."""

@@ -24,9 +24,10 @@ from functools import partial
 from adapters import ir
 from proxy import answers, escalating
 from proxy.around import look_around
+from proxy.attempt import Attempt
 from proxy.bodies import decoded
 from proxy.cache import cached, keep_answer
-from proxy.call import Attempt, Call, Rejected
+from proxy.call import Call, Rejected
 from proxy.condense import condense
 from proxy.count import count
 from proxy.house import House

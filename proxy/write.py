@@ -12,8 +12,9 @@ from adapters import efforts, ir, states
 from adapters.dialect import Dialect, compact
 from policies.verdict import Target
 from proxy import escalating, keys, minting
+from proxy.attempt import Attempt
 from proxy.backends import sendable
-from proxy.call import Attempt, Call, Rejected
+from proxy.call import Call, Rejected
 from proxy.classed import Called
 from proxy.decide import wire_for
 from proxy.snapshot import Backend

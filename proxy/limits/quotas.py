@@ -14,8 +14,9 @@ from adapters import ir
 from adapters.ratelimits import Meter, told
 from policies.limits.limit import Limit
 from policies.limits.vendors import Bucket, Pace, Told, bucket
+from proxy.attempt import Attempt
 from proxy.breakers import Breakers
-from proxy.call import Attempt, Call
+from proxy.call import Call
 from proxy.gates import Shut
 from proxy.limits.drawing import question
 from proxy.limits.purse import Purse

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from policies import pricing
-from proxy.call import Attempt, Call
+from proxy.attempt import Attempt
+from proxy.call import Call
 from proxy.limits.drawn import UNFUNDED, Drawn, Funded
 
 _UNSURE = frozenset({"timeout", "interrupted", "cancelled", "bad_response", "bad_output", "poor_answer"})

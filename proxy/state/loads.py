@@ -12,7 +12,7 @@ from policies.load import Load, Spill, turned
 from policies.queueing import Gauges, Line, Pace, Seen, predicted, share
 
 if TYPE_CHECKING:
-    from proxy.call import Attempt
+    from proxy.attempt import Attempt
     from proxy.snapshot import Backend, Snapshot
 
 STALE = 3.0

@@ -18,7 +18,7 @@ from policies.machine import Learned, expected, learned
 from policies.pricing import Price
 
 if TYPE_CHECKING:
-    from proxy.call import Attempt
+    from proxy.attempt import Attempt
     from proxy.snapshot import Backend
 
 Post: TypeAlias = Callable[[Callable[[], Awaitable[None]]], bool]

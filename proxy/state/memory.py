@@ -12,7 +12,7 @@ from policies.verdict import Target
 from proxy.snapshot import Backend, Snapshot
 
 if TYPE_CHECKING:
-    from proxy.call import Attempt
+    from proxy.attempt import Attempt
 
 Key = tuple[str, str]
 """``Backend.identity``."""

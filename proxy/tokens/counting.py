@@ -12,7 +12,8 @@ from adapters.catalog import DIALECTS
 from adapters.providers import CHAT
 from adapters.tokenizing import ENDPOINTS, TextCounter, asking
 from policies.verdict import Target
-from proxy.call import Api, Attempt, Call
+from proxy.attempt import Attempt
+from proxy.call import Api, Call
 from proxy.child import HelperFailed, Ride, ask
 from proxy.snapshot import Backend
 from proxy.tokens.choosing import Tokenizer

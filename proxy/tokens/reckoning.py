@@ -20,7 +20,8 @@ from adapters.providers import MESSAGES
 from adapters.relay import StreamRelay, Whole
 from adapters.texts import Texts
 from policies import reasoning
-from proxy.call import Attempt, Call
+from proxy.attempt import Attempt
+from proxy.call import Call
 
 if TYPE_CHECKING:
     from proxy.child import Ride

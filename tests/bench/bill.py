@@ -17,8 +17,9 @@ sys.path.insert(0, str(ROOT))
 from adapters import ir  # noqa: E402
 from proxy import bill, ids  # noqa: E402
 from proxy.apis import APIS  # noqa: E402
+from proxy.attempt import Attempt  # noqa: E402
 from proxy.bill import Unpriced  # noqa: E402
-from proxy.call import Attempt, Call  # noqa: E402
+from proxy.call import Call  # noqa: E402
 from proxy.decide import wire_for  # noqa: E402
 from proxy.prices import Prices  # noqa: E402
 from proxy.snapshot import build_text  # noqa: E402

@@ -12,7 +12,8 @@ import pytest
 from adapters import ir
 from proxy import ids
 from proxy.apis import APIS
-from proxy.call import Attempt, Call, Rejected
+from proxy.attempt import Attempt
+from proxy.call import Call, Rejected
 from proxy.house import House
 from proxy.limits.drawing import draw, draw_again
 from proxy.limits.stake import Stake

@@ -18,7 +18,8 @@ from public_door import Heard
 from scripted import Asked, Upstream, scripted, stream, whole
 
 from proxy.apis import APIS
-from proxy.call import Attempt, Call
+from proxy.attempt import Attempt
+from proxy.call import Call
 from proxy.control import Load
 from proxy.snapshot import build_text
 from proxy.upstream.seam import Cargo, Outgoing

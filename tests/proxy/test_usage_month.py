@@ -20,7 +20,8 @@ from adapters.catalog import DIALECTS
 from policies.verdict import Caller, Decision
 from proxy import ids, settle
 from proxy.apis import APIS
-from proxy.call import Attempt, Call
+from proxy.attempt import Attempt
+from proxy.call import Call
 from proxy.ledger.record import UsageRecord
 from proxy.ledger.sqlite import Ledger
 from proxy.prices import Prices
