@@ -31,6 +31,8 @@ class Seen:
     stream: bool
     connection: int
     at: float
+    number: int = 0
+    """How many came before it."""
     gone: float | None = None
     finished: bool = False
     jammed: bool = False
@@ -116,7 +118,9 @@ class Wire(asyncio.Protocol):
         self._begin(msgspec.json.decode(rest[:length]) if length else {})
 
     def _begin(self, body: dict[str, Any]) -> None:
-        seen = Seen(body.get("model", ""), body.get("stream") is True, self._number, time.monotonic())
+        seen = Seen(
+            body.get("model", ""), body.get("stream") is True, self._number, time.monotonic(), len(self.room.seen)
+        )
         self.room.seen.append(seen)
         self._now = seen
         self._play = asyncio.get_running_loop().create_task(self._run(seen))
@@ -314,12 +318,12 @@ async def _held(wire: Wire, _: Seen) -> None:
 
 async def _frayed(wire: Wire, seen: Seen) -> None:
     """Whole but for one answer in twenty-five."""
-    await PLAYS["ok" if len(wire.room.seen) % 25 else "cut-fin"](wire, seen)
+    await PLAYS["ok" if seen.number % 25 else "cut-fin"](wire, seen)
 
 
 async def _mixed(wire: Wire, seen: Seen) -> None:
     """Another fault each time."""
-    model = wire.room.calm or MIXED[len(wire.room.seen) % len(MIXED)]
+    model = wire.room.calm or MIXED[seen.number % len(MIXED)]
     await PLAYS[model](wire, seen)
 
 
