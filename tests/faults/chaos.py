@@ -379,6 +379,7 @@ PLAYS: dict[str, Play] = {
     "empty": _status(200, b""),
     "500": _status(500, _BODY),
     "503": _status(503, _BODY),
+    "503-later": _status(503, _BODY, "application/json", "retry-after: 8"),
     "401": _status(401, _BODY),
     "400": _status(400, msgspec.json.encode(error("bad temperature", "invalid_request_error", "bad"))),
     "429": _status(429, msgspec.json.encode(error("slow down", "rate_limit_error")), "application/json", "retry-after: 30"),
