@@ -113,4 +113,5 @@ async def watch(receive: Receive, line: Line) -> None:
         if message["type"] == "http.disconnect":
             if line.closed:
                 return
+            line.rest()  # before its group is shutting down, which takes no more tasks
             raise ClientGone

@@ -35,6 +35,8 @@ class Seen:
     at: float
     head: bytes = b""
     """The request line and the headers."""
+    number: int = 0
+    """How many came before it."""
     gone: float | None = None
     finished: bool = False
     jammed: bool = False
@@ -127,7 +129,7 @@ class Wire(asyncio.Protocol):
         named = _GEMINI.search(head)
         model = named[1].decode() if named else body.get("model", "")
         stream = named[2] is not None if named else body.get("stream") is True
-        seen = Seen(model, stream, self._number, time.monotonic(), head)
+        seen = Seen(model, stream, self._number, time.monotonic(), head, len(self.room.seen))
         self.room.seen.append(seen)
         self._now = seen
         self._play = asyncio.get_running_loop().create_task(self._run(seen))
@@ -325,12 +327,12 @@ async def _held(wire: Wire, _: Seen) -> None:
 
 async def _frayed(wire: Wire, seen: Seen) -> None:
     """Whole but for one answer in twenty-five."""
-    await PLAYS["ok" if len(wire.room.seen) % 25 else "cut-fin"](wire, seen)
+    await PLAYS["ok" if seen.number % 25 else "cut-fin"](wire, seen)
 
 
 async def _mixed(wire: Wire, seen: Seen) -> None:
     """Another fault each time."""
-    model = wire.room.calm or MIXED[len(wire.room.seen) % len(MIXED)]
+    model = wire.room.calm or MIXED[seen.number % len(MIXED)]
     await PLAYS[model](wire, seen)
 
 
@@ -386,6 +388,7 @@ PLAYS: dict[str, Play] = {
     "empty": _status(200, b""),
     "500": _status(500, _BODY),
     "503": _status(503, _BODY),
+    "503-later": _status(503, _BODY, "application/json", "retry-after: 8"),
     "401": _status(401, _BODY),
     "400": _status(400, msgspec.json.encode(error("bad temperature", "invalid_request_error", "bad"))),
     "429": _status(429, msgspec.json.encode(error("slow down", "rate_limit_error")), "application/json", "retry-after: 30"),

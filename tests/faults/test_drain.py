@@ -55,7 +55,7 @@ def test_p2_sigterm_among_a_hundred_streams(room: Chaos, workers: int) -> None:
     """Those that end within the grace are whole; the others are told why they are not. Every row is kept."""
     streams = [Stream(APIS[n % 3], "held" if n % 2 else "stall-mid") for n in range(STREAMS)]
     room.release = False
-    with Live(config(room, drain="2s"), workers=workers) as live:
+    with Live(config(room, drain="4s"), workers=workers) as live:
         tree = [live.pid, *live.workers()]
         asyncio.run(_through(live, room, streams))
         assert live.wait() == 0

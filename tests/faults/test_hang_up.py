@@ -50,16 +50,18 @@ def test_c1_half_a_body_asks_nobody(broken: Live, room: Chaos) -> None:
 def test_c1_hang_up_between_two_tries(broken: Live, room: Chaos) -> None:
     """A retry that waits for its time must not go out for a client that has left."""
     broken_text = broken.config.read_text()
-    broken.write(broken_text.replace("attempts: 1", "attempts: 3, base: 3s, cap: 3s"))
+    broken.write(broken_text.replace("attempts: 1", "attempts: 3, cap: 8s"))
     try:
         assert broken.reload()["ok"]
-        before = len(room.of("503"))
-        caller = Caller(broken.port, "chat", "backend/503-patient-chat-stream", stream=True)
-        until(lambda: len(room.of("503")) > before, "asked")
+        before = len(room.of("503-later"))
+        caller = Caller(broken.port, "chat", "backend/503-later-patient-chat-stream", stream=True)
+        until(lambda: len(room.of("503-later")) > before, "asked")
         caller.hang_up()
-        row = until(lambda: [r for r in broken.rows() if r.backend == "503-patient-chat-stream"], "recorded", 1.0)[0]
+        row = until(
+            lambda: [r for r in broken.rows() if r.backend == "503-later-patient-chat-stream"], "recorded", 4.0
+        )[0]
         assert (row.status, row.outcome) == (499, "cancelled")
-        assert len(room.of("503")) - before == 1
+        assert len(room.of("503-later")) - before == 1
     finally:
         broken.write(broken_text)
         assert broken.reload()["ok"]
