@@ -4,10 +4,11 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 CONFIG ?= proxy.yaml
 DIALECT ?= openai_chat openai_responses anthropic_messages google_gemini
+LONG   := $(BIN)/python -m pytest -q -s
 SHARED := $(abspath $(or $(TURNOUT_SHARED),../shared))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test services check fmt bench bench-translate bench-reasoning bench-policies bench-ledger torture route-bench test-real compliance mutate lock clean
+.PHONY: help run test services check fmt bench bench-translate bench-reasoning bench-policies bench-ledger torture soak fuzz sbom route-bench test-real compliance mutate lock clean
 
 help: ## What each command does
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 17
@@ -51,8 +52,26 @@ bench-ledger: $(VENV)/dev services ## The book: what a row costs, ten million ro
 	$(BIN)/python tests/bench/ledger.py
 	$(BIN)/python tests/bench/ledger.py --postgres
 
-torture: $(VENV)/dev services ## kill -9 fifty times in each home of the ledger, with one worker and two
-	TURNOUT_KILLS=50 $(BIN)/python -m pytest -q -s tests/faults/test_kill.py
+torture: $(VENV)/dev services ## The long versions: kill -9, reloads, cuts, departures, churn, quotas, locked files (half an hour)
+	TURNOUT_KILLS=50 $(LONG) tests/faults/test_kill.py
+	TURNOUT_RELOAD_SECONDS=300 $(LONG) tests/faults/test_reload_storm.py
+	TURNOUT_CUTS=300 $(LONG) tests/golden/test_properties_broken_off.py
+	TURNOUT_CUTS=40 $(LONG) tests/golden/test_golden_broken_off.py
+	TURNOUT_DEPARTURES=20 $(LONG) tests/faults/test_departures.py
+	TURNOUT_CHURN=30 TURNOUT_HANG_UPS=2000 $(LONG) tests/faults/test_cancel_churn.py tests/faults/test_departures_inside.py
+	TURNOUT_QUOTA_CALLS=150 $(LONG) tests/faults/test_quota.py -k come_again
+	TURNOUT_LOCKED=30 $(LONG) tests/faults/test_state_away.py -k locked
+
+soak: $(VENV)/dev ## 200,000 requests of every kind: what the workers hold on to, and its slope
+	PYTHONPATH=.:tests:tests/faults $(BIN)/python tests/faults/soak.py
+
+fuzz: $(VENV)/dev ## Every reader and our own API, ten minutes each
+	TURNOUT_FUZZ_SECONDS=600 $(LONG) tests/fuzz/test_fuzz_api.py
+	TURNOUT_FUZZ_SECONDS=600 $(LONG) tests/fuzz/test_fuzz_readers.py
+	PYTHON=$(PYTHON) TURNOUT_SHARED=$(SHARED) tests/fuzz/run 600
+
+sbom: $(VENV)/run ## The bill of materials (CycloneDX), from the lock
+	$(BIN)/python deploy/sbom.py > sbom.json
 
 route-bench: $(VENV)/dev ## How well the classifier routes: cross-validated on the routing data beside length and keywords, and its latency
 	$(BIN)/python -m policies.classify.train --data $(SHARED)/data/routing --evaluate
