@@ -72,7 +72,7 @@ class Story:
 async def hold(client: httpx2.AsyncClient, story: Story, opened: asyncio.Semaphore) -> None:
     """A stream that goes on until the upstream ends it."""
     async with client.stream("POST", PATHS["chat"], json=body("chat", "backend/held", stream=True)) as answer:
-        assert answer.status_code == 200
+        assert answer.status_code == 200, await answer.aread()
         opened.release()
         story.streams.append(await answer.aread())
 

@@ -28,6 +28,7 @@ _WEIGHED = 5
 _FILLING = 150
 """More aliases, so that a snapshot that is kept by mistake can be seen."""
 _OPEN = 100
+_AT_ONCE = 20
 _FILLED = "filled-"
 _SLACK_KB = 12 * 1024
 """What the process tree may grow in three quarters of the time: arenas that are filled once."""
@@ -123,9 +124,11 @@ async def _play(
         asyncio.TaskGroup() as group,
     ):
         opened = asyncio.Semaphore(0)
-        for _ in range(streams):
+        for number in range(streams):
+            if number >= _AT_ONCE:
+                await opened.acquire()
             group.create_task(hold(client, story, opened))
-        for _ in range(streams):
+        for _ in range(min(streams, _AT_ONCE)):
             await opened.acquire()
         calling = group.create_task(_calls(caller, story, seen, rate))
         force = 1
