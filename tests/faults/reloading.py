@@ -11,14 +11,14 @@ from chaos import WORDS
 from talk import APIS, PATHS, body
 
 
-def config(url: str, number: int) -> str:
+def config(url: str, number: int, held: str = "held") -> str:
     """The policy is named for the file; the backend for its parity."""
     at = f'provider: vllm, local: true, base_url: "{url}/v1"'
     return f"""version: 1
 backends:
   even: {{{at}, model: ok}}
   odd:  {{{at}, model: ok}}
-  held: {{{at}, model: held}}
+  held: {{{at}, model: {held}}}
 policies:
   p{number}:
     rules:

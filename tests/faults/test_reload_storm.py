@@ -69,7 +69,7 @@ def test_done_4_a_storm_of_reloads() -> None:
     streams, rate, every = (1000, 200, 1.0) if SECONDS else (100, 40, 0.0)
     reloads = SECONDS or 40
     _raise_limits()
-    with chaos() as room, Live(config(room.url, 1), workers=2) as live:
+    with chaos() as room, Live(_text(room, 1, 0), workers=2) as live:
         story, seen = Story(), Seen()
         asyncio.run(_play(live, room, story, seen, streams=streams, rate=rate, reloads=reloads, every=every))
         print(seen.told("storm", story))
@@ -89,7 +89,7 @@ def test_p9_reloads_leave_nothing_behind() -> None:
     """100 reloads (or TURNOUT_RELOADS) one after the other under open streams: no descriptor and no old snapshot."""
     streams, reloads = (1000, RELOADS) if RELOADS else (50, 100)
     _raise_limits()
-    with chaos() as room, Live(config(room.url, 1), workers=2) as live:
+    with chaos() as room, Live(_text(room, 1, 0), workers=2) as live:
         story, seen = Story(), Seen()
         asyncio.run(_play(live, room, story, seen, streams=streams, rate=20, reloads=reloads, every=0.0, fill=_FILLING))
         print(seen.told("p9", story))
@@ -196,7 +196,7 @@ async def _reload(
 
 def _text(room: Chaos, number: int, fill: int) -> str:
     more = "".join(f"  {_FILLED}{index}: {{policy: p{number}}}\n" for index in range(fill))
-    return config(room.url, number) + more
+    return config(room.url, number, "still") + more
 
 
 async def _weighed(client: httpx2.AsyncClient, seen: Seen, text: str) -> set[tuple[str, str]]:
