@@ -60,6 +60,8 @@ class History:
     def __init__(self, folder: Path) -> None:
         """``folder``: that of the ledger; nothing is made before something is kept."""
         self.folder = folder / FOLDER
+        self._known: list[Entry] | None = None
+        """What is there as far as the writer knows, so that a reload need not read all of it."""
 
     @staticmethod
     def beside(ledger: str) -> History:
@@ -86,7 +88,7 @@ class History:
     def add(self, entry: Entry, text: str | None) -> Entry:
         """Keep it under the next number, and forget what is too old. ``text``: of one that is in force now."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        known = self.entries()
+        known = self.entries() if self._known is None else self._known
         number = max((each.number for each in known), default=0) + 1
         same = self._same(known, text)
         if text is not None and same is None:
@@ -96,7 +98,7 @@ class History:
         kept = msgspec.structs.replace(entry, number=number, text_of=same)
         while not _put(self.folder / f"{kept.number}.json", msgspec.json.encode(kept)):
             kept = msgspec.structs.replace(kept, number=kept.number + 1)
-        self._forget([*known, kept])
+        self._known = self._forget([*known, kept])
         return kept
 
     def _same(self, known: Iterable[Entry], text: str | None) -> int | None:
@@ -107,7 +109,8 @@ class History:
         path = self.folder / f"{last}.yaml"
         return last if path.exists() and path.read_bytes() == text.encode() else None
 
-    def _forget(self, known: list[Entry]) -> None:
+    def _forget(self, known: list[Entry]) -> list[Entry]:
+        """Those that stay."""
         texts = sorted({each.text_of for each in known if each.text_of is not None}, reverse=True)
         old = set(texts[KEPT:])
         own = [each.number for each in known if each.text_of != each.number]
@@ -116,6 +119,7 @@ class History:
             (self.folder / f"{number}.json").unlink(missing_ok=True)
         for number in old:
             (self.folder / f"{number}.yaml").unlink(missing_ok=True)
+        return [each for each in known if each.number not in gone]
 
     def _numbers(self) -> list[int]:
         try:

@@ -336,6 +336,16 @@ async def _mixed(wire: Wire, seen: Seen) -> None:
     await PLAYS[model](wire, seen)
 
 
+async def _still(wire: Wire, _: Seen) -> None:
+    """As ``held``, with so little to say that a thousand of them cost next to nothing."""
+    wire.head(200, "text/event-stream")
+    wire.chunk(_ROLE)
+    while not wire.room.release and not wire.gone.is_set():
+        wire.chunk(word("still here "))
+        await asyncio.sleep(3.0)
+    await _then(wire, "end")
+
+
 def _flaky() -> Play:
     """Answers the first request of each connection and resets the second: what a pooled connection meets."""
     used: set[int] = set()
@@ -383,6 +393,7 @@ PLAYS: dict[str, Play] = {
     "held": _held,
     "mixed": _mixed,
     "frayed": _frayed,
+    "still": _still,
     "html": _status(200, HTML, "text/html"),
     "garbage": _status(200, b"{not json, but " + SECRET.encode()),
     "empty": _status(200, b""),

@@ -11,14 +11,14 @@ from chaos import WORDS
 from talk import APIS, PATHS, body
 
 
-def config(url: str, number: int) -> str:
+def config(url: str, number: int, held: str = "held") -> str:
     """The policy is named for the file; the backend for its parity."""
     at = f'provider: vllm, local: true, base_url: "{url}/v1"'
     return f"""version: 1
 backends:
   even: {{{at}, model: ok}}
   odd:  {{{at}, model: ok}}
-  held: {{{at}, model: held}}
+  held: {{{at}, model: {held}}}
 policies:
   p{number}:
     rules:
@@ -72,7 +72,7 @@ class Story:
 async def hold(client: httpx2.AsyncClient, story: Story, opened: asyncio.Semaphore) -> None:
     """A stream that goes on until the upstream ends it."""
     async with client.stream("POST", PATHS["chat"], json=body("chat", "backend/held", stream=True)) as answer:
-        assert answer.status_code == 200
+        assert answer.status_code == 200, await answer.aread()
         opened.release()
         story.streams.append(await answer.aread())
 

@@ -205,3 +205,24 @@ def test_facts_that_were_cut_are_not_trusted() -> None:
 def test_embeddings_are_never_read_so_that_no_condition_on_content_holds() -> None:
     then = first(rules("{use: [claude]}"), ask(), api="embeddings")
     assert plan(again(BOOKS[0], then)) == ["oss", "claude"]
+
+
+def test_the_load_that_a_rule_has_asked_for_is_kept() -> None:
+    there = rules("{when: {load: {oss: '>80%'}}, use: [claude]}", "{use: [oss]}")
+    for share, wanted in ((0.914, "claude"), (0.3, "oss"), (None, "oss")):
+        read = facts(None, now=AT, conditions={"load": Noted({"oss": share, "claude": 1.0})})
+        then = there.decide(ROUTE, read, caller=Caller(), refuses=lambda _: [], moment=Moment())
+        assert plan(then) == plan(again(there, then)) == [wanted]
+        assert then.facts["load"] == {"oss": None if share is None else round(share, 2)}
+
+
+def test_a_pin_is_made_again_and_so_is_its_refusal() -> None:
+    there = rules("{use: [oss]}")
+    pinned = Route(alias="backend/claude", use=("claude",))
+    for caller, wanted in ((Caller(), ["claude"]), (Caller(pin=False), [])):
+        past = Past(kept={"alias": "backend/claude", "api": "chat", "stream": False}, at=AT.timestamp())
+        found = decide(
+            there, pinned, past, caller=caller, judge=THEN, patterns={}, unavailable=dict.fromkeys(TARGETS),
+            price=lambda _: None, pin="backend/claude",
+        )  # fmt: skip
+        assert plan(found) == wanted
