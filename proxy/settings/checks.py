@@ -32,6 +32,7 @@ _OUR_HEADERS = frozenset(
     {"host", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection", "accept"}
 )
 _REDIS = ("redis://", "rediss://", "redis+sentinel://", "redis+cluster://")
+_LEAST_HEAD = 4096
 _HOOK_MOST = 5
 """Seconds."""
 _NOT_SENDABLE = "no header can carry this: printable ASCII only, and no line break"
@@ -64,6 +65,18 @@ def _server(document: Document, *, has_keys: bool) -> Found:
             ("server", "host"),
             f"'{server.host}' is reachable from other machines and there is no key: make one with 'turnout keys "
             "create', add one under 'keys:', bind to 127.0.0.1, or set 'server.open: true' to serve everybody",
+        )
+
+
+def _clients(document: Document) -> Found:
+    """What our own side waits for and takes: none of it may shut everybody out."""
+    for name in ("head", "body", "idle", "write"):
+        if getattr(document.timeouts, name) <= 0:
+            yield ("timeouts", name), "every connection would be closed at once: write 10s, or 'never'"
+    if document.server.max_head < _LEAST_HEAD:
+        yield (
+            ("server", "max_head"),
+            f"the headers of usual clients need more: write {_LEAST_HEAD} or more, such as 64KiB",
         )
 
 
@@ -245,7 +258,7 @@ def _sources(key: Key) -> int:
 
 
 _CHECKS: tuple[Callable[[Document], Found], ...] = (
-    _stores, _telemetry, _media, _classifier, _pools, _roles, _aliases, _teams, _keys, _tenants, _budgets,
+    _clients, _stores, _telemetry, _media, _classifier, _pools, _roles, _aliases, _teams, _keys, _tenants, _budgets,
     _data_classes, money,
 )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """What idle connections cost a worker, and those who call meanwhile: ``python tests/bench/idle.py [--connections 10000]``.
 
 Memory is the growth of the worker's RSS per connection: of some that have said nothing, and of some that have had an
-answer. Latency is the p99 of small calls, in alternating rounds without and with them; each figure is the median of
+answer. CPU is what the worker uses while nobody calls. Latency is the p99 of small calls, in alternating rounds without and with them; each figure is the median of
 five. Needs twice as many file descriptors as connections in all (``ulimit -n``).
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import resource
 import socket
 import statistics
@@ -27,6 +28,7 @@ from live import Live  # noqa: E402
 from raw import BODY  # noqa: E402
 
 ROUNDS, CALLS = 5, 300
+QUIET_SECONDS = 10.0
 ASK = b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -40,6 +42,12 @@ def resident(pid: int) -> int:
     """Bytes of memory that the process has in RAM."""
     text = Path(f"/proc/{pid}/status").read_text()
     return next(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith("VmRSS"))
+
+
+def seconds(pid: int) -> float:
+    """CPU time that the process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def latencies(port: int, calls: int = CALLS) -> list[float]:
@@ -103,7 +111,10 @@ def main() -> None:
                 with idle(live.port, count, asks=asks):
                     if turn == 0:
                         each = (resident(worker) - small) / count / 1024
-                        print(f"{count} {name}: {each:.1f} KiB each", flush=True)
+                        before_it = seconds(worker)
+                        time.sleep(QUIET_SECONDS)
+                        used = (seconds(worker) - before_it) / QUIET_SECONDS
+                        print(f"{count} {name}: {each:.1f} KiB each, {used:.1%} of a core", flush=True)
                     during.append(latencies(live.port))
                 time.sleep(1)
             told(name, before, during)
