@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -69,16 +70,34 @@ def p99(found: list[float]) -> float:
     return found[int(0.99 * (len(found) - 1))]
 
 
-def told(name: str, before: list[list[float]], during: list[list[float]]) -> None:
-    """One line: p50 and p99 without and with them, medians over the rounds, and how far rounds without differ."""
-    quiet, busy = (statistics.median(map(p99, rounds)) for rounds in (before, during))
-    middle = [statistics.median(statistics.median(each) for each in rounds) for rounds in (before, during)]
-    noise = (max(map(p99, before)) - min(map(p99, before))) / quiet
-    print(
-        f"{name}: p50 {middle[0]:.2f} -> {middle[1]:.2f} ms ({middle[1] / middle[0] - 1:+.0%}), "
-        f"p99 {quiet:.2f} -> {busy:.2f} ms ({busy / quiet - 1:+.0%}); spread of the quiet rounds' p99 {noise:.0%}",
-        flush=True,
-    )
+@dataclass
+class Rounds:
+    """Rounds of calls to one worker, all under the same conditions."""
+
+    worker: int
+    port: int
+    calls: list[list[float]] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    """Microseconds of the worker per call."""
+
+    def one(self) -> None:
+        """One more round."""
+        began = seconds(self.worker)
+        self.calls.append(latencies(self.port))
+        self.cpu.append((seconds(self.worker) - began) / CALLS * 1e6)
+
+
+def told(name: str, before: Rounds, during: Rounds) -> None:
+    """One line: p50, p99 and CPU without and with them, medians over the rounds, and how far quiet rounds differ."""
+    found = []
+    for what, of, unit in (("p50", statistics.median, "ms"), ("p99", p99, "ms")):
+        old, new = (statistics.median(map(of, rounds.calls)) for rounds in (before, during))
+        found.append(f"{what} {old:.2f} -> {new:.2f} {unit} ({new / old - 1:+.0%})")
+    old, new = statistics.median(before.cpu), statistics.median(during.cpu)
+    found.append(f"CPU {old:.0f} -> {new:.0f} us a call ({new / old - 1:+.0%})")
+    quiet = [p99(each) for each in before.calls]
+    noise = (max(quiet) - min(quiet)) / statistics.median(quiet)
+    print(f"{name}: {', '.join(found)}; spread of the quiet rounds' p99 {noise:.0%}", flush=True)
 
 
 @contextmanager
@@ -105,9 +124,9 @@ def main() -> None:
             (worker,) = live.workers()
             latencies(live.port)
             small = resident(worker)
-            before, during = [], []
+            before, during = Rounds(worker, live.port), Rounds(worker, live.port)
             for turn in range(ROUNDS):
-                before.append(latencies(live.port))
+                before.one()
                 with idle(live.port, count, asks=asks):
                     if turn == 0:
                         each = (resident(worker) - small) / count / 1024
@@ -115,7 +134,7 @@ def main() -> None:
                         time.sleep(QUIET_SECONDS)
                         used = (seconds(worker) - before_it) / QUIET_SECONDS
                         print(f"{count} {name}: {each:.1f} KiB each, {used:.1%} of a core", flush=True)
-                    during.append(latencies(live.port))
+                    during.one()
                 time.sleep(1)
             told(name, before, during)
 

@@ -18,10 +18,11 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "faults"), str(ROOT / "tests" / "bench")]
 
 from chaos import chaos  # noqa: E402
-from idle import ROUNDS, latencies, resident, told  # noqa: E402
+from idle import ROUNDS, Rounds, latencies, resident, told  # noqa: E402
 from live import Live  # noqa: E402
 
-SECONDS = 60
+SECONDS = "240"
+"""As long as it may take, for it is ended when its round is over."""
 ATTACKS = {
     "-H": ["-i", "5", "-x", "24", "-u", "{url}/v1/models"],
     "-B": ["-i", "5", "-s", "8192", "-x", "10", "-u", "{url}/v1/chat/completions", "-t", "POST"],
@@ -35,17 +36,16 @@ def config(url: str) -> str:
     return f"version: 1\nbackends: {{ok: {backend}}}\naliases: {{any: {{use: [ok]}}}}\n"
 
 
-def attack(mode: str, url: str, count: int, seconds: int) -> subprocess.Popen[bytes]:
+def attack(mode: str, url: str, count: int) -> subprocess.Popen[bytes]:
     """One attack, under way."""
     words = [word.format(url=url) for word in ATTACKS[mode]]
-    command = ["slowhttptest", mode, "-c", str(count), "-r", "500", "-l", str(seconds), *words]
+    command = ["slowhttptest", mode, "-c", str(count), "-r", "500", "-l", SECONDS, *words]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--connections", type=int, default=1000)
-    parser.add_argument("--seconds", type=int, default=SECONDS)
     asked = parser.parse_args()
     if shutil.which("slowhttptest") is None:
         sys.exit("slowhttptest is missing: apt-get install slowhttptest")
@@ -53,20 +53,19 @@ def main() -> None:
         with chaos() as room, Live(config(room.url)) as live:
             (worker,) = live.workers()
             latencies(live.port)
-            before = [latencies(live.port) for _ in range(ROUNDS)]
-            small = resident(worker)
-            under = attack(mode, live.url, asked.connections, asked.seconds)
-            try:
-                time.sleep(5)
-                during, most = [], 0
-                while len(during) < ROUNDS and under.poll() is None:
-                    during.append(latencies(live.port))
+            before, during = Rounds(worker, live.port), Rounds(worker, live.port)
+            small = most = resident(worker)
+            for _ in range(ROUNDS):
+                before.one()
+                under = attack(mode, live.url, asked.connections)
+                try:
+                    time.sleep(5)
+                    during.one()
                     most = max(most, resident(worker))
-            finally:
-                under.terminate()
-                under.wait()
-            time.sleep(2)
-            before += [latencies(live.port) for _ in range(ROUNDS)]
+                finally:
+                    under.terminate()
+                    under.wait()
+                time.sleep(2)
             told(f"{asked.connections} x {mode}", before, during)
             print(f"  the worker grew by {(most - small) / 2**20:.1f} MiB", flush=True)
 

@@ -77,6 +77,17 @@ def test_a_reload_holds_for_connections_that_are_open() -> None:
     assert (one.ends, rules.most, rules.max_head) == (["late"], 7, 8192)
 
 
+def test_a_crowd_is_ended_in_pieces() -> None:
+    """A thousand at once would hold up everybody else's calls."""
+    rules = _rules("timeouts: {head: 2s}")
+    crowd = [_Connection(HEAD) for _ in range(120)]
+    looks = 0
+    while rules.look([each for each in crowd if not each.ends], 4.0 if not looks else 0.0):
+        looks += 1
+    assert all(each.ends == ["late"] for each in crowd)
+    assert looks == 2
+
+
 def test_what_is_turned_away_is_looked_at_too() -> None:
     rules = _rules("")
     one = _Connection(LEAVING)
