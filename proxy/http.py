@@ -194,8 +194,9 @@ class Protocol(asyncio.Protocol):
             return
         cycle.body += body
         if len(cycle.body) > HIGH_WATER_LIMIT:
+            # Nobody is woken for less: bodies are read whole, and one that comes byte by byte would cost a wake for each.
             self.flow.pause_reading()
-        cycle.message_event.set()
+            cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         if self.stage != BODY:
