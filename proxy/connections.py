@@ -28,6 +28,9 @@ LINGER_SECONDS = 2.0
 TURNED_AWAY = 64
 """Connections over the limit that may stay until they have read so; any more are closed unheard."""
 _SWEEP_SECONDS = 1.0
+_SOON_SECONDS = 0.02
+_MOST_ENDS = 50
+"""Connections that are ended in one look: a thousand slow clients that came together would hold up the loop."""
 _OWN_FILES = 64
 """Descriptors that a worker has before anybody calls: ledger, state, log, loop, listeners."""
 _MOST_FILES = 2**20
@@ -89,21 +92,32 @@ class Connections:
     async def watch(self, connections: Iterable[Connection]) -> None:
         """Look at ``connections`` again and again, until it is cancelled."""
         clock = asyncio.get_running_loop().time
-        before = clock()
+        before, more = clock(), False
         while True:
-            await asyncio.sleep(self._every)
+            await asyncio.sleep(_SOON_SECONDS if more else self._every)
             before, passed = clock(), clock() - before
-            self.look(connections, min(passed, 2 * self._every))
+            more = self.look(connections, min(passed, 2 * self._every))
 
-    def look(self, connections: Iterable[Connection], passed: float) -> None:
-        """``passed`` seconds later: end whatever has had its time."""
+    def look(self, connections: Iterable[Connection], passed: float) -> bool:
+        """``passed`` seconds later: end whatever has had its time. True: there may be more of that, which would have
+        held up everybody else."""
         self.now = now = self.now + passed
         waits, patience = self._waits, self._write + self._every
+        left = _MOST_ENDS
         for each in (*connections, *self.turned_away):
             if not each.heeded(now, patience):
                 each.hang_up()
             elif now - each.since > waits[each.stage]:
                 each.late()
+            else:
+                continue
+            left -= 1
+            if not left:
+                break
+        self._tell()
+        return not left
+
+    def _tell(self) -> None:
         if self.refused:
             mend = "raise server.max_connections or the limit of open files, or start more workers"
             _log.warning("connections.full", refused=self.refused, most=self.most, mend=mend)

@@ -197,8 +197,9 @@ class Protocol(asyncio.Protocol):
             return
         cycle.body += body
         if len(cycle.body) > HIGH_WATER_LIMIT:
+            # Nobody is woken for less: bodies are read whole, and one that drips would cost a wake for each drop.
             self.flow.pause_reading()
-        cycle.message_event.set()
+            cycle.message_event.set()
 
     def on_message_complete(self) -> None:
         if self.stage != BODY:
@@ -299,13 +300,16 @@ class Protocol(asyncio.Protocol):
 
     def _body_came(self, framed: int) -> None:
         """More of a body that is not whole yet."""
-        cycle = cast(RequestResponseCycle, self._newest)
-        cycle.transport = cast(asyncio.Transport, Early(self))
+        self._hear_out()
         self._fed += framed
         if self._content - self._marked >= _PROGRESS:
             self._marked, self.since = self._content, self.rules.now
         if self._fed - self._content > self.rules.max_head + self._content:
             self._refuse(refusals.invalid("its chunks hold less than what is written around them."))
+
+    def _hear_out(self) -> None:
+        """If the answer comes now, the client may still be sending."""
+        cast(RequestResponseCycle, self._newest).transport = cast(asyncio.Transport, Early(self))
 
     def _refuse(self, failure: ir.Failure) -> None:
         """The request that is being read is not served, nor anything after it; those before it are."""
@@ -345,6 +349,7 @@ class Protocol(asyncio.Protocol):
         answered, and whatever comes after it is not HTTP."""
         if self.stage != HEAD:
             self._deaf = True
+            self._hear_out()
             return
         fields = [(name, value) for name, value in self.headers if name not in _OF_THE_OFFER]
         method = cast(httptools.HttpRequestParser, self._parser).get_method()
@@ -354,7 +359,7 @@ class Protocol(asyncio.Protocol):
 
 
 class Early:
-    """The transport of an answer whose request is not whole yet: the rest of it is heard out before the end."""
+    """The transport of an answer that leaves while more may come in: that is heard out before the end."""
 
     __slots__ = ("_protocol",)
 

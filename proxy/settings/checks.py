@@ -32,6 +32,7 @@ _OUR_HEADERS = frozenset(
     {"host", "content-length", "content-type", "content-encoding", "transfer-encoding", "connection", "accept"}
 )
 _REDIS = ("redis://", "rediss://", "redis+sentinel://", "redis+cluster://")
+_LEAST_HEAD = 4096
 _HOOK_MOST = 5
 """Seconds."""
 _DELAY_MOST = 600
@@ -69,6 +70,18 @@ def _server(document: Document, *, has_keys: bool) -> Found:
         )
     if server.drain_delay > _DELAY_MOST:
         yield ("server", "drain_delay"), f"nothing would stop it for so long: write at most {_DELAY_MOST // 60}m"
+
+
+def _clients(document: Document) -> Found:
+    """What our own side waits for and takes: none of it may shut everybody out."""
+    for name in ("head", "body", "idle", "write"):
+        if getattr(document.timeouts, name) <= 0:
+            yield ("timeouts", name), "every connection would be closed at once: write 10s, or 'never'"
+    if document.server.max_head < _LEAST_HEAD:
+        yield (
+            ("server", "max_head"),
+            f"the headers of usual clients need more: write {_LEAST_HEAD} or more, such as 64KiB",
+        )
 
 
 def _stores(document: Document) -> Found:
@@ -252,7 +265,7 @@ def _sources(key: Key) -> int:
 
 
 _CHECKS: tuple[Callable[[Document], Found], ...] = (
-    _stores, _telemetry, _media, _classifier, _pools, _roles, _aliases, _teams, _keys, _tenants, _budgets,
+    _clients, _stores, _telemetry, _media, _classifier, _pools, _roles, _aliases, _teams, _keys, _tenants, _budgets,
     _data_classes, money,
 )  # fmt: skip
 
