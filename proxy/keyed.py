@@ -1,12 +1,20 @@
-"""The keys of the store for whoever is not a worker: a start, a reload, a check, the command line."""
+"""The keys of the store for whoever is not a worker: a start, a reload, a check, the command line.
+
+``python -m proxy.keyed`` asks the Redis whose URL stands at its input whether it has keys, and leaves with 1 where it
+has none.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from proxy import interpreter
 from proxy.config import Config
 from proxy.settings.checks import is_loopback
 from proxy.settings.source import Mistake
@@ -15,6 +23,8 @@ from proxy.state.store import StoreFailed
 
 if TYPE_CHECKING:
     from proxy.state.keys import KeyStore, News
+
+_NONE = 1
 
 
 async def built(text: str, *, file: str, generation: int, env: Mapping[str, str]) -> Snapshot:
@@ -32,10 +42,23 @@ async def keyed(config: Config) -> bool:
     server = config.server
     if is_loopback(server.host) or server.open or config.keys:
         return True
+    if config.state.redis is not None:
+        return await _beside(config.state.redis)
     try:
-        news = await stored(config)
+        return _any(await stored(config))
     except StoreFailed:
         return True
+
+
+async def _beside(url: str) -> bool:
+    """As ``keyed``, asked by a process of its own: the supervisor does without TLS and without Redis' client."""
+    words = interpreter.words("proxy.keyed")
+    asking = await asyncio.create_subprocess_exec(*words, stdin=subprocess.PIPE)
+    await asking.communicate(url.encode())
+    return asking.returncode != _NONE
+
+
+def _any(news: News) -> bool:
     return bool(news.entries or news.unread)
 
 
@@ -67,7 +90,7 @@ async def clashes(config: Config) -> tuple[list[Mistake], list[str]]:
 async def stored(config: Config) -> News:
     """Every key of the store, which is not made where it is not there. Raises StoreFailed."""
     if config.state.redis is None:
-        # A supervisor, which seldom comes here, does without SQLite's library.
+        # The supervisor, which seldom comes here, does without SQLite's library.
         from proxy.state.keys import glance
 
         return glance(state_file(config))
@@ -79,14 +102,8 @@ async def stored(config: Config) -> News:
 async def opened(config: Config) -> AsyncIterator[KeyStore]:
     """The store, to be changed, whether Turnout runs or not. Raises StoreFailed."""
     if config.state.redis is not None:
-        from proxy.state.remote import open_redis
-        from proxy.state.remote_keys import RedisKeys
-
-        remote = RedisKeys(open_redis(config.state.redis))
-        try:
+        async with _remote(config.state.redis) as remote:
             yield remote
-        finally:
-            await remote.close()
         return
     from proxy.state.keys import SqliteKeys
     from proxy.state.sqlite import SqliteStore
@@ -96,6 +113,18 @@ async def opened(config: Config) -> AsyncIterator[KeyStore]:
         yield SqliteKeys(file)
     finally:
         file.close()
+
+
+@asynccontextmanager
+async def _remote(url: str) -> AsyncIterator[KeyStore]:
+    from proxy.state.remote import open_redis
+    from proxy.state.remote_keys import RedisKeys
+
+    store = RedisKeys(open_redis(url))
+    try:
+        yield store
+    finally:
+        await store.close()
 
 
 def state_file(config: Config) -> Path:
@@ -113,3 +142,15 @@ def state_file(config: Config) -> Path:
 def place(config: Config) -> str:
     """The same for eyes."""
     return "Redis" if config.state.redis is not None else str(state_file(config).resolve())
+
+
+async def _looked(url: str) -> int:
+    try:
+        async with _remote(url) as store:
+            return 0 if _any(await store.news(0)) else _NONE
+    except StoreFailed:
+        return 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(_looked(sys.stdin.read())))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 # isort: off
-from proxy import lean  # noqa: F401 - first, see there
+from proxy import lean_supervisor  # noqa: F401 - first, see there
 # isort: on
 
 import asyncio

@@ -12,6 +12,7 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -243,11 +244,16 @@ class Supervisor:
 
     async def _watch_folders(self, folders: set[Path]) -> None:
         """Until what must be watched is elsewhere: a reload may have named another file of model cards."""
-        async for _ in watchfiles.awatch(*folders, recursive=False, debounce=200, step=50, stop_event=self._stopping):
-            if self._origin.changed():
-                await self.reload("file")
-            if self._origin.folders() != folders:
-                return
+        stopped = threading.Event()
+        changes = watchfiles.watch(*folders, recursive=False, debounce=200, step=50, stop_event=stopped)
+        try:
+            while await asyncio.to_thread(next, changes, None) is not None:
+                if self._origin.changed():
+                    await self.reload("file")
+                if self._origin.folders() != folders:
+                    return
+        finally:
+            stopped.set()
 
     def _stop(self) -> None:
         if self._stopping.is_set():

@@ -185,3 +185,18 @@ def test_a_bind_beyond_this_machine_is_served_once_the_store_has_a_key(demo: str
         assert [status(live, None), status(live, secret)] == [401, 200]
         live.write(wide + "teams: {t: {}}\n")
         live.until(lambda: '"generation":2' in live.log(), "reloaded")
+
+
+def test_a_bind_beyond_this_machine_asks_redis_for_keys(demo: str, tmp_path: Path) -> None:
+    with redis_server(folder=tmp_path) as redis:
+        wide = text(demo, redis.url).replace("{secret: shared-by-all}", "{secret: s, host: 0.0.0.0}")
+        with Live(wide, await_ready=False) as refused:
+            assert refused.wait() == 1
+            assert "there is no key" in refused.log()
+            secret = made(refused, "create", "ann")
+        with Live(wide) as live:
+            assert [status(live, None), status(live, secret)] == [401, 200]
+        away = wide.replace("redis://", "rediss://").replace(str(redis.port), "1")
+        with Live(away, await_ready=False) as live:
+            live.until(lambda: live.get("/health/live")[0] == 200, "alive")
+            assert status(live, None) == 503
