@@ -93,7 +93,7 @@ class House:
         self.bound_loopback = bound_loopback
         self.backends = Backends(telemetry.breaker)
         self.retrying = Retrying(telemetry.retried)
-        telemetry.meters.watch(lambda: self.retrying.gauges(self.snapshot.backends.values(), self._budget()))
+        telemetry.meters.watch(lambda: self.retrying.gauges(self.snapshot.backends.values(), _budget(self.snapshot)))
         self.gates = Gates(self)
         self.loads = Loads(telemetry.spilled)
         self.watcher = Watcher(engine, self.loads, lambda: self.snapshot)
@@ -238,13 +238,9 @@ class House:
         """The retries of the policy that decided."""
         return call.snapshot.retries(call.decision.policy if call.decision else None)
 
-    def _budget(self) -> RetryBudget:
-        rules = self.snapshot.config.retries
-        return RetryBudget(rules.budget, rules.floor)
-
     def again(self, call: Call, target: Target) -> str | None:
         """Draw one retry from the budget of this backend; the answer says why there is none."""
-        now, budget = time.monotonic(), self._budget()
+        now, budget = time.monotonic(), _budget(call.snapshot)
         shut = self.backends.available(call.snapshot, target, now)
         if shut is not None:
             return shut
@@ -309,3 +305,8 @@ class House:
         rows = settle.rows(call, time.monotonic())
         self.ledger.write(rows)
         self.telemetry.recorded(call, rows)
+
+
+def _budget(snapshot: Snapshot) -> RetryBudget:
+    rules = snapshot.config.retries
+    return RetryBudget(rules.budget, rules.floor)

@@ -197,8 +197,10 @@ def _maybe(schema: Schema) -> Schema:
 _TUNING = {"stream": _FLAG, "temperature": _NUMBER, "top_p": _NUMBER, "metadata": _OBJECT, "tools": _LIST}
 
 
+_ERROR = _struct("message type", message=_TEXT, type=_TEXT, param=_maybe(_TEXT), code=_maybe(_TEXT))
+
+
 def _schemas() -> dict[str, Any]:
-    error = _struct("message type", message=_TEXT, type=_TEXT, param=_maybe(_TEXT), code=_maybe(_TEXT))
     key = _struct("name from state", name=_TEXT, state=_TEXT, created=_maybe(_TEXT), expires=_maybe(_TEXT))
     key["properties"]["from"] = {"type": "string", "enum": ["file", "store"]}
     model = _struct("id", id=_TEXT, object=_TEXT, created=_COUNT)
@@ -229,7 +231,7 @@ def _schemas() -> dict[str, Any]:
         ),
         "Override": _struct(policy=_TEXT, drain=_TEXT, ttl=_TEXT, until=_TEXT, reason=_TEXT),
         "Rotation": _struct(grace=_TEXT, expires=_maybe(_TEXT)),
-        "Error": _struct("error", error=error, type=_TEXT, request_id=_maybe(_TEXT)),
+        "Error": _struct("error", error=_ERROR, type=_TEXT, request_id=_maybe(_TEXT)),
         "Answer": _struct(),
         "Object": _struct(),
         "Text": dict(_TEXT),

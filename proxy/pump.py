@@ -120,6 +120,8 @@ async def _drive(attempt: Attempt, chunks: AsyncIterator[bytes], machine: Stream
         if not machine.done:
             await line.write(machine.close())
     except TimeoutError:
+        if not timer.expired():
+            raise
         if timer.when() == cap:
             raise UpstreamFailed(failures.overdue("come to an end", "cap", limits.cap)) from None
         raise UpstreamFailed(failures.overdue("send anything more", "idle", limits.idle)) from None

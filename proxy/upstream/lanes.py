@@ -7,7 +7,6 @@ calls are in flight (measured at 32: a third of a call). A stack of one-connecti
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -20,25 +19,26 @@ IDLE_SECONDS = 30.0
 _LIMITS = httpx2.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=IDLE_SECONDS)
 
 
-def is_unanswered(lane: httpx2.AsyncHTTPTransport) -> Callable[[], bool] | None:
-    """Asked once its connection has died: was it used, and had not a byte of an answer come? None: there was none.
+def held(lane: httpx2.AsyncHTTPTransport) -> object | None:
+    """The connection that the lane has, to be judged by ``was_unanswered`` once it has died."""
+    connections = lane._pool._connections  # noqa: SLF001 - the public list is a copy, made at every call
+    return connections[0] if connections else None
+
+
+def was_unanswered(connection: object | None) -> bool:
+    """Was a request sent on it, and had not a byte of an answer come when it died?
 
     What httpcore2 raises is the same for an idle socket that its server had closed and for one that died in the midst
     of the answer's head; only the parser knows.
     """
-    connections = lane._pool.connections  # noqa: SLF001 - nothing public tells
-    inner: Any = connections[0] if connections else None
+    inner: Any = connection
     while inner is not None and not hasattr(inner, "_h11_state"):
         inner = getattr(inner, "_connection", None)
     if inner is None:
-        return None
-    state: h11.Connection = inner._h11_state  # noqa: SLF001 - as above
-
-    def unanswered() -> bool:
-        asked = state.our_state is not h11.IDLE
-        return asked and state.their_state is h11.SEND_RESPONSE and not state.trailing_data[0]
-
-    return unanswered
+        return False
+    state: h11.Connection = inner._h11_state  # noqa: SLF001 - nothing public tells
+    asked = state.our_state is not h11.IDLE
+    return asked and state.their_state is h11.SEND_RESPONSE and not state.trailing_data[0]
 
 
 class Lanes:

@@ -15,7 +15,7 @@ import httpx2
 from adapters import failures, ir
 from proxy import encodings
 from proxy.upstream.egress import admit
-from proxy.upstream.lanes import IDLE_SECONDS, Lanes, is_unanswered
+from proxy.upstream.lanes import IDLE_SECONDS, Lanes, held, was_unanswered
 from proxy.upstream.seam import Answer, Outgoing, UpstreamFailed
 
 _SERVER_ERROR = "server_error"
@@ -97,14 +97,14 @@ async def _sent(
     lane: httpx2.AsyncHTTPTransport, request: httpx2.Request, *, connect: float, used: bool
 ) -> httpx2.Response:
     """``connect``: seconds; ``used``: the lane has a connection that was idle."""
-    idle = is_unanswered(lane) if used else None
+    idle = held(lane) if used else None
     began = time.monotonic()
     try:
         with _mapped(connect):
             return await lane.handle_async_request(request)
     except UpstreamFailed as error:
         broke = error.failure.kind == "interrupted" and time.monotonic() - began < _STALE_SECONDS
-        if idle is None or not broke or not idle():
+        if not broke or not was_unanswered(idle):
             raise
     # The idle socket was one that its server had just closed: nothing was answered, so one fresh try.
     with _mapped(connect):
