@@ -6,7 +6,8 @@
            bodies.py           Content-Encoding undone, bounded, now that the caller has a name
  4 DECIDE  around.py decide.py rules, class, health, load, budget           -> Plan and its trace | 403 404
  5 CACHE   cache.py            looked up once, by the plan                  -> hit: 10 | miss
- 6 DRAW    condense.py limits/ old turns shortened where it pays; limits and money drawn from leases; a place -> 429
+ 6 DRAW    condense.py limits/ old turns shortened where it pays; limits and money drawn from leases -> 429
+           gates.py            a place at the backend and in its vendor's quotas, or a turn in its queue -> 429 503
  7 WRITE   resolve.py write.py what must be fetched; Request, Upstream, Context -> what goes out
  8 SEND    pump.py             open, wait for the first meaningful event    -> an answer | Failure
      ^---- turns.py: again -> 8 | next target -> 6: the only turn in the house
