@@ -23,6 +23,7 @@ _ASK_AGAIN = "Too many requests."
 async def write(wire: Wire, data: bytes) -> None:
     """One chunk, once the peer has taken most of what was sent before."""
     wire.chunk(data)
+    await asyncio.sleep(0)  # so that it is heard when the peer has left
     while not wire.gone.is_set() and wire._transport.get_write_buffer_size() > MIB:
         await asyncio.sleep(0.001)
 
