@@ -51,6 +51,8 @@ class Terms(Struct, frozen=True):
     """Of one cause in a row."""
     pause: float = COOL_DOWN
     """Seconds of the first pause."""
+    share: float = 0.5
+    """Of the calls of a window that had enough of them."""
 
 
 USUAL = Terms()
@@ -163,7 +165,7 @@ def failed(
         return _opened(state, failure, now, jitter, pause=min(LONGEST, state.pause * 2))
     state = _counted(state, cause, now)
     rows = max(state.local, state.upstream) >= terms.failures
-    if rows or cause == "credential" or (state.calls >= LEAST and 2 * state.bad >= state.calls):
+    if rows or cause == "credential" or (state.calls >= LEAST and state.bad >= terms.share * state.calls):
         pause = terms.pause if state.recovered is None else min(LONGEST, state.pause * 2)
         return _opened(state, failure, now, jitter, pause=pause)
     return state

@@ -36,9 +36,10 @@ class RetryRules(Part):
 
 class BreakerRules(Part):
     """When nothing more is sent to a backend for a while: after failures in a row, of its line or in its answers, when
-    half of at least twenty calls within ten seconds fail, and at once when it refuses its credential."""
+    a share of at least twenty calls within ten seconds fail, and at once when it refuses its credential."""
 
     failures: Positive = 5
+    share: Annotated[float, Meta(gt=0, le=1)] = 0.5
     pause: Seconds = given(Seconds(10))
     """Then one call finds out; if it fails, the next pause is twice as long, up to two minutes."""
 

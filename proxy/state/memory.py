@@ -76,7 +76,7 @@ class Backends:
     def adopt(self, snapshot: Snapshot) -> None:
         """Follow a configuration. What metrics tell of a backend is of the credential that it has now."""
         rules = snapshot.config.breaker
-        self._terms = health.Terms(rules.failures, rules.pause)
+        self._terms = health.Terms(rules.failures, rules.pause, rules.share)
         for name in {name for name, _ in self._breakers}:
             if name in snapshot.backends:
                 self._told(name, self.breaker(snapshot.backends[name]))

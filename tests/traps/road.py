@@ -43,7 +43,9 @@ def config(url: str, more: str = "", twins: Sequence[str] = ("",)) -> str:
     pairs = [(name, twin, row.format(url=url)) for name, (_, row) in BACKENDS.items() for twin in twins]
     rows = [f"  {name}{twin}: {{{row}, credential: {secret(name)}}}" for name, twin, row in pairs]
     aliases = [f"  {name}{twin}: {{use: [{name}{twin}]}}" for name, twin, _ in pairs]
-    return "\n".join(["version: 1", "retries: {base: 1ms}", "backends:", *rows, "aliases:", *aliases, more, ""])
+    # What fails here fails on purpose, and says nothing of the backend's health.
+    head = ["version: 1", "retries: {base: 1ms}", "breaker: {share: 1}"]
+    return "\n".join([*head, "backends:", *rows, "aliases:", *aliases, more, ""])
 
 
 def body(api: str, backend: str, *, stream: bool = False, usage: bool = True, **fields: Any) -> Json:
