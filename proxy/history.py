@@ -87,7 +87,7 @@ class History:
 
     def add(self, entry: Entry, text: str | None) -> Entry:
         """Keep it under the next number, and forget what is too old. ``text``: of one that is in force now."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, exist_ok=True)
         known = self.entries() if self._known is None else self._known
         number = max((each.number for each in known), default=0) + 1
         same = self._same(known, text)

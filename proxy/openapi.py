@@ -109,6 +109,8 @@ _USAGE: Mapping[str, Schema] = {
     "since": _TEXT, "until": _TEXT, "by": _TEXT, "where": {"type": "array", "items": _TEXT}, "timezone": _TEXT,
     "rows": {"type": "string", "enum": ["1", "true"]}, "limit": {"type": "integer", "minimum": 1, "maximum": 10_000},
 }  # fmt: skip
+_OUTCOME: Mapping[int, str] = dict.fromkeys((200, 404, 409, 422), "Object")
+"""Of what the supervisor is asked: ``ok``, and where it is false ``error``, in words."""
 _LAST: Schema = {"type": "integer", "minimum": 1, "maximum": 10_000}
 _INCLUDE: Mapping[str, Schema] = {"include": {"type": "array", "items": _TEXT}}
 _PAGE: Mapping[str, Schema] = {
@@ -154,13 +156,13 @@ _ROWS = (
          bad=(400, 401, 409)),
     _Row(method="POST", path="/admin/config/diff", summary="What a configuration would change, and move.",
          security=_ADMIN, body="Text", body_kind="text/plain", body_required=False,
-         query={"entry": _COUNT, "last": _LAST}, good={200: "Object", 422: "Object"}, bad=(400, 401, 404, 409, 413)),
+         query={"entry": _COUNT, "last": _LAST}, good=_OUTCOME, bad=(400, 401, 413)),
     _Row(method="GET", path="/admin/config/history", summary="The configurations that were in force, or refused.",
-         security=_ADMIN, good={200: "List", 422: "Object"}, bad=(401, 409)),
+         security=_ADMIN, good={200: "List", 409: "Object", 422: "Object"}, bad=(401,)),
     _Row(method="GET", path="/admin/config/history/{entry}", summary="One of them, secrets hidden.", security=_ADMIN,
-         good={200: "Object", 422: "Object"}, bad=(400, 401, 404, 409)),
+         good=_OUTCOME, bad=(400, 401)),
     _Row(method="POST", path="/admin/config/rollback", summary="Back to one of them.", security=_ADMIN,
-         query={"entry": _COUNT}, good={200: "Object", 422: "Object"}, bad=(400, 401, 404, 409)),
+         query={"entry": _COUNT}, good=_OUTCOME, bad=(400, 401)),
     _Row(method="GET", path="/admin/overrides", summary="What is overridden, until when.", security=_ADMIN,
          good={200: "Object"}, bad=(401, 503)),
     _Row(method="POST", path="/admin/overrides", summary="Turn an alias, or drain a backend, for a while.",

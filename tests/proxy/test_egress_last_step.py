@@ -22,6 +22,7 @@ from proxy.upstream.seam import OURS, Cargo, Outgoing, UpstreamFailed
 from proxy.upstream.stock import StockEngine
 
 OWN_LINES = {
+    "proxy/commands/admin.py": "a command that asks a Turnout, not a part of one",
     "proxy/origin.py": "looks for local servers before any call is taken in",
     "proxy/supervisor.py": "talks to its workers",
     "proxy/worker.py": "talks to its supervisor",

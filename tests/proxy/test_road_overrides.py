@@ -174,7 +174,7 @@ def test_nor_does_a_call_fall_back_to_a_backend_that_was_drained_since_it_was_de
         gate.set()  # and it has said nothing
         heard = call.result()
     assert (heard.status, heard.told("backend")) == (200, "chat")
-    assert (heard.told("reason") or "").endswith("; gemini: overloaded")
+    assert (heard.told("reason") or "").endswith("; gemini: shed")
     [_, second, third] = live.rows_of(heard.id)
     assert (second.backend, second.outcome, third.outcome) == ("gemini", "fallback", "ok")
 

@@ -46,6 +46,7 @@ def live(upstream: Upstream) -> Iterator[Live]:
     )
     with Live(f"""version: 1
 retries: {{attempts: 1}}
+breaker: {{share: 1}}
 timeouts: {{commit_after: 300ms, keepalive: 50ms}}
 backends:
   sonnet: {{{claude}}}

@@ -125,6 +125,18 @@ def build(more: str = "") -> Iterator[Road]:
     with scripted() as upstream:
         rows = [f"  {name}: {{{row.format(url=upstream.url)}, price: {PRICE}}}" for name, (_, row) in BACKENDS.items()]
         aliases = [f"  {name}: {{use: [{name}]}}" for name in BACKENDS]
-        text = "\n".join(["version: 1", "retries: {attempts: 1}", "backends:", *rows, "aliases:", *aliases, more, ""])
+        text = "\n".join(
+            [
+                "version: 1",
+                "retries: {attempts: 1}",
+                "breaker: {share: 1}",
+                "backends:",
+                *rows,
+                "aliases:",
+                *aliases,
+                more,
+                "",
+            ]
+        )
         with Live(text) as live:
             yield Road(live, upstream)
