@@ -13,12 +13,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from adapters import ir
-from proxy.call import Rejected
 from proxy.endpoints.admin import admit
-from proxy.endpoints.plain import answer, failed, read
+from proxy.endpoints.plain import answer, changed, read
 from proxy.house import House
 from proxy.state.keys import Entry, News
-from proxy.state.store import StoreFailed
 
 if TYPE_CHECKING:
     from proxy.key_desk import Listed
@@ -27,6 +25,9 @@ Asked = Request[Any, Any, Any]
 T = TypeVar("T")
 _MOST = 64 * 1024
 """Bytes of a body."""
+_AWAY = ir.Failure(
+    "internal", 503, "The store of keys cannot be reached now: try again later.", "server_error", "keys_unavailable"
+)
 _body = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -85,19 +86,7 @@ def _desk(house: House) -> tuple[Any, Any]:
 
 
 async def _done(house: House, work: Awaitable[T]) -> T:
-    """What was asked for, and known to this worker at once; the others hear of it within a second."""
-    from proxy.key_desk import NotDone
-
-    try:
-        found = await work
-    except NotDone as error:
-        raise failed(400, f"{error}.", "key_not_changed") from None
-    except StoreFailed as error:
-        house.telemetry.store_failed(None, "write", str(error))
-        message = "The store of keys cannot be reached now: try again later."
-        raise Rejected(ir.Failure("internal", 503, message, "server_error", "keys_unavailable")) from None
-    await house.keyring.refresh()
-    return found
+    return await changed(house, work, house.keyring.refresh, "key_not_changed", _AWAY)
 
 
 def _made(house: House, secret: str, entry: Entry, status: int) -> Response[bytes]:

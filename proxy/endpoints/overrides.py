@@ -12,17 +12,22 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from adapters import ir
-from proxy.call import Rejected
 from proxy.endpoints.admin import admit
-from proxy.endpoints.plain import answer, failed, read
+from proxy.endpoints.plain import answer, changed, read
 from proxy.house import House
 from proxy.overrides import listed
-from proxy.state.store import StoreFailed
 
 Asked = Request[Any, Any, Any]
 T = TypeVar("T")
 _MOST = 64 * 1024
 """Bytes of a body."""
+_AWAY = ir.Failure(
+    "internal",
+    503,
+    "The store of overrides cannot be reached now: what stands goes on; try again later.",
+    "server_error",
+    "overrides_unavailable",
+)
 _EXAMPLE = '{"policy": "auto=local_only", "ttl": "1h"} or {"drain": "claude", "ttl": "30m", "reason": "…"}'
 
 
@@ -71,16 +76,4 @@ def _who(house: House, request: Asked) -> str:
 
 
 async def _done(house: House, work: Awaitable[T]) -> T:
-    """What was asked for, and in force in this worker at once; the others hear of it within a second."""
-    from proxy.key_desk import NotDone
-
-    try:
-        found = await work
-    except NotDone as error:
-        raise failed(400, f"{error}.", "override_not_changed") from None
-    except StoreFailed as error:
-        house.telemetry.store_failed(None, "write", str(error))
-        message = "The store of overrides cannot be reached now: what stands goes on; try again later."
-        raise Rejected(ir.Failure("internal", 503, message, "server_error", "overrides_unavailable")) from None
-    await house.overrides.refresh()
-    return found
+    return await changed(house, work, house.overrides.refresh, "override_not_changed", _AWAY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,6 +15,7 @@ from proxy import answers, ids
 from proxy.apis import APIS, spoken
 from proxy.call import Rejected
 from proxy.house import House
+from proxy.state.store import StoreFailed
 
 T = TypeVar("T")
 _EXISTS = f"{', '.join(f'POST {path}' for path in APIS)}, GET /v1/models, GET /v1/responses/ID, GET /v1/usage/ID"
@@ -46,6 +48,24 @@ def read(body: bytes, decoder: msgspec.json.Decoder[T], example: str, most: int)
         return decoder.decode(body)
     except (msgspec.DecodeError, RecursionError) as error:
         raise failed(400, f"{error}. Send {example}.", "invalid_request") from None
+
+
+async def changed(
+    house: House, work: Awaitable[T], refresh: Callable[[], Awaitable[None]], code: str, away: ir.Failure
+) -> T:
+    """What was asked of a desk, known to this worker at once (``refresh``); the others hear of it within a second.
+    Raises Rejected: 400 ``code`` where it cannot be done, ``away`` while the store cannot be reached."""
+    from proxy.key_desk import NotDone  # most workers never need it
+
+    try:
+        found = await work
+    except NotDone as error:
+        raise failed(400, f"{error}.", code) from None
+    except StoreFailed as error:
+        house.telemetry.store_failed(None, "write", str(error))
+        raise Rejected(away) from None
+    await refresh()
+    return found
 
 
 async def caller(house: House, request: Request[Any, Any, Any]) -> Caller:

@@ -59,7 +59,8 @@ def open_database(path: Path, *, broken: bool = False) -> apsw.Connection:
 
 @contextmanager
 def transaction(connection: apsw.Connection) -> Iterator[None]:
-    """All or nothing."""
+    """All or nothing. apsw's own ``with connection`` keeps the interpreter's lock while it waits for another worker,
+    and with it the loop; ``execute`` lets it go."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield

@@ -10,10 +10,10 @@ import apsw
 import msgspec
 from msgspec import Struct
 
-from proxy.ledger.opening import told
+from proxy.ledger.opening import told, transaction
 from proxy.settings.grammar import Key
 from proxy.settings.units import decode, shown
-from proxy.state.opening import BUSY_MS, writing
+from proxy.state.opening import BUSY_MS
 from proxy.state.store import StoreFailed
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class SqliteKeys:
 
     async def add(self, entry: Entry) -> bool:
         def work(db: apsw.Connection) -> bool:
-            with writing(db):
+            with transaction(db):
                 version = int(db.execute(_TURN).get)
                 db.execute(_ADD, (entry.key.name, version, packed(entry)))
                 return bool(db.changes())
@@ -105,7 +105,7 @@ class SqliteKeys:
 
     async def change(self, entry: Entry) -> bool:
         def work(db: apsw.Connection) -> bool:
-            with writing(db):
+            with transaction(db):
                 version = int(db.execute(_TURN).get)
                 db.execute(_CHANGE, (version, packed(entry), entry.key.name, entry.version))
                 return bool(db.changes())

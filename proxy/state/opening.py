@@ -11,7 +11,7 @@ from pathlib import Path
 import apsw
 import structlog
 
-from proxy.ledger.opening import BROKEN, put_aside, told
+from proxy.ledger.opening import BROKEN, put_aside, told, transaction
 from proxy.state.store import StoreFailed
 
 BUSY_MS = 1000
@@ -100,21 +100,6 @@ def alone(path: Path) -> Iterator[None]:
         os.close(held)
 
 
-@contextmanager
-def writing(connection: apsw.Connection) -> Iterator[None]:
-    """All or nothing. apsw's own ``with connection`` keeps the interpreter's lock while it waits for another worker,
-    and with it the loop; ``execute`` lets it go."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # Some failures (a full disk) have rolled back by themselves.
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
 def open_store(path: Path) -> apsw.Connection:
     """A connection ready to use. A file that is no database any more is put aside, loudly, never deleted. Raises
     StoreFailed that names the file, the reason and the mend."""
@@ -160,7 +145,7 @@ def _create(connection: apsw.Connection, path: Path) -> None:
         )
     if have == VERSION:
         return
-    with writing(connection):
+    with transaction(connection):
         for change in (_SCHEMA, *_CHANGES)[have:]:
             connection.execute(change)
         connection.pragma("user_version", VERSION)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Struct
 
 from policies.overrides import Override
-from proxy.state.opening import writing
+from proxy.ledger.opening import transaction
 from proxy.state.store import StoreFailed
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class SqliteOverrides:
 
     async def swap(self, new: Stored, was: str) -> bool:
         def work(db: apsw.Connection) -> bool:
-            with writing(db):
+            with transaction(db):
                 db.execute(_SWAP, (new.mark, packed(new), was))
                 return bool(db.changes())
 

@@ -14,8 +14,8 @@ from typing import TypeVar
 import apsw
 
 from policies.limits.leasing import Lease, Order, Pot, Standing, renew, unknown
-from proxy.ledger.opening import told
-from proxy.state.opening import alone, open_store, writing
+from proxy.ledger.opening import told, transaction
+from proxy.state.opening import alone, open_store
 from proxy.state.pots import Grant, PotsAway, SharedBy
 from proxy.state.store import StoreFailed
 
@@ -110,7 +110,7 @@ class SqlitePots:
             raise PotsAway(f"{self._path}: {told(error)}") from error
 
     def _renewed(self, holder: str, orders: Sequence[Order]) -> list[Standing]:
-        with writing(self._db):
+        with transaction(self._db):
             self._tidy()
             return [self._renew(holder, order) for order in orders]
 
@@ -137,7 +137,7 @@ class SqlitePots:
         return found
 
     def _changed(self, sql: str, row: tuple[object, ...]) -> bool:
-        with writing(self._db):
+        with transaction(self._db):
             self._db.execute(sql, row)
             return int(self._db.changes()) > 0
 

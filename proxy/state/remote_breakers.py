@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from typing import Any, cast
 from uuid import uuid4
 
 from proxy.breakers import News, Opening, PeersAway
 from proxy.state.memory import Key
-from proxy.state.remote import PREFIX, TIMEOUT, open_redis
+from proxy.state.remote import PREFIX, open_redis, within
+from proxy.state.store import StoreFailed
 
 _VERSION, _OPEN = (f"{PREFIX}{{breakers}}:{name}" for name in ("version", "open"))
 """Of the last change, which rises also after a loss; backend -> ``UNTIL PAUSE CAUSE``, in Redis's milliseconds."""
@@ -94,16 +94,11 @@ class RedisBreakers:
         await self._client.aclose()
 
     async def _eval(self, script: str, key: Key | None, *told: str | int) -> Any:
-        from redis.exceptions import RedisError
-
         names = (_VERSION, _OPEN, _PROBE + ("" if key is None else _field(key)))
         try:
-            async with asyncio.timeout(TIMEOUT):
-                return await cast("Any", self._client.eval(script, len(names), *names, *told))
-        except TimeoutError as error:
-            raise PeersAway(f"Redis did not answer within {TIMEOUT:g} s") from error
-        except (RedisError, OSError) as error:
-            raise PeersAway(f"Redis: {error}") from error
+            return await within(cast("Any", self._client.eval(script, len(names), *names, *told)))
+        except StoreFailed as error:
+            raise PeersAway(str(error)) from error
 
 
 def _field(key: Key) -> str:

@@ -18,8 +18,8 @@ import msgspec
 import structlog
 
 from policies.sticky import Answered
-from proxy.ledger.opening import AWAY, checkpoint, told
-from proxy.state.opening import BUSY_MS, VERSION, alone, open_store, writing
+from proxy.ledger.opening import AWAY, checkpoint, told, transaction
+from proxy.state.opening import BUSY_MS, VERSION, alone, open_store
 from proxy.state.store import MOST_TURNS, StoreFailed, ThreadTooLong, Turn
 
 FILE = "state.db"
@@ -197,7 +197,7 @@ class SqliteStore:
     def _try(self) -> None:
         """Can it be written again? Raises apsw.Error."""
         self._db.set_busy_timeout(_SHORT_MS)
-        with writing(self._db):
+        with transaction(self._db):
             self._db.pragma("user_version", VERSION)
         self.trouble = None
         _log.info("state.back", path=str(self._path))
@@ -227,7 +227,7 @@ class SqliteStore:
         home = None if turn.home is None else msgspec.json.encode(turn.home)
         classes = _told(turn.data_class)
         row = (turn.tenant, turn.id, turn.created, turn.previous, size, said, turn.response, home, classes, turn.call)
-        with writing(self._db):
+        with transaction(self._db):
             self._db.execute(_KEEP, row)
             self._db.executemany(_NAME, [(turn.tenant, name, turn.id) for name in items])
 
@@ -236,7 +236,7 @@ class SqliteStore:
 
     def _mark(self, tenant: str, ids: Sequence[str], data_class: Collection[str]) -> None:
         now = int(self._clock())
-        with writing(self._db):
+        with transaction(self._db):
             rows = [(tenant, id_, now, _told({*data_class, *self._marks(tenant, [id_])})) for id_ in ids]
             self._db.executemany(_MARK, rows)
 
@@ -245,7 +245,7 @@ class SqliteStore:
         return frozenset(label for (told,) in found for label in _classes(told))
 
     def _write(self, sql: str, rows: Sequence[tuple[object, ...]]) -> int:
-        with writing(self._db):
+        with transaction(self._db):
             self._db.executemany(sql, rows)
         return int(self._db.changes())
 
