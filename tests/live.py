@@ -235,6 +235,15 @@ def free_port() -> int:
 
 
 @contextmanager
+def replicas(text: str, folder: Path) -> Iterator[tuple[Live, Live]]:
+    """Two of one configuration, the first with two workers, in folders of their own below ``folder``."""
+    for name in ("one", "two"):
+        (folder / name).mkdir(exist_ok=True)
+    with Live(text, folder=folder / "one", workers=2) as one, Live(text, folder=folder / "two") as two:
+        yield one, two
+
+
+@contextmanager
 def demo_upstream(
     *, require_keys: bool = False, journal: list[dict[str, Any]] | None = None, delay: float = 0.0
 ) -> Iterator[str]:

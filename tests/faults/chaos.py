@@ -7,7 +7,6 @@ import asyncio
 import re
 import socket
 import struct
-import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import msgspec
+from looped import looped
 
 WORDS = ["Hello", " from", " the", " chaos", " room", "."]
 STEP = 0.05
@@ -76,23 +76,8 @@ def chaos(plays: Mapping[str, Play] | None = None) -> Iterator[Chaos]:
     listener = socket.create_server(("127.0.0.1", 0), backlog=512)
     room.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     server = loop.run_until_complete(loop.create_server(lambda: Wire(room), sock=listener))
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-
-    async def end() -> None:
-        server.close()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    try:
+    with looped(loop, server):
         yield room
-    finally:
-        asyncio.run_coroutine_threadsafe(end(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
 
 
 class Wire(asyncio.Protocol):

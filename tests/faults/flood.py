@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 from chaos import word
+from looped import looped
 
 _EVENT = word("x" * 16_000)
 EVENTS = 64
@@ -54,23 +54,8 @@ def flood() -> Iterator[Flood]:
             writer.close()
 
     server = loop.run_until_complete(asyncio.start_server(serve, sock=listener))
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-
-    async def end() -> None:
-        server.close()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    try:
+    with looped(loop, server):
         yield room
-    finally:
-        asyncio.run_coroutine_threadsafe(end(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()
 
 
 async def _answer(room: Flood, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

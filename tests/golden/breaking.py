@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from looped import looped
 
 WAYS = ("eof", "fin", "rst")
 """``eof``: the body ends, as a server ends one that has no length; ``fin``: the connection is closed in the midst of a
@@ -64,20 +65,5 @@ def breaking() -> Iterator[Breaking]:
     room, loop = Breaking(), asyncio.new_event_loop()
     server = loop.run_until_complete(asyncio.start_server(room.serve, "127.0.0.1", 0))
     room.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-
-    async def end() -> None:
-        server.close()
-        tasks = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    try:
+    with looped(loop, server):
         yield room
-    finally:
-        asyncio.run_coroutine_threadsafe(end(), loop).result(10)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
-        loop.close()

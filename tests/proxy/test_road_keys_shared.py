@@ -8,14 +8,13 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from keys_kit import keys, made, status, told, within_a_second
-from live import Live, demo_upstream
+from live import Live, demo_upstream, replicas
 from public_door import ask, get
 from services import redis_server
 
@@ -69,19 +68,8 @@ def test_a_worker_that_starts_anew_knows_the_keys(demo: str) -> None:
         assert answers(live, None) == {401}
 
 
-@contextmanager
-def replicas(demo: str, redis: str, folder: Path) -> Iterator[tuple[Live, Live]]:
-    for name in ("one", "two"):
-        (folder / name).mkdir(exist_ok=True)
-    with (
-        Live(text(demo, redis), folder=folder / "one", workers=2) as one,
-        Live(text(demo, redis), folder=folder / "two") as two,
-    ):
-        yield one, two
-
-
 def test_replicas_share_their_keys_through_redis(demo: str, tmp_path: Path) -> None:
-    with redis_server() as redis, replicas(demo, redis.url, tmp_path) as (one, two):
+    with redis_server() as redis, replicas(text(demo, redis.url), tmp_path) as (one, two):
         secret = made(one, "create", "ann", "--owner", "ann@x.org")
         assert [answers(one, secret), answers(two, secret, 4)] == [{200}, {200}]
         assert [each["name"] for each in told(two, "list")] == ["ann"]
@@ -96,7 +84,7 @@ def test_replicas_share_their_keys_through_redis(demo: str, tmp_path: Path) -> N
 
 
 def test_while_redis_is_away_known_keys_go_on_and_new_ones_wait(demo: str, tmp_path: Path) -> None:
-    with redis_server(folder=tmp_path) as redis, replicas(demo, redis.url, tmp_path) as (one, two):
+    with redis_server(folder=tmp_path) as redis, replicas(text(demo, redis.url), tmp_path) as (one, two):
         secret = made(one, "create", "ann")
         assert answers(two, secret, 4) == answers(one, secret) == {200}
         redis.signal(signal.SIGSTOP)
@@ -124,7 +112,7 @@ def test_while_redis_is_away_known_keys_go_on_and_new_ones_wait(demo: str, tmp_p
 def test_a_redis_that_is_away_at_the_start_keeps_everybody_out_but_the_files_keys(demo: str, tmp_path: Path) -> None:
     with redis_server(folder=tmp_path) as redis:
         secret = ""
-        with replicas(demo, redis.url, tmp_path) as (one, _):
+        with replicas(text(demo, redis.url), tmp_path) as (one, _):
             secret = made(one, "create", "ann")
         port = redis.port
         redis.end()
@@ -146,7 +134,7 @@ def test_a_redis_that_is_away_at_the_start_keeps_everybody_out_but_the_files_key
 
 
 def test_a_redis_that_forgot_everything_is_told_again(demo: str, tmp_path: Path) -> None:
-    with redis_server(folder=tmp_path) as redis, replicas(demo, redis.url, tmp_path) as (one, two):
+    with redis_server(folder=tmp_path) as redis, replicas(text(demo, redis.url), tmp_path) as (one, two):
         ann, bob = made(one, "create", "ann"), made(one, "create", "bob")
         keys(one, "revoke", "bob")
         for live in (

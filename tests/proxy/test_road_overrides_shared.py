@@ -7,12 +7,11 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from keys_kit import within_a_second
-from live import Live, demo_upstream
+from live import Live, demo_upstream, replicas
 from overrides_kit import cleared, override, standing, told, turned
 from public_door import ask
 from services import redis_server
@@ -69,19 +68,8 @@ def ask_once(live: Live) -> int:
     return live.call("POST", "/v1/chat/completions", body, {"content-type": "application/json"})[0]
 
 
-@contextmanager
-def replicas(demo: str, redis: str, folder: Path) -> Iterator[tuple[Live, Live]]:
-    for name in ("one", "two"):
-        (folder / name).mkdir(exist_ok=True)
-    with (
-        Live(text(demo, redis), folder=folder / "one", workers=2) as one,
-        Live(text(demo, redis), folder=folder / "two") as two,
-    ):
-        yield one, two
-
-
 def test_replicas_share_them_through_redis(demo: str, tmp_path: Path) -> None:
-    with redis_server() as redis, replicas(demo, redis.url, tmp_path) as (one, two):
+    with redis_server() as redis, replicas(text(demo, redis.url), tmp_path) as (one, two):
         told(one, "drain", "local", "--ttl", "1h")
         within_a_second(lambda: statuses(one) == {503} and statuses(two, 4) == {503})
         assert [each["override"] for each in told(two, "list")["overrides"]] == ["drain local"]
@@ -97,7 +85,7 @@ def test_replicas_share_them_through_redis(demo: str, tmp_path: Path) -> None:
 
 
 def test_while_redis_is_away_what_is_known_goes_on_and_ends_and_nothing_new_is_taken(demo: str, tmp_path: Path) -> None:
-    with redis_server(folder=tmp_path) as redis, replicas(demo, redis.url, tmp_path) as (one, two):
+    with redis_server(folder=tmp_path) as redis, replicas(text(demo, redis.url), tmp_path) as (one, two):
         told(one, "drain", "local")
         told(one, "policy", "*=local_only", "--ttl", "4s")
         for live in (one, two):
@@ -119,7 +107,7 @@ def test_while_redis_is_away_what_is_known_goes_on_and_ends_and_nothing_new_is_t
 
 
 def test_a_redis_that_forgot_everything_is_told_again(demo: str, tmp_path: Path) -> None:
-    with redis_server(folder=tmp_path) as redis, replicas(demo, redis.url, tmp_path) as (one, two):
+    with redis_server(folder=tmp_path) as redis, replicas(text(demo, redis.url), tmp_path) as (one, two):
         told(one, "drain", "local")
         for live in (one, two):
             live.until(lambda live=live: statuses(live) == {503}, "drained")

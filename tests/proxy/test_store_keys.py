@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import msgspec
 import pytest
 from live import PATIENCE
 from services import Server, redis_server
+from store_homes import homes, within
 
 from proxy.settings.grammar import Key
 from proxy.settings.shape import convert
@@ -42,31 +42,7 @@ def redis() -> Iterator[Server]:
         yield server
 
 
-@asynccontextmanager
-async def in_sqlite(folder: Path, _: Server) -> AsyncIterator[KeyStore]:
-    store = SqliteStore(folder / "state.db")
-    yield SqliteKeys(store)
-    store.close()
-
-
-@asynccontextmanager
-async def in_redis(_: Path, server: Server) -> AsyncIterator[KeyStore]:
-    client = open_redis(server.url)
-    await client.flushall()
-    store = RedisKeys(client)
-    yield store
-    await store.close()
-
-
-HOMES = [in_sqlite, in_redis]
-
-
-def within(home: Any, folder: Path, server: Server, test: Callable[[KeyStore], Awaitable[None]]) -> None:
-    async def run() -> None:
-        async with home(folder, server) as store:
-            await test(store)
-
-    asyncio.run(run())
+HOMES = in_sqlite, in_redis = homes(SqliteKeys, RedisKeys)
 
 
 @pytest.mark.parametrize("home", HOMES)

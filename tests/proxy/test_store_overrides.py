@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from services import Server, redis_server
+from store_homes import homes, within
 
 from policies.overrides import Override
 from proxy.state.opening import open_store
 from proxy.state.overrides import OverrideStore, SqliteOverrides, Stored, glance
 from proxy.state.remote import open_redis
 from proxy.state.remote_overrides import RedisOverrides
-from proxy.state.sqlite import SqliteStore
 from proxy.state.store import StoreFailed
 
 TURNED = Override(
@@ -33,31 +32,7 @@ def redis() -> Iterator[Server]:
         yield server
 
 
-@asynccontextmanager
-async def in_sqlite(folder: Path, _: Server) -> AsyncIterator[OverrideStore]:
-    store = SqliteStore(folder / "state.db")
-    yield SqliteOverrides(store)
-    store.close()
-
-
-@asynccontextmanager
-async def in_redis(_: Path, server: Server) -> AsyncIterator[OverrideStore]:
-    client = open_redis(server.url)
-    await client.flushall()
-    store = RedisOverrides(client)
-    yield store
-    await store.close()
-
-
-HOMES = [in_sqlite, in_redis]
-
-
-def within(home: Any, folder: Path, server: Server, test: Callable[[OverrideStore], Awaitable[None]]) -> None:
-    async def run() -> None:
-        async with home(folder, server) as store:
-            await test(store)
-
-    asyncio.run(run())
+HOMES = in_sqlite, in_redis = homes(SqliteOverrides, RedisOverrides)
 
 
 @pytest.mark.parametrize("home", HOMES)
