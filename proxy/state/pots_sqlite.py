@@ -64,8 +64,9 @@ class SqlitePots:
         self._desk = ThreadPoolExecutor(1, thread_name_prefix="pots")
         self._tidy_at = 0.0
         """Monotonic."""
-        self._lead = math.inf
-        """Of the clock on the wall before the monotonic one, at the last tidying."""
+        self._lead = -math.inf
+        """Of the clock on the wall before the monotonic one, when tidying was last thought of; not yet: the first thought
+        drops nothing, for nobody knows then whether the clock is right."""
 
     async def renew(self, holder: str, orders: Sequence[Order]) -> list[Standing]:
         found: list[Standing] = []

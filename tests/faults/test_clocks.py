@@ -3,7 +3,6 @@ at a time of the calendar ends at that time."""
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -46,7 +45,7 @@ def spend(live: Live, most: int = 60) -> int:
     raise AssertionError("nothing was ever refused")
 
 
-@pytest.mark.parametrize("workers", [1, 2] if "TURNOUT_RACES" in os.environ else [1])  # open: two failed once of three
+@pytest.mark.parametrize("workers", [1, 2])
 def test_p7_a_minute_is_not_granted_twice(workers: int, wall: Wall, tmp_path: Path) -> None:
     """Requests of a minute are counted by clocks that cannot jump, in one worker's memory and in several workers'
     file."""

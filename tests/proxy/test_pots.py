@@ -338,6 +338,21 @@ def test_what_is_long_over_is_dropped_but_not_by_a_clock_that_jumps(
     assert asyncio.run(run()).used == used
 
 
+def test_a_worker_that_first_looks_after_a_jump_drops_nothing(tmp_path: Path) -> None:
+    async def run() -> Standing:
+        wall, passed = Clock(), Clock(100.0)
+        pots = SqlitePots(tmp_path / "state.db", clock=wall, monotonic=passed)
+        await pots.renew("a", [order("p", number=1, spent=((0, 5),))])
+        wall.now += 3 * DAY
+        late = SqlitePots(tmp_path / "state.db", clock=wall, monotonic=passed)
+        [found] = await late.renew("b", [order("p")])
+        await pots.close()
+        await late.close()
+        return found
+
+    assert asyncio.run(run()).used == {0: 5}
+
+
 def test_a_redis_that_is_not_there_is_away_and_says_why() -> None:
     async def run() -> None:
         pots = RedisPots("redis://127.0.0.1:1/0")
