@@ -54,7 +54,6 @@ bench-ledger: $(VENV)/dev services ## The book: what a row costs, ten million ro
 
 torture: $(VENV)/dev services ## The long versions: kill -9, reloads, cuts, departures, churn, quotas, locked files (half an hour)
 	TURNOUT_KILLS=50 $(LONG) tests/faults/test_kill.py
-	TURNOUT_RACES=1 $(LONG) tests/faults/test_breaker_shared.py
 	TURNOUT_RELOAD_SECONDS=300 $(LONG) tests/faults/test_reload_storm.py -k done_4
 	TURNOUT_RELOADS=1000 $(LONG) tests/faults/test_reload_storm.py -k p9
 	TURNOUT_CUTS=300 $(LONG) tests/golden/test_properties_broken_off.py

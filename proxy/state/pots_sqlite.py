@@ -65,8 +65,8 @@ class SqlitePots:
         self._tidy_at = 0.0
         """Monotonic."""
         self._lead = -math.inf
-        """Of the clock on the wall before the monotonic one, when tidying was last thought of; not yet: the first thought
-        drops nothing, for nobody knows then whether the clock is right."""
+        """Of the clock on the wall before the monotonic one, when tidying was last thought of. Not yet: then nothing is
+        dropped, for nobody knows whether the clock is right."""
 
     async def renew(self, holder: str, orders: Sequence[Order]) -> list[Standing]:
         found: list[Standing] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,9 @@ from talk import Caller, Heard, ask
 
 How = Literal["workers", "replicas"]
 MODELS = ("told", "probed", "held", "apart", "slow")
+
+
+EVENTS = {"breaker open": ("breaker.opened", "backend.credential_refused"), "ok": ("breaker.closed",)}
 
 
 def config(url: str, more: str = "", pause: str = "10s") -> str:
@@ -40,11 +42,7 @@ def several(how: How, pause: str) -> Iterator[tuple[list[Live], Sick]]:
         yield [stack.enter_context(Live(config(upstream.url, more, pause))) for _ in range(2)], sick
 
 
-RACES = ["workers"] if "TURNOUT_RACES" in os.environ else []
-"""Open: with workers that share a page, a second probe was seen once in three runs of the whole suite."""
-
-
-@pytest.fixture(scope="module", params=[*RACES, "replicas"])
+@pytest.fixture(scope="module", params=["workers", "replicas"])
 def brief(request: pytest.FixtureRequest) -> Iterator[tuple[list[Live], Sick]]:
     with several(request.param, "3s") as made:
         yield made
@@ -62,7 +60,16 @@ def standings(lives: Sequence[Live], backend: str) -> set[str]:
     return {text.partition(" for ")[0].partition(" after ")[0] for text in found}
 
 
+def said(lives: Sequence[Live], backend: str, events: Sequence[str]) -> int:
+    """How often their workers have logged one of these of this backend."""
+    lines = [line for live in lives for line in live.log().splitlines() if f'"backend":"{backend}"' in line]
+    return sum(any(f'"event":"{event}"' in line for event in events) for line in lines)
+
+
 def everybody(lives: Sequence[Live], backend: str, text: str) -> None:
+    """Every worker says so in its log: while they idle, one of them may take every look."""
+    workers = sum(len(live.workers()) for live in lives)
+    lives[0].until(lambda: said(lives, backend, EVENTS[text]) >= workers, f"{backend} {text} in each log")
     lives[0].until(lambda: standings(lives, backend) == {text}, f"{backend} {text} everywhere")
 
 
@@ -112,6 +119,7 @@ def test_a_prober_that_hangs_up_leaves_the_probe_to_the_others(brief: tuple[list
     lives, sick = brief
     sick.status["held"] = 401
     ask(lives[0].url, "chat", "backend/held")
+    everybody(lives, "held", "breaker open")
     sick.gates["held"] = threading.Event()
     sick.status["held"] = 200
 
